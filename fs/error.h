@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What a store's refusal is called in a filesystem.  Pure; any thread. */
+#ifndef FS_ERROR_H
+#define FS_ERROR_H
+
+#include <stdint.h>
+
+/*
+ * Translates how a request of `type` ended (0 or -errno, see ring/chan.h and
+ * ring/wire.h) to the error that the user of a file gets.  The table of xsfs(5), "ERRORS":
+ *
+ *   ENOSPC, EDQUOT (any)         -> EDQUOT         a quota of the server
+ *   E2BIG  (WRITE, MKDIR)        -> EFBIG          value larger than the server takes
+ *   E2BIG  (WATCH)               -> EDQUOT         quota of watches
+ *   E2BIG  (any other)           -> E2BIG          directory larger than a reply
+ *   EMSGSIZE (WRITE)             -> EFBIG          value larger than the transport carries
+ *   EMSGSIZE (any other)         -> ENAMETOOLONG
+ *   EAGAIN (TRANSACTION_END)     -> EBUSY          after the retries
+ *   ENOSYS                       -> EOPNOTSUPP     (ENOSYS would tell the kernel never to ask again)
+ *   ESTALE, ESHUTDOWN, EPROTO, … -> EIO            the connection
+ *   all else                     -> as it is
+ */
+int error_from_store(uint32_t type, int error);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* The filesystem's life: made, mounted, run, ended.  On the caller's thread. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "fs/fs_impl.h"
+#include "fs/loop.h"
+#include "fs/op.h"
+#include "fs/ops.h"
+
+/* Threads for operations of several round trips.  Each has a transaction open at most, and an
+ * unprivileged domain has ten of these in all. */
+#define POOL_THREADS 8
+#define POOL_THREADS_UNPRIVILEGED 4
+
+#define READERS_MAX 64
+
+int fs_new(struct fs **out, const struct fs_config *config, int argc, char **argv)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+	struct fs *fs = calloc(1, sizeof(*fs));
+	int err = -ENOMEM;
+
+	if (!fs)
+		return -ENOMEM;
+	fs->config = *config;
+	fs->chan = config->chan;
+	fs->log = config->log;
+	fs->root_view.layout = config->layout;
+	fs->nodes_view.layout = FS_NODES;
+	clock_gettime(CLOCK_REALTIME, &fs->mounted_at);
+	TAILQ_INIT(&fs->interrupted);
+	pthread_mutex_init(&fs->interrupted_lock, NULL);
+	made_init(&fs->made);
+	fs->wake_readers = eventfd(0, EFD_CLOEXEC);
+	if (fs->wake_readers < 0) {
+		err = -errno;
+		goto out_free;
+	}
+	fs->pool = pool_new(config->privileged ? POOL_THREADS : POOL_THREADS_UNPRIVILEGED);
+	if (!fs->pool)
+		goto out_fd;
+	err = inodes_init(&fs->inodes, config->root, &fs->root_view);
+	if (err)
+		goto out_pool;
+	fs->se = fuse_session_new(&args, &ops_table, sizeof(ops_table), fs);
+	fuse_opt_free_args(&args);
+	if (!fs->se) {
+		err = -EINVAL;
+		goto out_inodes;
+	}
+	*out = fs;
+	return 0;
+
+out_inodes:
+	inodes_deinit(&fs->inodes);
+out_pool:
+	pool_free(fs->pool);
+out_fd:
+	close(fs->wake_readers);
+out_free:
+	made_deinit(&fs->made);
+	pthread_mutex_destroy(&fs->interrupted_lock);
+	free(fs);
+	return err;
+}
+
+int fs_mount(struct fs *fs, const char *mountpoint)
+{
+	int flags;
+
+	if (fuse_session_mount(fs->se, mountpoint))
+		return -EIO;
+	/* The readers poll: they have more than one thing to wait for. */
+	flags = fcntl(fuse_session_fd(fs->se), F_GETFL);
+	if (flags < 0 || fcntl(fuse_session_fd(fs->se), F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Starts the further readers, with all signals blocked.  Returns how many there are: fewer than
+ * asked for is no reason to give up. */
+static unsigned start_readers(struct fs *fs, pthread_t *readers)
+{
+	unsigned wanted = fs->config.threads > 1 ? fs->config.threads - 1 : 0, n = 0;
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (n < wanted && n < READERS_MAX && !pthread_create(&readers[n], NULL, loop_reader, fs))
+		n++;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (n < wanted)
+		log_warning(fs->log, "%u of %u threads could be started", n + 1, wanted + 1);
+	return n;
+}
+
+int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
+{
+	pthread_t readers[READERS_MAX];
+	unsigned n_readers;
+	const uint64_t one = 1;
+	int err;
+
+	n_readers = start_readers(fs, readers);
+	err = loop_run(fs, extra, n_extra);
+
+	atomic_store(&fs->stop, true);
+	if (write(fs->wake_readers, &one, sizeof(one)) != sizeof(one))
+		log_error(fs->log, "eventfd: %m");
+	for (unsigned i = 0; i < n_readers; i++)
+		pthread_join(readers[i], NULL);
+	/* What waits for the store ends with an error now, also in the pool, which then has nothing
+	 * left that could make it wait. */
+	chan_shutdown(fs->chan);
+	pool_free(fs->pool);
+	fs->pool = NULL;
+	return err;
+}
+
+void fs_stop(struct fs *fs)
+{
+	atomic_store(&fs->stop, true);
+}
+
+void fs_free(struct fs *fs)
+{
+	fuse_session_unmount(fs->se);
+	fuse_session_destroy(fs->se);
+	if (fs->pool)
+		pool_free(fs->pool);
+	inodes_deinit(&fs->inodes);
+	made_deinit(&fs->made);
+	close(fs->wake_readers);
+	pthread_mutex_destroy(&fs->interrupted_lock);
+	free(fs);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of fs/ share: the mounted filesystem.  For fs/ only.
+ *
+ * Threads: the I/O thread (fs_run()'s caller: reads /dev/fuse, services the channel, runs
+ * completions), further readers of /dev/fuse, the pool.  None but the pool's ever waits for the
+ * store.  Lock order: an operation's lock, then the channel's; the locks of inodes, handles, and
+ * the set of made directories are leaves.
+ */
+#ifndef FS_FS_IMPL_H
+#define FS_FS_IMPL_H
+
+#define FUSE_USE_VERSION 312
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#include "fs/fs.h"
+#include "fs/inode.h"
+#include "fs/made.h"
+#include "fs/pool.h"
+
+struct op;
+TAILQ_HEAD(op_list, op);
+
+struct fs {
+	/* Constant once running. */
+	struct fs_config config;
+	struct chan *chan;
+	struct logger *log;
+	struct fuse_session *se;
+	struct view root_view;
+	struct view nodes_view;
+	struct timespec mounted_at;
+	struct pool *pool;
+	int wake_readers; /* eventfd, readable when the readers are to end */
+
+	struct inodes inodes;
+	struct made made;
+
+	/* Operations whose caller was interrupted, until the I/O thread deals with them. */
+	pthread_mutex_t interrupted_lock;
+	struct op_list interrupted;
+	atomic_bool any_interrupted;
+
+	atomic_bool stop;
+	atomic_ulong ops_started;
+	atomic_ulong ops_interrupted;
+	atomic_ulong tx_retries;
+	atomic_uint ops_now;
+	atomic_uint handles;
+};
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Open files.  Any thread; no I/O. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/fs_impl.h"
+#include "fs/handle.h"
+#include "fs/listing.h"
+
+struct handle *handle_new(struct fs *fs, struct inode *inode, int flags)
+{
+	struct handle *handle = calloc(1, sizeof(*handle));
+
+	if (!handle)
+		return NULL;
+	handle->inode = inode_ref(&fs->inodes, inode);
+	handle->flags = flags;
+	pthread_mutex_init(&handle->lock, NULL);
+	atomic_fetch_add(&fs->handles, 1);
+	return handle;
+}
+
+void handle_free(struct fs *fs, struct handle *handle)
+{
+	if (!handle)
+		return;
+	atomic_fetch_sub(&fs->handles, 1);
+	inode_put(&fs->inodes, handle->inode);
+	listing_free(handle->listing);
+	free(handle->snapshot);
+	free(handle->content);
+	pthread_mutex_destroy(&handle->lock);
+	free(handle);
+}
+
+void handle_set_snapshot(struct handle *handle, char *data, size_t size)
+{
+	char *old;
+
+	pthread_mutex_lock(&handle->lock);
+	old = handle->snapshot;
+	handle->snapshot = data;
+	handle->snapshot_size = size;
+	pthread_mutex_unlock(&handle->lock);
+	free(old);
+}
+
+ssize_t handle_read_snapshot(struct handle *handle, char *buf, size_t size, off_t off)
+{
+	ssize_t count = -1;
+
+	pthread_mutex_lock(&handle->lock);
+	if (handle->snapshot) {
+		count = 0;
+		if ((size_t)off < handle->snapshot_size) {
+			count = handle->snapshot_size - off;
+			if ((size_t)count > size)
+				count = size;
+			memcpy(buf, handle->snapshot + off, count);
+		}
+	}
+	pthread_mutex_unlock(&handle->lock);
+	return count;
+}
+
+void handle_set_content(struct handle *handle, char *content, size_t size)
+{
+	char *old;
+
+	pthread_mutex_lock(&handle->lock);
+	old = handle->content;
+	handle->content = content;
+	handle->content_size = size;
+	handle->empty_due = false;
+	pthread_mutex_unlock(&handle->lock);
+	free(old);
+	handle_set_snapshot(handle, NULL, 0);
+}
+
+void handle_truncate(struct handle *handle)
+{
+	handle_set_content(handle, NULL, 0);
+	pthread_mutex_lock(&handle->lock);
+	handle->whole = true;
+	handle->empty_due = true;
+	pthread_mutex_unlock(&handle->lock);
+}
+
+bool handle_take_empty_due(struct handle *handle)
+{
+	bool due;
+
+	pthread_mutex_lock(&handle->lock);
+	due = handle->empty_due;
+	handle->empty_due = false;
+	pthread_mutex_unlock(&handle->lock);
+	return due;
+}
+
+bool handle_is_empty_due(struct handle *handle)
+{
+	bool due;
+
+	pthread_mutex_lock(&handle->lock);
+	due = handle->empty_due;
+	pthread_mutex_unlock(&handle->lock);
+	return due;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An open file or directory: what it has read, what it is writing.  For the operations of fs/.
+ *
+ * The kernel lets one write, truncate or fsync at a time through to a file (its inode's lock), but
+ * reads run beside them; `lock` makes that safe.  It is a leaf.
+ */
+#ifndef FS_HANDLE_H
+#define FS_HANDLE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "fs/inode.h"
+
+struct listing;
+struct fs;
+
+struct handle {
+	struct inode *inode; /* with a reference */
+	int flags;           /* as given to open() */
+
+	pthread_mutex_t lock;
+
+	/* What the last read at offset 0 saw; later offsets continue it. */
+	char *snapshot; /* NULL: none */
+	size_t snapshot_size;
+
+	/* The whole content as written so far, when this handle defines all of it (it truncated or
+	 * created the file); else each write edits what the store has. */
+	bool whole;
+	char *content;
+	size_t content_size;
+
+	/* Truncated or created, but nothing written yet: an empty value is due at the end. */
+	bool empty_due;
+
+	/* A directory's names. */
+	struct listing *listing;
+	bool listing_used; /* a reader began with it: starting over reads anew */
+};
+
+/* Makes a handle for `inode` (a reference is taken).  Returns NULL when out of memory. */
+struct handle *handle_new(struct fs *fs, struct inode *inode, int flags);
+
+/* Frees a handle; NULL is allowed. */
+void handle_free(struct fs *fs, struct handle *handle);
+
+/* Replaces the snapshot; takes `data` (from malloc; NULL drops it). */
+void handle_set_snapshot(struct handle *handle, char *data, size_t size);
+
+/*
+ * Copies up to `size` bytes at `off` of the snapshot to `buf`.
+ * Returns the number, or -1 if there is no snapshot.
+ */
+ssize_t handle_read_snapshot(struct handle *handle, char *buf, size_t size, off_t off);
+
+/* Notes that `content` (taken) is what the store has now through this handle. */
+void handle_set_content(struct handle *handle, char *content, size_t size);
+
+/* Begins anew: the content is empty and defined by this handle. */
+void handle_truncate(struct handle *handle);
+
+/* The empty value was written, or is not to be written any more.  Returns whether it was due. */
+bool handle_take_empty_due(struct handle *handle);
+
+/* Returns whether an empty value is due. */
+bool handle_is_empty_due(struct handle *handle);
+
+#endif

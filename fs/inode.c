@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of inodes.  Any thread; no I/O. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/inode.h"
+
+/* What stands in front of the name in a key. */
+struct key_head {
+	uint64_t parent;
+	uint64_t kind;
+};
+
+static char *key_new(const struct inode *parent, const char *name, enum inode_kind kind,
+		     size_t *len)
+{
+	struct key_head head = { .parent = parent ? parent->nodeid : 0, .kind = kind };
+	size_t name_len = strlen(name);
+	char *key = malloc(sizeof(head) + name_len + 1);
+
+	if (!key)
+		return NULL;
+	memcpy(key, &head, sizeof(head));
+	memcpy(key + sizeof(head), name, name_len + 1);
+	*len = sizeof(head) + name_len;
+	return key;
+}
+
+static void set_key(struct inode *inode, char *key, size_t len)
+{
+	free(inode->key);
+	inode->key = key;
+	inode->key_len = len;
+	inode->name = key + sizeof(struct key_head);
+}
+
+static void hash_locked(struct inodes *t, struct inode *inode)
+{
+	HASH_ADD_KEYPTR(by_name, t->by_name, inode->key, inode->key_len, inode);
+	inode->hashed = true;
+}
+
+static void unhash_locked(struct inodes *t, struct inode *inode)
+{
+	if (inode->hashed)
+		HASH_DELETE(by_name, t->by_name, inode);
+	inode->hashed = false;
+}
+
+/* Frees the inode if nothing needs it, and then perhaps its parent. */
+static void release_locked(struct inodes *t, struct inode *inode)
+{
+	struct inode *parent;
+
+	while (inode && inode->refs == 0 && inode->nlookup == 0) {
+		parent = inode->parent;
+		unhash_locked(t, inode);
+		HASH_DELETE(by_id, t->by_id, inode);
+		free(inode->key);
+		free(inode);
+		if (parent)
+			parent->refs--;
+		inode = parent;
+	}
+}
+
+/* Returns a new inode with a reference.  Takes `key`, also on failure. */
+static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, char *key,
+				      size_t key_len)
+{
+	struct inode *inode = calloc(1, sizeof(*inode));
+
+	if (!inode) {
+		free(key);
+		return NULL;
+	}
+	inode->nodeid = ++t->last_id;
+	inode->refs = 1;
+	inode->parent = parent;
+	if (parent)
+		parent->refs++;
+	set_key(inode, key, key_len);
+	HASH_ADD(by_id, t->by_id, nodeid, sizeof(inode->nodeid), inode);
+	hash_locked(t, inode);
+	return inode;
+}
+
+int inodes_init(struct inodes *t, const char *root_path, const struct view *view)
+{
+	size_t key_len = 0;
+	char *key;
+
+	*t = (struct inodes){ .root_path = strdup(root_path) };
+	key = key_new(NULL, "", INODE_DIR, &key_len);
+	if (!t->root_path || !key) {
+		free(key);
+		free(t->root_path);
+		return -ENOMEM;
+	}
+	t->root = inode_new_locked(t, NULL, key, key_len);
+	if (!t->root) {
+		free(t->root_path);
+		return -ENOMEM;
+	}
+	t->root->kind = INODE_DIR;
+	t->root->view = view;
+	t->root->view_root = true;
+	pthread_mutex_init(&t->lock, NULL);
+	return 0;
+}
+
+void inodes_deinit(struct inodes *t)
+{
+	struct inode *inode, *next;
+
+	HASH_CLEAR(by_name, t->by_name);
+	HASH_ITER(by_id, t->by_id, inode, next) {
+		HASH_DELETE(by_id, t->by_id, inode);
+		free(inode->key);
+		free(inode);
+	}
+	free(t->root_path);
+	pthread_mutex_destroy(&t->lock);
+}
+
+unsigned inodes_count(struct inodes *t)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&t->lock);
+	count = HASH_CNT(by_id, t->by_id);
+	pthread_mutex_unlock(&t->lock);
+	return count;
+}
+
+struct inode *inode_get(struct inodes *t, uint64_t nodeid)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	HASH_FIND(by_id, t->by_id, &nodeid, sizeof(nodeid), inode);
+	if (inode)
+		inode->refs++;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+struct inode *inode_ref(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->refs++;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+void inode_put(struct inodes *t, struct inode *inode)
+{
+	if (!inode)
+		return;
+	pthread_mutex_lock(&t->lock);
+	inode->refs--;
+	release_locked(t, inode);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static struct inode *find_locked(struct inodes *t, const char *key, size_t key_len)
+{
+	struct inode *inode;
+
+	HASH_FIND(by_name, t->by_name, key, key_len, inode);
+	return inode;
+}
+
+struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *name,
+			   enum inode_kind kind, const struct view *view,
+			   const struct special *special)
+{
+	struct inode *inode;
+	size_t key_len = 0;
+	char *key = key_new(parent, name, kind, &key_len);
+
+	if (!key)
+		return NULL;
+	pthread_mutex_lock(&t->lock);
+	inode = find_locked(t, key, key_len);
+	if (inode) {
+		inode->refs++;
+		free(key);
+	} else {
+		inode = inode_new_locked(t, parent, key, key_len);
+		if (inode) {
+			inode->kind = kind;
+			inode->view = view;
+			inode->special = special;
+			inode->view_root = view != parent->view;
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+/* Returns the inode with this name and kind, without a reference; *key is freed by the caller. */
+static struct inode *find_name_locked(struct inodes *t, const struct inode *parent,
+				      const char *name, enum inode_kind kind)
+{
+	struct inode *inode;
+	size_t key_len = 0;
+	char *key = key_new(parent, name, kind, &key_len);
+
+	if (!key)
+		return NULL;
+	inode = find_locked(t, key, key_len);
+	free(key);
+	return inode;
+}
+
+struct inode *inode_find(struct inodes *t, struct inode *parent, const char *name,
+			 enum inode_kind kind)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = find_name_locked(t, parent, name, kind);
+	if (inode)
+		inode->refs++;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+void inode_remember(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->nlookup++;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	HASH_FIND(by_id, t->by_id, &nodeid, sizeof(nodeid), inode);
+	/* The root is looked up by nobody and may be forgotten at the end all the same. */
+	if (inode && inode != t->root) {
+		inode->nlookup -= nlookup < inode->nlookup ? nlookup : inode->nlookup;
+		release_locked(t, inode);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* Appends the path of an inode's node to `path`, from the root of its view on. */
+static int path_locked(struct inodes *t, const struct inode *inode, char *path)
+{
+	const struct inode *chain[XENSTORE_ABS_PATH_MAX / 2 + 1];
+	unsigned depth = 0;
+	int err;
+
+	for (; !inode->view_root; inode = inode->parent) {
+		/* A special file has the path of its node. */
+		if (inode->kind == INODE_SPECIAL)
+			continue;
+		if (depth == sizeof(chain) / sizeof(chain[0]))
+			return -ENAMETOOLONG;
+		chain[depth++] = inode;
+	}
+	strcpy(path, t->root_path);
+	while (depth > 0) {
+		err = path_append(path, chain[--depth]->name);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int inode_path(struct inodes *t, const struct inode *inode, const char *name, char *path)
+{
+	int err;
+
+	pthread_mutex_lock(&t->lock);
+	err = path_locked(t, inode, path);
+	pthread_mutex_unlock(&t->lock);
+	return err || !name ? err : path_append(path, name);
+}
+
+void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->sticky = sticky;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_sticky(struct inodes *t, const struct inode *inode)
+{
+	bool sticky;
+
+	pthread_mutex_lock(&t->lock);
+	sticky = inode->sticky;
+	pthread_mutex_unlock(&t->lock);
+	return sticky;
+}
+
+static void set_pending_locked(struct inodes *t, struct inode *inode, bool pending)
+{
+	if (inode->pending != pending)
+		t->pending += pending ? 1 : -1;
+	inode->pending = pending;
+}
+
+void inode_set_pending(struct inodes *t, struct inode *inode, bool pending)
+{
+	pthread_mutex_lock(&t->lock);
+	set_pending_locked(t, inode, pending);
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_pending(struct inodes *t, const struct inode *inode)
+{
+	bool pending;
+
+	pthread_mutex_lock(&t->lock);
+	pending = inode->pending;
+	pthread_mutex_unlock(&t->lock);
+	return pending;
+}
+
+void inode_for_each_pending(struct inodes *t, const struct inode *parent,
+			    void (*fn)(void *arg, const char *name), void *arg)
+{
+	struct inode *inode, *next;
+
+	pthread_mutex_lock(&t->lock);
+	/* Rarely is there any, and not for long. */
+	for (inode = t->pending ? t->by_id : NULL; inode; inode = next) {
+		next = inode->by_id.next;
+		if (inode->pending && inode->parent == parent && inode->hashed)
+			fn(arg, inode->name);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_gone(struct inodes *t, struct inode *parent, const char *name)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = find_name_locked(t, parent, name, INODE_DIR);
+	if (inode)
+		inode->sticky = false;
+	inode = find_name_locked(t, parent, name, INODE_LEAF);
+	if (inode)
+		set_pending_locked(t, inode, false);
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* Moves one inode, if there is one, or takes what is at the new place out of the way. */
+static int rename_kind_locked(struct inodes *t, struct inode *parent, const char *name,
+			      struct inode *new_parent, const char *new_name, enum inode_kind kind)
+{
+	struct inode *inode = find_name_locked(t, parent, name, kind);
+	struct inode *target = find_name_locked(t, new_parent, new_name, kind);
+	struct inode *old_parent;
+	size_t key_len = 0;
+	char *key;
+
+	if (inode == target)
+		return 0;
+	key = key_new(new_parent, new_name, kind, &key_len);
+	if (!key)
+		return -ENOMEM;
+	if (target)
+		unhash_locked(t, target);
+	if (!inode) {
+		free(key);
+		return 0;
+	}
+	unhash_locked(t, inode);
+	set_key(inode, key, key_len);
+	hash_locked(t, inode);
+	old_parent = inode->parent;
+	inode->parent = new_parent;
+	new_parent->refs++;
+	old_parent->refs--;
+	release_locked(t, old_parent);
+	return 0;
+}
+
+int inode_rename(struct inodes *t, struct inode *parent, const char *name,
+		 struct inode *new_parent, const char *new_name)
+{
+	int err;
+
+	pthread_mutex_lock(&t->lock);
+	err = rename_kind_locked(t, parent, name, new_parent, new_name, INODE_LEAF);
+	if (!err)
+		err = rename_kind_locked(t, parent, name, new_parent, new_name, INODE_DIR);
+	pthread_mutex_unlock(&t->lock);
+	return err;
+}

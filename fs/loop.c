@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loops.  One thread, the I/O thread, polls /dev/fuse and the channel alike, so that a request
+ * and its reply cost as few wake-ups as can be; further readers only take requests from /dev/fuse
+ * and submit.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "fs/loop.h"
+#include "fs/op.h"
+#include "ring/spin.h"
+
+/* Requests taken from /dev/fuse before the channel gets its turn. */
+#define FUSE_BATCH 16
+
+#define EXTRA_MAX 4
+
+/*
+ * Takes and starts what /dev/fuse has, up to a batch.  Returns the number of requests, 0 when there
+ * is none now, or -errno: -ENODEV after an unmount.
+ */
+static int take_requests(struct fs *fs, struct fuse_buf *buf)
+{
+	int count = 0, len;
+
+	while (count < FUSE_BATCH) {
+		len = fuse_session_receive_buf(fs->se, buf);
+		if (len == -EAGAIN || len == -EINTR)
+			break;
+		if (len <= 0)
+			return len ? len : -ENODEV;
+		fuse_session_process_buf(fs->se, buf);
+		count++;
+	}
+	return count;
+}
+
+static bool ended(struct fs *fs)
+{
+	return atomic_load(&fs->stop) || fuse_session_exited(fs->se);
+}
+
+/* Sleeps until something happens, and runs the callbacks of the caller's descriptors. */
+static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
+{
+	struct pollfd fds[1 + EXTRA_MAX + CHAN_POLLFDS];
+	unsigned n = 0;
+
+	fds[n++] = (struct pollfd){ .fd = fuse_session_fd(fs->se), .events = POLLIN };
+	for (unsigned i = 0; i < n_extra; i++)
+		fds[n++] = (struct pollfd){ .fd = extra[i].fd, .events = POLLIN };
+	n += chan_pollfds(fs->chan, fds + n);
+	if (poll(fds, n, chan_timeout(fs->chan)) <= 0)
+		return;
+	for (unsigned i = 0; i < n_extra; i++)
+		if (fds[1 + i].revents)
+			extra[i].ready(extra[i].arg);
+}
+
+/*
+ * Spinning pays while a reply is outstanding, and for a moment after one, when its receiver may ask
+ * for the next thing; `active` says that there was traffic since the last sleep.
+ */
+int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
+{
+	struct fuse_buf buf = { 0 };
+	struct spin spin;
+	bool active = false;
+	int taken = 0, received;
+
+	spin_init(&spin);
+	while (!ended(fs)) {
+		taken = take_requests(fs, &buf);
+		if (taken < 0)
+			break;
+		ops_interrupt(fs);
+		received = chan_service(fs->chan);
+		if (taken > 0 || received > 0) {
+			spin_hit(&spin);
+			active = true;
+			continue;
+		}
+		if (active && spin_again(&spin))
+			continue;
+		if (!chan_may_sleep(fs->chan))
+			continue;
+		/* What another thread put on the list before it saw us asleep. */
+		if (atomic_load(&fs->any_interrupted))
+			continue;
+		sleep_and_wake(fs, extra, n_extra);
+		spin_restart(&spin);
+		active = false;
+	}
+	free(buf.mem);
+	return taken < 0 && taken != -ENODEV ? taken : 0;
+}
+
+void *loop_reader(void *arg)
+{
+	struct fs *fs = arg;
+	struct pollfd fds[2] = {
+		{ .fd = fuse_session_fd(fs->se), .events = POLLIN },
+		{ .fd = fs->wake_readers, .events = POLLIN },
+	};
+	struct fuse_buf buf = { 0 };
+
+	while (!ended(fs)) {
+		if (take_requests(fs, &buf) < 0)
+			break;
+		if (poll(fds, 2, -1) > 0 && fds[1].revents)
+			break;
+	}
+	/* The session ended: the I/O thread is to see that too. */
+	chan_wake(fs->chan);
+	free(buf.mem);
+	return NULL;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The threads that read /dev/fuse, and the one of them that services the channel.  For fs.c. */
+#ifndef FS_LOOP_H
+#define FS_LOOP_H
+
+#include "fs/fs_impl.h"
+
+/* The I/O thread's loop, see fs_run().  Returns 0 or -errno. */
+int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra);
+
+/* A further reader's loop: takes requests from /dev/fuse and starts them, until fs->wake_readers
+ * is readable or the session ends.  `arg` is the struct fs; for pthread_create(). */
+void *loop_reader(void *arg);
+
+#endif

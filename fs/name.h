@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which names and paths a store can have.  Pure; any thread.
+ * The rules: docs/misc/xenstore.txt ("Xenstore overview"), xen/io/xs_wire.h for the lengths.
+ */
+#ifndef FS_NAME_H
+#define FS_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xen/io/xs_wire.h>
+
+/* Bytes of a buffer that holds any absolute path with its NUL. */
+#define PATH_SIZE (XENSTORE_ABS_PATH_MAX + 1)
+
+/* Returns whether `name` can be the last component of a node's path: not empty, only letters,
+ * digits and "-_@".  A name with a dot never can, so none of ours collides with a node. */
+bool name_is_legal(const char *name);
+
+/* Returns whether `path` is "/" or a slash followed by legal names between single slashes, and no
+ * longer than the protocol allows. */
+bool path_is_legal(const char *path);
+
+/*
+ * Appends "/name" to the path in `buf`, a buffer of PATH_SIZE ("/" itself gets just the name).
+ * Returns 0, or -ENAMETOOLONG with the buffer unchanged.
+ */
+int path_append(char *buf, const char *name);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nodes of the store as files and directories: what each file operation does.  For ops.c, which
+ * unpacks FUSE's arguments into the operation, and for special.c.
+ * Each function replies, now or later, and takes the operation.
+ */
+#ifndef FS_NODE_H
+#define FS_NODE_H
+
+#include "fs/op.h"
+
+/* node_read.c: one round trip each. */
+void node_lookup(struct op *op);  /* op->name in op->inode */
+void node_getattr(struct op *op); /* op->handle may be NULL */
+void node_open(struct op *op);    /* op->flags */
+void node_read(struct op *op);    /* op->handle, size, off */
+void node_opendir(struct op *op);
+void node_readdir(struct op *op); /* op->handle, size, off */
+
+/* node_xattr.c: op->name is the attribute. */
+void node_getxattr(struct op *op);
+void node_setxattr(struct op *op); /* op->data, size, flags (XATTR_*) */
+void node_listxattr(struct op *op);
+void node_removexattr(struct op *op);
+
+/* node_write.c: one round trip, or a transaction where the old value matters. */
+void node_write(struct op *op);    /* op->handle, data, size, off, flags (open flags) */
+void node_truncate(struct op *op); /* op->off is the new size; op->handle may be NULL */
+void node_create(struct op *op);   /* op->name in op->inode, op->flags */
+void node_flush_empty(struct op *op, void (*then)(struct op *op)); /* op->handle may be NULL */
+void node_fsync(struct op *op);
+
+/* Closes a handle: writes the empty value that is still due, waits for nothing, frees it. */
+void node_release(struct fs *fs, struct handle *handle);
+
+/* node_tree.c and node_rename.c: transactions, on the pool. */
+void node_mkdir(struct op *op);
+void node_mknod(struct op *op);
+void node_unlink(struct op *op);
+void node_rmdir(struct op *op);
+void node_rename(struct op *op); /* op->name in op->inode to op->new_name in op->target; flags */
+
+/*
+ * In a transaction, on the pool: makes op->name in op->inode by XS_WRITE (an empty value) or
+ * XS_MKDIR.  Returns 0, -EEXIST, or the store's error.
+ */
+int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type);
+
+/* Returns 0, or why op->name cannot become a node in op->inode: -EINVAL, -ENAMETOOLONG. */
+int node_check_new_name(struct op *op);
+
+/* What READ and DIRECTORY of a node told about it. */
+struct node_facts {
+	bool readable;     /* false: the store refuses, but there may be readable nodes below */
+	bool has_children;
+	size_t value_len;
+};
+
+/*
+ * Reads the facts off calls `i` (a READ) and `i + 1` (a DIRECTORY) of a finished round.
+ * Returns 0, or -ENOENT or another error with which the node cannot be looked at.
+ */
+int node_facts(const struct op *op, unsigned i, struct node_facts *facts);
+
+/* Returns whether a DIRECTORY reply names any child. */
+bool node_reply_has_children(const struct request *req);
+
+/* Fills in the attributes of a directory, or of a file of `size` bytes, but for st_ino. */
+void node_attr_dir(const struct fs *fs, bool readable, struct stat *st);
+void node_attr_file(const struct fs *fs, size_t size, struct stat *st);
+
+/*
+ * Adds the names of the children of `path` to `listing`.
+ * Uses DIRECTORY, and DIRECTORY_PART where the answer is too large for one reply; a directory that
+ * keeps changing under the parts is given as it was seen last.  Pool threads.
+ * Returns 0 or the store's error (E2BIG where the server has no DIRECTORY_PART).
+ */
+int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *listing);
+
+#endif

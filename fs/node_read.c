@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking at nodes: lookup, getattr, open, read, directories.  One round trip each: the functions
+ * start on a thread that reads /dev/fuse and end, in a `…_done`, on the I/O thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/dir.h"
+#include "fs/listing.h"
+#include "fs/node.h"
+#include "fs/special.h"
+#include "fs/text.h"
+
+/* Times that a listing in parts starts over because the directory changes under it. */
+#define LIST_RESTARTS 8
+
+/* ---- what a node is ---- */
+
+bool node_reply_has_children(const struct request *req)
+{
+	struct wire_strings names = wire_strings_init(req->reply, req->reply_len);
+	const char *name;
+	size_t len;
+
+	while (wire_strings_next(&names, &name, &len) > 0)
+		if (len > 0)
+			return true;
+	return false;
+}
+
+int node_facts(const struct op *op, unsigned i, struct node_facts *facts)
+{
+	int err = op_call_error(op, i);
+
+	*facts = (struct node_facts){ .readable = true };
+	if (err == -EACCES) {
+		facts->readable = false;
+		return 0;
+	}
+	if (err)
+		return err;
+	facts->value_len = op->calls[i]->reply_len;
+
+	err = op_call_raw_error(op, i + 1);
+	if (err == -E2BIG)
+		facts->has_children = true;
+	else if (err)
+		return op_call_error(op, i + 1);
+	else
+		facts->has_children = node_reply_has_children(op->calls[i + 1]);
+	return 0;
+}
+
+static void attr_common(const struct fs *fs, mode_t mode, struct stat *st)
+{
+	*st = (struct stat){
+		.st_mode = mode & ~fs->config.umask,
+		.st_nlink = 1,
+		.st_uid = fs->config.uid,
+		.st_gid = fs->config.gid,
+		.st_blksize = 4096,
+		.st_atim = fs->mounted_at,
+		.st_mtim = fs->mounted_at,
+		.st_ctim = fs->mounted_at,
+	};
+}
+
+void node_attr_dir(const struct fs *fs, bool readable, struct stat *st)
+{
+	attr_common(fs, S_IFDIR | 0777, st);
+	/* Not to be listed, but what is below may be reached. */
+	if (!readable)
+		st->st_mode = S_IFDIR | 0111;
+}
+
+void node_attr_file(const struct fs *fs, size_t size, struct stat *st)
+{
+	attr_common(fs, S_IFREG | 0666, st);
+	st->st_size = size;
+	st->st_blocks = (size + 511) / 512;
+}
+
+/* ---- lookup ---- */
+
+/* Returns whether a node without children is to be a directory all the same. */
+static bool stays_dir(struct op *op, const char *path)
+{
+	struct inode *dir;
+	bool sticky;
+
+	if (made_has(&op->fs->made, path))
+		return true;
+	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
+	sticky = dir && inode_is_sticky(&op->fs->inodes, dir);
+	inode_put(&op->fs->inodes, dir);
+	return sticky;
+}
+
+static bool found_is_dir(struct op *op, const struct node_facts *facts, const char *path)
+{
+	return op->inode->view->layout == FS_NODES || !facts->readable || facts->has_children ||
+	       stays_dir(op, path);
+}
+
+/* The store has no such node.  A file that was created here and not yet written is shown. */
+static void lookup_missing(struct op *op, const char *path, int err)
+{
+	struct fs *fs = op->fs;
+	struct inode *leaf;
+	struct stat st;
+
+	leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
+	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
+		node_attr_file(fs, 0, &st);
+		op_reply_entry(op, leaf, &st);
+	} else {
+		inode_gone(&fs->inodes, op->inode, op->name);
+		made_remove(&fs->made, path);
+		op_reply_error(op, err);
+	}
+	inode_put(&fs->inodes, leaf);
+}
+
+static void lookup_done(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct node_facts facts;
+	struct inode *inode;
+	char path[PATH_SIZE];
+	struct stat st;
+	bool dir;
+	int err;
+
+	err = inode_path(&fs->inodes, op->inode, op->name, path);
+	if (!err)
+		err = node_facts(op, 0, &facts);
+	if (err == -ENOENT) {
+		lookup_missing(op, path, err);
+		return;
+	}
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	dir = found_is_dir(op, &facts, path);
+	inode = inode_intern(&fs->inodes, op->inode, op->name, dir ? INODE_DIR : INODE_LEAF,
+			     op->inode->view, NULL);
+	if (!inode) {
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	if (dir) {
+		/* From now on the kernel has it as a directory, and `rm -r` relies on that. */
+		inode_set_sticky(&fs->inodes, inode, facts.readable);
+		node_attr_dir(fs, facts.readable, &st);
+	} else {
+		node_attr_file(fs, text_size(fs->config.format, facts.value_len), &st);
+	}
+	op_reply_entry(op, inode, &st);
+	inode_put(&fs->inodes, inode);
+}
+
+void node_lookup(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err;
+
+	/* No store has such a name; it need not be asked. */
+	err = name_is_legal(op->name) ? 0 : -ENOENT;
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, op->name, path);
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_call(op, XS_DIRECTORY, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, lookup_done);
+}
+
+/* ---- getattr ---- */
+
+static void getattr_dir(struct op *op)
+{
+	struct fs *fs = op->fs;
+	int err = op_call_error(op, 0);
+	struct stat st;
+
+	/* The root of the mount stays, whatever happens to its node. */
+	if (err == -ENOENT && !op->inode->view_root)
+		inode_set_sticky(&fs->inodes, op->inode, false);
+	if (err && err != -EACCES && !(err == -ENOENT && op->inode->view_root)) {
+		op_reply_error(op, err);
+		return;
+	}
+	node_attr_dir(fs, err != -EACCES, &st);
+	op_reply_attr(op, &st);
+}
+
+static void getattr_leaf(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct node_facts facts = { 0 };
+	struct stat st;
+	int err;
+
+	err = node_facts(op, 0, &facts);
+	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode))
+		err = 0;
+	/* It has become a directory, which the kernel can only learn by looking it up again.  Who
+	 * has it open goes on with the value. */
+	if (!err && (facts.has_children || (!facts.readable && !op->handle)) && !op->handle)
+		err = -ESTALE;
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	node_attr_file(fs, text_size(fs->config.format, facts.value_len), &st);
+	op_reply_attr(op, &st);
+}
+
+void node_getattr(struct op *op)
+{
+	uint32_t tx_id = op->inode->view->tx_id;
+	char path[PATH_SIZE];
+	struct stat st;
+	int err;
+
+	if (op->handle && handle_is_empty_due(op->handle)) {
+		node_attr_file(op->fs, 0, &st);
+		op_reply_attr(op, &st);
+		return;
+	}
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_READ, tx_id, path, NULL, 0);
+	if (op->inode->kind == INODE_LEAF)
+		op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
+	op_submit(op, op->inode->kind == INODE_LEAF ? getattr_leaf : getattr_dir);
+}
+
+/* ---- files ---- */
+
+void node_open(struct op *op)
+{
+	struct handle *handle = handle_new(op->fs, op->inode, op->flags);
+
+	if (!handle) {
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	/* An empty value is not written now: a write follows, most often. */
+	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
+		handle_truncate(handle);
+	op_reply_open(op, handle);
+}
+
+static void read_done(struct op *op)
+{
+	struct fs *fs = op->fs;
+	int err = op_call_error(op, 0);
+	struct request *req;
+	char *content, *reply;
+	size_t size;
+
+	/* A file that was created here and never written reads as the empty file it will be. */
+	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode)) {
+		op_reply_buf(op, NULL, 0);
+		return;
+	}
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	req = op->calls[0];
+	reply = req->reply;
+	/* The reply has room for one byte behind it. */
+	size = text_from_value(fs->config.format, reply, req->reply_len);
+	content = malloc(size + 1);
+	if (!content) {
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	memcpy(content, reply, size);
+	handle_set_snapshot(op->handle, content, size);
+	if ((size_t)op->off >= size)
+		op_reply_buf(op, NULL, 0);
+	else
+		op_reply_buf(op, reply + op->off,
+			     size - op->off < op->size ? size - op->off : op->size);
+}
+
+/* Answers a read from what the handle has.  Returns false when the store has to be asked. */
+static bool read_from_handle(struct op *op)
+{
+	ssize_t count = -1;
+	char *buf;
+
+	if (handle_is_empty_due(op->handle)) {
+		op_reply_buf(op, NULL, 0);
+		return true;
+	}
+	if (op->off == 0)
+		return false;
+	buf = malloc(op->size ? op->size : 1);
+	if (!buf) {
+		op_reply_error(op, -ENOMEM);
+		return true;
+	}
+	count = handle_read_snapshot(op->handle, buf, op->size, op->off);
+	if (count >= 0)
+		op_reply_buf(op, buf, count);
+	free(buf);
+	return count >= 0;
+}
+
+void node_read(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err;
+
+	if (read_from_handle(op))
+		return;
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, read_done);
+}
+
+/* ---- directories ---- */
+
+/* One pass over a directory in parts.  Returns 0, -EAGAIN if it changed meanwhile, or an error. */
+static int list_parts_once(struct op *op, uint32_t tx_id, const char *path,
+			   struct listing *listing)
+{
+	struct wire_strings names;
+	uint64_t gen, first_gen = 0;
+	size_t offset = 0, next;
+	bool last = false, changed = false;
+	char number[24];
+	int len, err;
+
+	while (!last) {
+		len = snprintf(number, sizeof(number), "%zu", offset);
+		op_calls_clear(op);
+		op_call(op, XS_DIRECTORY_PART, tx_id, path, number, len + 1);
+		err = op_wait(op);
+		if (!err)
+			err = op_call_error(op, 0);
+		if (err)
+			return err;
+		err = wire_directory_part_parse(op->calls[0]->reply, op->calls[0]->reply_len, &gen,
+						&names, &next, &last);
+		if (err || (!last && next == 0))
+			return -EIO;
+		if (offset == 0)
+			first_gen = gen;
+		changed |= gen != first_gen;
+		err = listing_add_names(listing, names.pos, names.end - names.pos);
+		if (err)
+			return err == -EPROTO ? -EIO : err;
+		offset += next;
+	}
+	return changed ? -EAGAIN : 0;
+}
+
+static int list_parts(struct op *op, uint32_t tx_id, const char *path, struct listing *listing)
+{
+	int err = -EAGAIN;
+
+	for (int i = 0; i < LIST_RESTARTS && err == -EAGAIN; i++) {
+		listing_clear(listing);
+		err = list_parts_once(op, tx_id, path, listing);
+	}
+	if (err == -EAGAIN) {
+		log_warning(op->fs->log, "%s keeps changing: listed as it was seen last", path);
+		err = 0;
+	}
+	if (err == -EOPNOTSUPP) {
+		log_error(op->fs->log,
+			  "%s: too large to be listed: the server has no DIRECTORY_PART", path);
+		err = -E2BIG;
+	}
+	return err;
+}
+
+int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *listing)
+{
+	int err;
+
+	op_calls_clear(op);
+	op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
+	err = op_wait(op);
+	if (err)
+		return err;
+	if (op_call_raw_error(op, 0) == -E2BIG)
+		return list_parts(op, tx_id, path, listing);
+	err = op_call_error(op, 0);
+	if (err)
+		return err;
+	err = listing_add_names(listing, op->calls[0]->reply, op->calls[0]->reply_len);
+	return err == -EPROTO ? -EIO : err;
+}
+
+struct pending_names {
+	struct listing *listing;
+	int err;
+};
+
+static void add_pending(void *arg, const char *name)
+{
+	struct pending_names *pending = arg;
+
+	/* It may be in the store already, written a moment ago. */
+	for (unsigned i = 0; i < pending->listing->count; i++)
+		if (!strcmp(pending->listing->names[i], name))
+			return;
+	if (!pending->err)
+		pending->err = listing_add(pending->listing, name);
+}
+
+/* The names from the store are there: adds ours, and answers what asked for them. */
+static void listing_complete(struct op *op, struct listing *listing, bool has_value)
+{
+	struct pending_names pending = { .listing = listing };
+
+	if (has_value)
+		pending.err = listing_add(listing, SPECIAL_VALUE_NAME);
+	inode_for_each_pending(&op->fs->inodes, op->inode, add_pending, &pending);
+	if (pending.err) {
+		listing_free(listing);
+		op_reply_error(op, pending.err);
+		return;
+	}
+	dir_listed(op, listing);
+}
+
+static bool value_is_listed(const struct op *op, unsigned i)
+{
+	if (op->inode->view->layout == FS_NODES)
+		return true;
+	return op_call_raw_error(op, i) == 0 && op->calls[i]->reply_len > 0;
+}
+
+/* The directory does not fit into one reply: the pool reads it in parts. */
+static void list_run(struct op *op)
+{
+	struct listing *listing = listing_new();
+	char path[PATH_SIZE];
+	bool has_value = false;
+	int err = listing ? 0 : -ENOMEM;
+
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (!err) {
+		op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+		err = op_wait(op);
+		has_value = !err && value_is_listed(op, 0);
+	}
+	if (!err)
+		err = list_parts(op, op->inode->view->tx_id, path, listing);
+	if (err) {
+		listing_free(listing);
+		op_reply_error(op, err);
+		return;
+	}
+	listing_complete(op, listing, has_value);
+}
+
+static void list_done(struct op *op)
+{
+	struct listing *listing;
+	int err;
+
+	if (op_call_raw_error(op, 0) == -E2BIG) {
+		op_run(op, list_run);
+		return;
+	}
+	err = op_call_error(op, 0);
+	listing = err ? NULL : listing_new();
+	if (!err && !listing)
+		err = -ENOMEM;
+	if (!err)
+		err = listing_add_names(listing, op->calls[0]->reply, op->calls[0]->reply_len);
+	if (err) {
+		listing_free(listing);
+		op_reply_error(op, err == -EPROTO ? -EIO : err);
+		return;
+	}
+	listing_complete(op, listing, value_is_listed(op, 1));
+}
+
+/* Asks for the names of op->inode; dir_listed() answers with them. */
+static void list(struct op *op)
+{
+	uint32_t tx_id = op->inode->view->tx_id;
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
+	op_call(op, XS_READ, tx_id, path, NULL, 0);
+	op_submit(op, list_done);
+}
+
+void node_opendir(struct op *op)
+{
+	list(op);
+}
+
+void node_readdir(struct op *op)
+{
+	struct handle *handle = op->handle;
+
+	/* rewinddir: a new snapshot.  The first reader gets the one that opendir took. */
+	if (op->off == 0 && handle->listing_used) {
+		list(op);
+		return;
+	}
+	dir_reply(op);
+}

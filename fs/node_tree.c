@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making and removing nodes: mkdir, mknod, unlink, rmdir.  On the pool, in transactions: the store
+ * itself neither refuses to make what exists nor to remove what has children.
+ */
+#include <errno.h>
+
+#include "fs/node.h"
+#include "fs/tx.h"
+
+int node_check_new_name(struct op *op)
+{
+	char path[PATH_SIZE];
+
+	if (!name_is_legal(op->name))
+		return -EINVAL;
+	return inode_path(&op->fs->inodes, op->inode, op->name, path);
+}
+
+/* ---- make ---- */
+
+int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type)
+{
+	/* In a transaction of our own the change may travel with the check: it is undone if the
+	 * check fails. */
+	bool own = op->inode->view->tx_id == 0;
+	char path[PATH_SIZE];
+	int err;
+
+	err = inode_path(&op->fs->inodes, op->inode, op->name, path);
+	if (err)
+		return err;
+	op_call(op, XS_READ, tx_id, path, NULL, 0);
+	if (own)
+		op_call(op, type, tx_id, path, NULL, 0);
+	err = op_wait(op);
+	if (err)
+		return err;
+	err = op_call_error(op, 0);
+	if (err != -ENOENT)
+		return err ? err : -EEXIST;
+	if (own)
+		return op_call_error(op, 1);
+	op_calls_clear(op);
+	op_call(op, type, tx_id, path, NULL, 0);
+	err = op_wait(op);
+	return err ? err : op_call_error(op, 0);
+}
+
+static int mkdir_body(struct op *op, uint32_t tx_id)
+{
+	return node_create_in_tx(op, tx_id, XS_MKDIR);
+}
+
+static int mknod_body(struct op *op, uint32_t tx_id)
+{
+	return node_create_in_tx(op, tx_id, XS_WRITE);
+}
+
+/* Replies with the entry of a node that was just made. */
+static void made_entry(struct op *op, enum inode_kind kind)
+{
+	struct fs *fs = op->fs;
+	char path[PATH_SIZE];
+	struct inode *inode;
+	struct stat st;
+
+	inode = inode_intern(&fs->inodes, op->inode, op->name, kind, op->inode->view, NULL);
+	if (!inode) {
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	if (kind == INODE_DIR) {
+		inode_set_sticky(&fs->inodes, inode, true);
+		if (!inode_path(&fs->inodes, inode, NULL, path))
+			made_add(&fs->made, path);
+		node_attr_dir(fs, true, &st);
+	} else {
+		node_attr_file(fs, 0, &st);
+	}
+	op_reply_entry(op, inode, &st);
+	inode_put(&fs->inodes, inode);
+}
+
+static void mkdir_run(struct op *op)
+{
+	int err = tx_run(op, mkdir_body);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		made_entry(op, INODE_DIR);
+}
+
+void node_mkdir(struct op *op)
+{
+	int err = node_check_new_name(op);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		op_run(op, mkdir_run);
+}
+
+static void mknod_run(struct op *op)
+{
+	int err = tx_run(op, mknod_body);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		made_entry(op, INODE_LEAF);
+}
+
+void node_mknod(struct op *op)
+{
+	int err = node_check_new_name(op);
+
+	if (!err && op->inode->view->layout == FS_NODES)
+		err = -EPERM;
+	if (err)
+		op_reply_error(op, err);
+	else
+		op_run(op, mknod_run);
+}
+
+/* ---- remove ---- */
+
+/*
+ * Removes op->name in op->inode unless it has children (`not_empty` is the error then), or, with
+ * `no_value`, a value.
+ */
+static int remove_in_tx(struct op *op, uint32_t tx_id, int not_empty, bool no_value)
+{
+	bool own = op->inode->view->tx_id == 0;
+	char path[PATH_SIZE];
+	int err;
+
+	err = inode_path(&op->fs->inodes, op->inode, op->name, path);
+	if (err)
+		return err;
+	op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
+	op_call(op, XS_READ, tx_id, path, NULL, 0);
+	if (own)
+		op_call(op, XS_RM, tx_id, path, NULL, 0);
+	err = op_wait(op);
+	if (err)
+		return err;
+	if (op_call_raw_error(op, 0) == -E2BIG)
+		return not_empty;
+	err = op_call_error(op, 0);
+	if (!err)
+		err = op_call_error(op, 1);
+	if (err)
+		return err;
+	if (node_reply_has_children(op->calls[0]) || (no_value && op->calls[1]->reply_len > 0))
+		return not_empty;
+	if (own)
+		return op_call_error(op, 2);
+	op_calls_clear(op);
+	op_call(op, XS_RM, tx_id, path, NULL, 0);
+	err = op_wait(op);
+	return err ? err : op_call_error(op, 0);
+}
+
+static int unlink_body(struct op *op, uint32_t tx_id)
+{
+	return remove_in_tx(op, tx_id, -EISDIR, false);
+}
+
+static int rmdir_body(struct op *op, uint32_t tx_id)
+{
+	return remove_in_tx(op, tx_id, -ENOTEMPTY, true);
+}
+
+/* The node is gone from the store, and is to be from what we remember. */
+static void removed(struct op *op)
+{
+	char path[PATH_SIZE];
+
+	inode_gone(&op->fs->inodes, op->inode, op->name);
+	if (!inode_path(&op->fs->inodes, op->inode, op->name, path))
+		made_remove(&op->fs->made, path);
+}
+
+static void unlink_run(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct inode *leaf;
+	int err = tx_run(op, unlink_body);
+
+	/* It may have been in this mount only: created, and nothing written yet. */
+	leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
+	if (err == -ENOENT && leaf && inode_is_pending(&fs->inodes, leaf))
+		err = 0;
+	inode_put(&fs->inodes, leaf);
+	if (!err || err == -ENOENT)
+		removed(op);
+	op_reply_error(op, err);
+}
+
+static void rmdir_run(struct op *op)
+{
+	int err = tx_run(op, rmdir_body);
+
+	if (!err || err == -ENOENT)
+		removed(op);
+	op_reply_error(op, err);
+}
+
+void node_unlink(struct op *op)
+{
+	op_run(op, unlink_run);
+}
+
+void node_rmdir(struct op *op)
+{
+	op_run(op, rmdir_run);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Extended attributes of nodes: `user.xenstore.perms`, the permissions as text, and
+ * `user.xenstore.value`, the raw value.  One round trip each.
+ *
+ * Only the permissions are listed: a copy of a tree takes the value from the content.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "fs/node.h"
+#include "fs/perms.h"
+
+#define XATTR_PERMS "user.xenstore.perms"
+#define XATTR_VALUE "user.xenstore.value"
+
+static bool is_perms(const struct op *op)
+{
+	return !strcmp(op->name, XATTR_PERMS);
+}
+
+static bool is_value(const struct op *op)
+{
+	return !strcmp(op->name, XATTR_VALUE);
+}
+
+static void get_perms_done(struct op *op)
+{
+	char text[PERMS_TEXT_MAX];
+	int err = op_call_error(op, 0), len = 0;
+
+	if (!err) {
+		len = wire_perms_to_text(op->calls[0]->reply, op->calls[0]->reply_len, text,
+					 sizeof(text));
+		err = len < 0 ? -EIO : 0;
+	}
+	if (err)
+		op_reply_error(op, err);
+	else
+		op_reply_xattr(op, text, len);
+}
+
+static void get_value_done(struct op *op)
+{
+	int err = op_call_error(op, 0);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		op_reply_xattr(op, op->calls[0]->reply, op->calls[0]->reply_len);
+}
+
+void node_getxattr(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err = 0;
+
+	if (!is_perms(op) && !is_value(op))
+		err = -ENODATA;
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, is_perms(op) ? XS_GET_PERMS : XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, is_perms(op) ? get_perms_done : get_value_done);
+}
+
+static void set_done(struct op *op)
+{
+	op_reply_error(op, op_call_error(op, 0));
+}
+
+/* The node is in the store by now. */
+static void setxattr_existing(struct op *op)
+{
+	char path[PATH_SIZE], perms[PERMS_WIRE_MAX];
+	uint32_t tx_id = op->inode->view->tx_id;
+	int err, len = 0;
+
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (!err && is_perms(op)) {
+		len = wire_perms_from_text(op->data, op->size, perms, sizeof(perms));
+		err = len < 0 ? -EINVAL : 0;
+	}
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	if (is_perms(op))
+		op_call(op, XS_SET_PERMS, tx_id, path, perms, len);
+	else
+		op_call(op, XS_WRITE, tx_id, path, op->data, op->size);
+	op_submit(op, set_done);
+}
+
+void node_setxattr(struct op *op)
+{
+	if (!is_perms(op) && !is_value(op))
+		op_reply_error(op, -EOPNOTSUPP);
+	else if (op->flags & XATTR_CREATE)
+		op_reply_error(op, -EEXIST);
+	else
+		node_flush_empty(op, setxattr_existing);
+}
+
+void node_listxattr(struct op *op)
+{
+	op_reply_xattr(op, XATTR_PERMS, sizeof(XATTR_PERMS));
+}
+
+void node_removexattr(struct op *op)
+{
+	/* Every node has both. */
+	op_reply_error(op, is_perms(op) || is_value(op) ? -EPERM : -ENODATA);
+}

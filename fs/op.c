@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations: their rounds of store requests, their interruption, their one reply.
+ *
+ * An operation is freed by its reply, yet the interrupted list may hold it a moment longer: two
+ * references, as with requests.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/error.h"
+#include "fs/op.h"
+
+#define NSEC_PER_SEC 1000000000L
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * (uint64_t)NSEC_PER_SEC + ts.tv_nsec;
+}
+
+static void op_put(struct op *op)
+{
+	if (atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	pthread_cond_destroy(&op->changed);
+	pthread_mutex_destroy(&op->lock);
+	free(op);
+}
+
+/* libfuse says that the caller is gone; it holds the request's lock. */
+static void op_interrupted(fuse_req_t req, void *arg)
+{
+	struct op *op = arg;
+	struct fs *fs = op->fs;
+
+	(void)req;
+	pthread_mutex_lock(&fs->interrupted_lock);
+	if (!op->on_interrupted_list) {
+		op->on_interrupted_list = true;
+		atomic_fetch_add(&op->refs, 1);
+		TAILQ_INSERT_TAIL(&fs->interrupted, op, interrupted_link);
+		atomic_store(&fs->any_interrupted, true);
+	}
+	pthread_mutex_unlock(&fs->interrupted_lock);
+	atomic_fetch_add(&fs->ops_interrupted, 1);
+	/* The I/O thread may be asleep if another thread read the FUSE_INTERRUPT. */
+	chan_wake(fs->chan);
+}
+
+struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *what)
+{
+	struct inode *inode = NULL;
+	struct op *op = NULL;
+	int err = ESTALE;
+
+	if (nodeid)
+		inode = inode_get(&fs->inodes, nodeid);
+	if (!nodeid || inode) {
+		err = ENOMEM;
+		op = calloc(1, sizeof(*op));
+	}
+	if (!op) {
+		inode_put(&fs->inodes, inode);
+		if (req)
+			fuse_reply_err(req, err);
+		return NULL;
+	}
+	op->fs = fs;
+	op->req = req;
+	op->what = what;
+	op->inode = inode;
+	op->calls = op->inline_calls;
+	op->max_calls = OP_INLINE_CALLS;
+	op->started_ns = now_ns();
+	atomic_init(&op->refs, 1);
+	pthread_mutex_init(&op->lock, NULL);
+	pthread_cond_init(&op->changed, NULL);
+	atomic_fetch_add_explicit(&fs->ops_started, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&fs->ops_now, 1, memory_order_relaxed);
+	if (req)
+		fuse_req_interrupt_func(req, op_interrupted, op);
+	return op;
+}
+
+bool op_set_name(struct op *op, const char *name)
+{
+	op->name = strdup(name);
+	if (op->name)
+		return true;
+	op_reply_error(op, -ENOMEM);
+	return false;
+}
+
+bool op_set_data(struct op *op, const void *data, size_t size)
+{
+	op->data = malloc(size + 1);
+	if (!op->data) {
+		op_reply_error(op, -ENOMEM);
+		return false;
+	}
+	memcpy(op->data, data, size);
+	op->size = size;
+	return true;
+}
+
+/* Makes room for one more call.  Returns false without memory. */
+static bool calls_grow_locked(struct op *op)
+{
+	unsigned max = op->max_calls * 2;
+	struct request **calls;
+
+	if (op->n_calls < op->max_calls)
+		return true;
+	calls = malloc(max * sizeof(*calls));
+	if (!calls)
+		return false;
+	memcpy(calls, op->calls, op->n_calls * sizeof(*calls));
+	if (op->calls != op->inline_calls)
+		free(op->calls);
+	op->calls = calls;
+	op->max_calls = max;
+	return true;
+}
+
+void op_call(struct op *op, uint32_t type, uint32_t tx_id, const char *path, const void *data,
+	     size_t len)
+{
+	struct request *req = request_new_path(type, tx_id, path, data, len);
+
+	if (req)
+		req->gather = &op->gather;
+	pthread_mutex_lock(&op->lock);
+	if (req && calls_grow_locked(op)) {
+		op->calls[op->n_calls++] = req;
+	} else {
+		request_put(req);
+		op->no_memory = true;
+	}
+	pthread_mutex_unlock(&op->lock);
+}
+
+static void op_gathered(struct gather *g)
+{
+	struct op *op = (struct op *)((char *)g - offsetof(struct op, gather));
+
+	op->done(op);
+}
+
+/* Gets the round ready to go.  Returns 0, or why it cannot. */
+static int round_begin(struct op *op)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&op->lock);
+	if (op->no_memory)
+		err = -ENOMEM;
+	else if (op->interrupted)
+		err = -EINTR;
+	atomic_store(&op->gather.pending, op->n_calls);
+	op->answered = false;
+	pthread_mutex_unlock(&op->lock);
+	return err;
+}
+
+/* Ends a round that was never sent. */
+static void round_fail(struct op *op, int err)
+{
+	for (unsigned i = 0; i < op->n_calls; i++)
+		op->calls[i]->error = err;
+}
+
+void op_submit(struct op *op, void (*done)(struct op *op))
+{
+	int err = round_begin(op);
+
+	op->done = done;
+	op->gather.complete = op_gathered;
+	if (err || op->n_calls == 0) {
+		round_fail(op, err);
+		done(op);
+		return;
+	}
+	/* From here on the operation may be over, and gone, at any moment. */
+	chan_submit_all(op->fs->chan, op->calls, op->n_calls);
+}
+
+static void op_answered(struct op *op)
+{
+	pthread_mutex_lock(&op->lock);
+	op->answered = true;
+	pthread_cond_signal(&op->changed);
+	pthread_mutex_unlock(&op->lock);
+}
+
+int op_wait(struct op *op)
+{
+	int err = round_begin(op);
+
+	op->done = op_answered;
+	op->gather.complete = op_gathered;
+	if (err) {
+		round_fail(op, err);
+		return err;
+	}
+	chan_submit_all(op->fs->chan, op->calls, op->n_calls);
+	pthread_mutex_lock(&op->lock);
+	while (!op->answered)
+		pthread_cond_wait(&op->changed, &op->lock);
+	if (op->interrupted)
+		err = -EINTR;
+	pthread_mutex_unlock(&op->lock);
+	return err;
+}
+
+int op_sleep(struct op *op, uint64_t ns)
+{
+	struct timespec until;
+	int err = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += ns % NSEC_PER_SEC;
+	until.tv_sec += ns / NSEC_PER_SEC + until.tv_nsec / NSEC_PER_SEC;
+	until.tv_nsec %= NSEC_PER_SEC;
+	pthread_mutex_lock(&op->lock);
+	while (!op->interrupted && err != ETIMEDOUT)
+		err = pthread_cond_timedwait(&op->changed, &op->lock, &until);
+	err = op->interrupted ? -EINTR : 0;
+	pthread_mutex_unlock(&op->lock);
+	return err;
+}
+
+int op_call_raw_error(const struct op *op, unsigned i)
+{
+	return i < op->n_calls ? op->calls[i]->error : -ENOMEM;
+}
+
+int op_call_error(const struct op *op, unsigned i)
+{
+	int err = op_call_raw_error(op, i);
+
+	return err && i < op->n_calls ? error_from_store(op->calls[i]->msg.type, err) : err;
+}
+
+void op_calls_clear(struct op *op)
+{
+	pthread_mutex_lock(&op->lock);
+	for (unsigned i = 0; i < op->n_calls; i++)
+		request_put(op->calls[i]);
+	op->n_calls = 0;
+	pthread_mutex_unlock(&op->lock);
+	op->no_memory = false;
+}
+
+static void op_work(struct pool_work *work)
+{
+	struct op *op = (struct op *)((char *)work - offsetof(struct op, work));
+
+	op->run(op);
+}
+
+void op_run(struct op *op, void (*run)(struct op *op))
+{
+	int err;
+
+	op_calls_clear(op);
+	op->run = run;
+	op->work.run = op_work;
+	pthread_mutex_lock(&op->lock);
+	/* Under the lock, so that the interrupter finds it queued or already interrupted. */
+	err = op->interrupted ? -EINTR : pool_submit(op->fs->pool, &op->work);
+	pthread_mutex_unlock(&op->lock);
+	if (err)
+		op_reply_error(op, err);
+}
+
+/* Gives up what the operation waits for; whoever waits, or `done`, then ends it. */
+static void op_give_up(struct op *op)
+{
+	struct request **calls = NULL;
+	unsigned n = 0;
+	bool unqueued;
+
+	pthread_mutex_lock(&op->lock);
+	op->interrupted = true;
+	unqueued = pool_cancel(op->fs->pool, &op->work);
+	if (op->n_calls)
+		calls = malloc(op->n_calls * sizeof(*calls));
+	if (calls)
+		for (n = 0; n < op->n_calls; n++)
+			calls[n] = request_get(op->calls[n]);
+	pthread_cond_signal(&op->changed);
+	pthread_mutex_unlock(&op->lock);
+
+	for (unsigned i = 0; i < n; i++) {
+		chan_abandon(op->fs->chan, calls[i], -EINTR);
+		request_put(calls[i]);
+	}
+	free(calls);
+	if (unqueued)
+		op_reply_error(op, -EINTR);
+}
+
+void ops_interrupt(struct fs *fs)
+{
+	struct op *op;
+
+	if (!atomic_exchange(&fs->any_interrupted, false))
+		return;
+	pthread_mutex_lock(&fs->interrupted_lock);
+	while ((op = TAILQ_FIRST(&fs->interrupted))) {
+		TAILQ_REMOVE(&fs->interrupted, op, interrupted_link);
+		op->on_interrupted_list = false;
+		pthread_mutex_unlock(&fs->interrupted_lock);
+		op_give_up(op);
+		op_put(op);
+		pthread_mutex_lock(&fs->interrupted_lock);
+	}
+	pthread_mutex_unlock(&fs->interrupted_lock);
+}
+
+/*
+ * Gets the operation ready for its reply: no interruption can find it afterwards.  Disarming waits
+ * for a callback that is running, so it needs to hold no lock that the callback takes.
+ */
+static void op_disarm(struct op *op)
+{
+	struct fs *fs = op->fs;
+	bool listed;
+
+	if (!op->req)
+		return;
+	fuse_req_interrupt_func(op->req, NULL, NULL);
+	pthread_mutex_lock(&fs->interrupted_lock);
+	listed = op->on_interrupted_list;
+	if (listed)
+		TAILQ_REMOVE(&fs->interrupted, op, interrupted_link);
+	op->on_interrupted_list = false;
+	pthread_mutex_unlock(&fs->interrupted_lock);
+	if (listed)
+		op_put(op);
+}
+
+/* Drops all that the operation holds, after its reply. */
+static void op_end(struct op *op)
+{
+	struct fs *fs = op->fs;
+
+	op_calls_clear(op);
+	if (op->calls != op->inline_calls)
+		free(op->calls);
+	op->calls = op->inline_calls;
+	inode_put(&fs->inodes, op->inode);
+	inode_put(&fs->inodes, op->target);
+	free(op->name);
+	free(op->new_name);
+	free(op->data);
+	atomic_fetch_sub_explicit(&fs->ops_now, 1, memory_order_relaxed);
+	op_put(op);
+}
+
+static void log_op(const struct op *op, int error)
+{
+	if (op->fs->log && op->fs->log->debug)
+		log_debug(op->fs->log, "fuse %s ino %llu%s%s: %s, %llu us", op->what,
+			  op->inode ? (unsigned long long)op->inode->nodeid : 0ULL,
+			  op->name ? " " : "", op->name ? op->name : "",
+			  error ? strerror(-error) : "ok",
+			  (unsigned long long)((now_ns() - op->started_ns) / 1000));
+}
+
+void op_reply_error(struct op *op, int error)
+{
+	op_disarm(op);
+	log_op(op, error);
+	if (op->req)
+		fuse_reply_err(op->req, -error);
+	op_end(op);
+}
+
+static void fill_entry(struct fuse_entry_param *entry, const struct inode *inode,
+		       const struct stat *attr)
+{
+	*entry = (struct fuse_entry_param){ .ino = inode->nodeid, .attr = *attr };
+	entry->attr.st_ino = inode->nodeid;
+}
+
+void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
+{
+	struct fuse_entry_param entry;
+
+	op_disarm(op);
+	log_op(op, 0);
+	fill_entry(&entry, inode, attr);
+	/* Counted before the kernel can answer with a FORGET. */
+	inode_remember(&op->fs->inodes, inode);
+	if (fuse_reply_entry(op->req, &entry) < 0)
+		inode_forget(&op->fs->inodes, entry.ino, 1);
+	op_end(op);
+}
+
+static void fill_open(struct fuse_file_info *fi, struct handle *handle)
+{
+	fi->fh = (uintptr_t)handle;
+	/* Values change behind the kernel's back: it is to ask for each read. */
+	fi->direct_io = 1;
+}
+
+void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr,
+		     struct handle *handle)
+{
+	struct fuse_entry_param entry;
+	struct fs *fs = op->fs;
+
+	op_disarm(op);
+	log_op(op, 0);
+	fill_entry(&entry, inode, attr);
+	fill_open(&op->fi, handle);
+	inode_remember(&fs->inodes, inode);
+	if (fuse_reply_create(op->req, &entry, &op->fi) < 0) {
+		inode_forget(&fs->inodes, entry.ino, 1);
+		handle_free(fs, handle);
+	}
+	op_end(op);
+}
+
+void op_reply_open(struct op *op, struct handle *handle)
+{
+	op_disarm(op);
+	log_op(op, 0);
+	fill_open(&op->fi, handle);
+	if (fuse_reply_open(op->req, &op->fi) < 0)
+		handle_free(op->fs, handle);
+	op_end(op);
+}
+
+void op_reply_attr(struct op *op, const struct stat *attr)
+{
+	struct stat st = *attr;
+
+	op_disarm(op);
+	log_op(op, 0);
+	st.st_ino = op->inode->nodeid;
+	fuse_reply_attr(op->req, &st, 0);
+	op_end(op);
+}
+
+void op_reply_buf(struct op *op, const void *buf, size_t size)
+{
+	op_disarm(op);
+	log_op(op, 0);
+	fuse_reply_buf(op->req, buf, size);
+	op_end(op);
+}
+
+void op_reply_write(struct op *op, size_t count)
+{
+	op_disarm(op);
+	log_op(op, 0);
+	fuse_reply_write(op->req, count);
+	op_end(op);
+}
+
+void op_reply_xattr(struct op *op, const void *value, size_t len)
+{
+	if (op->size == 0) {
+		op_disarm(op);
+		log_op(op, 0);
+		fuse_reply_xattr(op->req, len);
+		op_end(op);
+	} else if (len > op->size) {
+		op_reply_error(op, -ERANGE);
+	} else {
+		op_reply_buf(op, value, len);
+	}
+}
+
+void op_reply_readlink(struct op *op, const char *target)
+{
+	op_disarm(op);
+	log_op(op, 0);
+	fuse_reply_readlink(op->req, target);
+	op_end(op);
+}

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The FUSE operations: each unpacks its arguments into a struct op and passes it to the node or
+ * the special file that it is about.  They run on the threads that read /dev/fuse and never wait.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/node.h"
+#include "fs/ops.h"
+#include "fs/special.h"
+
+static struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static bool is_special(const struct op *op)
+{
+	return op->inode->kind == INODE_SPECIAL;
+}
+
+static struct handle *handle_of(const struct fuse_file_info *fi)
+{
+	return fi ? (struct handle *)(uintptr_t)fi->fh : NULL;
+}
+
+/* An operation on `name` in the directory `parent`; NULL having replied. */
+static struct op *op_new_named(fuse_req_t req, fuse_ino_t parent, const char *name,
+			       const char *what)
+{
+	struct op *op = op_new(fs_of(req), req, parent, what);
+
+	return op && op_set_name(op, name) ? op : NULL;
+}
+
+/* Returns the special file that op->name means; if there is none of a name that only special files
+ * have, or the directory has no others, replies `otherwise` and sets *over. */
+static const struct special *special_of(struct op *op, int otherwise, bool *over)
+{
+	const struct special *special = special_find(op->fs, op->inode, op->name);
+
+	*over = !special && (special_is_name(op->name) || is_special(op));
+	if (*over)
+		op_reply_error(op, otherwise);
+	return special;
+}
+
+static void ops_init(void *userdata, struct fuse_conn_info *conn)
+{
+	/* O_TRUNC arrives with the open, so that a value is replaced in one step. */
+	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS);
+	/* Requests are small: copying them is cheaper than pipes. */
+	conn->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+	/* Without cached attributes there is nothing that READDIRPLUS could bring. */
+	conn->want &= ~(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+	(void)userdata;
+}
+
+static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct op *op = op_new_named(req, parent, name, "lookup");
+	const struct special *special;
+	bool over;
+
+	if (!op)
+		return;
+	special = special_of(op, -ENOENT, &over);
+	if (over)
+		return;
+	if (special)
+		special_lookup_in(op, special);
+	else
+		node_lookup(op);
+}
+
+static void ops_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
+{
+	inode_forget(&fs_of(req)->inodes, ino, nlookup);
+	fuse_reply_none(req);
+}
+
+static void ops_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		inode_forget(&fs_of(req)->inodes, forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void getattr(struct op *op)
+{
+	if (is_special(op))
+		special_getattr(op);
+	else
+		node_getattr(op);
+}
+
+static void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "getattr");
+
+	if (!op)
+		return;
+	op->handle = handle_of(fi);
+	getattr(op);
+}
+
+static void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+			struct fuse_file_info *fi)
+{
+	const int modes = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID |
+			  FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME;
+	struct op *op = op_new(fs_of(req), req, ino, "setattr");
+
+	if (!op)
+		return;
+	op->handle = handle_of(fi);
+	op->off = attr->st_size;
+	if (to_set & FUSE_SET_ATTR_SIZE) {
+		if (is_special(op))
+			special_truncate(op);
+		else if (op->inode->kind == INODE_DIR)
+			op_reply_error(op, -EISDIR);
+		else
+			node_truncate(op);
+	} else if ((to_set & modes) && op->fs->config.strict_modes) {
+		op_reply_error(op, -EPERM);
+	} else if (is_special(op)) {
+		special_getattr(op);
+	} else {
+		/* `touch` is to make the file, and to hear if it cannot be made. */
+		node_flush_empty(op, node_getattr);
+	}
+}
+
+static void ops_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "readlink");
+
+	if (!op)
+		return;
+	if (is_special(op))
+		special_readlink(op);
+	else
+		op_reply_error(op, -EINVAL);
+}
+
+static void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	struct op *op = op_new_named(req, parent, name, "mknod");
+	bool over;
+
+	(void)rdev;
+	if (!op)
+		return;
+	if (!S_ISREG(mode) || special_of(op, -EINVAL, &over)) {
+		op_reply_error(op, -EPERM);
+		return;
+	}
+	if (!over)
+		node_mknod(op);
+}
+
+static void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct op *op = op_new_named(req, parent, name, "mkdir");
+	bool over;
+
+	(void)mode;
+	if (!op)
+		return;
+	if (special_of(op, -EINVAL, &over))
+		op_reply_error(op, -EPERM);
+	else if (!over)
+		node_mkdir(op);
+}
+
+static void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct op *op = op_new_named(req, parent, name, "unlink");
+	const struct special *special;
+	bool over;
+
+	if (!op)
+		return;
+	special = special_of(op, -ENOENT, &over);
+	if (over)
+		return;
+	if (special)
+		special_unlink_in(op, special);
+	else
+		node_unlink(op);
+}
+
+static void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct op *op = op_new_named(req, parent, name, "rmdir");
+	bool over;
+
+	if (!op)
+		return;
+	if (special_of(op, -ENOENT, &over))
+		op_reply_error(op, -EPERM);
+	else if (!over)
+		node_rmdir(op);
+}
+
+static void ops_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	(void)link;
+	(void)parent;
+	(void)name;
+	/* What a filesystem without links says, see symlink(2). */
+	fuse_reply_err(req, EPERM);
+}
+
+static void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+	(void)ino;
+	(void)parent;
+	(void)name;
+	fuse_reply_err(req, EPERM);
+}
+
+static void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+		       const char *new_name, unsigned int flags)
+{
+	struct op *op = op_new_named(req, parent, name, "rename");
+	int err = 0;
+
+	if (!op)
+		return;
+	op->flags = flags;
+	op->new_name = strdup(new_name);
+	op->target = inode_get(&op->fs->inodes, new_parent);
+	if (!op->new_name)
+		err = -ENOMEM;
+	else if (!op->target)
+		err = -ESTALE;
+	else if (!strcmp(name, SPECIAL_VALUE_NAME) || !strcmp(new_name, SPECIAL_VALUE_NAME))
+		/* A value can be copied to or from a node, and mv then does. */
+		err = -EXDEV;
+	else if (special_is_name(name) || is_special(op))
+		err = -EPERM;
+	else if (op->target->kind != INODE_DIR)
+		err = -EPERM;
+	if (err)
+		op_reply_error(op, err);
+	else
+		node_rename(op);
+}
+
+static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "open");
+
+	if (!op)
+		return;
+	op->fi = *fi;
+	op->flags = fi->flags;
+	if (is_special(op))
+		special_open(op);
+	else
+		node_open(op);
+}
+
+static void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		       struct fuse_file_info *fi)
+{
+	struct op *op = op_new_named(req, parent, name, "create");
+	const struct special *special;
+	bool over;
+
+	(void)mode;
+	if (!op)
+		return;
+	op->fi = *fi;
+	op->flags = fi->flags;
+	special = special_of(op, -EINVAL, &over);
+	if (over)
+		return;
+	if (special)
+		special_create_in(op, special);
+	else
+		node_create(op);
+}
+
+static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+		     struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "read");
+
+	if (!op)
+		return;
+	op->handle = handle_of(fi);
+	op->size = size;
+	op->off = off;
+	if (is_special(op))
+		special_read(op);
+	else
+		node_read(op);
+}
+
+static void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+		      struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "write");
+
+	if (!op || !op_set_data(op, buf, size))
+		return;
+	op->handle = handle_of(fi);
+	op->off = off;
+	op->flags = fi->flags;
+	if (is_special(op))
+		special_write(op);
+	else
+		node_write(op);
+}
+
+static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "fsync");
+
+	(void)datasync;
+	if (!op)
+		return;
+	op->handle = handle_of(fi);
+	if (is_special(op))
+		special_fsync(op);
+	else
+		node_fsync(op);
+}
+
+static void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	node_release(fs_of(req), handle_of(fi));
+	fuse_reply_err(req, 0);
+}
+
+static void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "opendir");
+
+	if (!op)
+		return;
+	op->fi = *fi;
+	if (is_special(op))
+		special_opendir(op);
+	else
+		node_opendir(op);
+}
+
+static void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+			struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "readdir");
+
+	if (!op)
+		return;
+	op->handle = handle_of(fi);
+	op->size = size;
+	op->off = off;
+	if (is_special(op))
+		special_readdir(op);
+	else
+		node_readdir(op);
+}
+
+static void ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	(void)ino;
+	handle_free(fs_of(req), handle_of(fi));
+	fuse_reply_err(req, 0);
+}
+
+static void ops_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+	(void)ino;
+	(void)datasync;
+	(void)fi;
+	/* What was acknowledged is in the store. */
+	fuse_reply_err(req, 0);
+}
+
+static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	/* A store has no size; a name can be as long as the kernel's FUSE lets one be. */
+	const struct statvfs st = { .f_bsize = 4096, .f_frsize = 4096, .f_namemax = 1024 };
+
+	(void)ino;
+	fuse_reply_statfs(req, &st);
+}
+
+static void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct op *op = op_new_named(req, ino, name, "getxattr");
+
+	if (!op)
+		return;
+	op->size = size;
+	if (is_special(op))
+		op_reply_error(op, -ENODATA);
+	else
+		node_getxattr(op);
+}
+
+static void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+			 size_t size, int flags)
+{
+	struct op *op = op_new_named(req, ino, name, "setxattr");
+
+	if (!op || !op_set_data(op, value, size))
+		return;
+	op->flags = flags;
+	if (is_special(op))
+		op_reply_error(op, -EOPNOTSUPP);
+	else
+		node_setxattr(op);
+}
+
+static void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "listxattr");
+
+	if (!op)
+		return;
+	op->size = size;
+	if (is_special(op))
+		op_reply_xattr(op, NULL, 0);
+	else
+		node_listxattr(op);
+}
+
+static void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	struct op *op = op_new_named(req, ino, name, "removexattr");
+
+	if (!op)
+		return;
+	if (is_special(op))
+		op_reply_error(op, -ENODATA);
+	else
+		node_removexattr(op);
+}
+
+/* No flush: the errors of writes are those of write() itself, and a shell's dup() makes flushes
+ * come before them.  No access: the kernel checks modes where they matter. */
+const struct fuse_lowlevel_ops ops_table = {
+	.init = ops_init,
+	.lookup = ops_lookup,
+	.forget = ops_forget,
+	.forget_multi = ops_forget_multi,
+	.getattr = ops_getattr,
+	.setattr = ops_setattr,
+	.readlink = ops_readlink,
+	.mknod = ops_mknod,
+	.mkdir = ops_mkdir,
+	.unlink = ops_unlink,
+	.rmdir = ops_rmdir,
+	.symlink = ops_symlink,
+	.link = ops_link,
+	.rename = ops_rename,
+	.open = ops_open,
+	.create = ops_create,
+	.read = ops_read,
+	.write = ops_write,
+	.fsync = ops_fsync,
+	.release = ops_release,
+	.opendir = ops_opendir,
+	.readdir = ops_readdir,
+	.releasedir = ops_releasedir,
+	.fsyncdir = ops_fsyncdir,
+	.statfs = ops_statfs,
+	.getxattr = ops_getxattr,
+	.setxattr = ops_setxattr,
+	.listxattr = ops_listxattr,
+	.removexattr = ops_removexattr,
+};

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of special files, and what most of them have in common.  Any thread; no waiting. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/dir.h"
+#include "fs/listing.h"
+#include "fs/node.h"
+#include "fs/special.h"
+
+static const struct special *const specials[] = {
+	&special_value, &special_perms, &special_xsfs,    &special_nodes,
+	&special_self,  &special_stats, &special_requests,
+};
+
+bool special_is_name(const char *name)
+{
+	return name[0] == '.';
+}
+
+static bool is_place(const struct fs *fs, const struct inode *dir, enum special_place place)
+{
+	switch (place) {
+	case SPECIAL_IN_NODES:
+		return dir->kind == INODE_DIR;
+	case SPECIAL_IN_ROOT:
+		return dir == fs->inodes.root;
+	case SPECIAL_IN_XSFS:
+		return dir->special == &special_xsfs;
+	}
+	return false;
+}
+
+const struct special *special_find(const struct fs *fs, const struct inode *dir, const char *name)
+{
+	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
+		if (!strcmp(specials[i]->name, name) && is_place(fs, dir, specials[i]->place))
+			return specials[i];
+	return NULL;
+}
+
+/* Fills in the attributes of a file whose text, if any, has `size` bytes. */
+static void attr(const struct fs *fs, const struct special *special, size_t size, struct stat *st)
+{
+	node_attr_file(fs, size, st);
+	st->st_mode = special->mode & ~fs->config.umask;
+	if (S_ISLNK(special->mode))
+		st->st_mode = special->mode;
+}
+
+/* Stores the attributes of a file that is there whatever the store says. */
+static int attr_static(struct fs *fs, const struct special *special, struct stat *st)
+{
+	size_t size = 0;
+	char *text;
+	int err;
+
+	if (special->text) {
+		err = special->text(fs, &text, &size);
+		if (err)
+			return err;
+		free(text);
+	}
+	attr(fs, special, size, st);
+	return 0;
+}
+
+void special_reply_entry(struct op *op, const struct special *special, const struct stat *st)
+{
+	struct fs *fs = op->fs;
+	struct inode *inode;
+
+	/* `nodes` is a node's directory: the root, in another view. */
+	if (special == &special_nodes)
+		inode = inode_intern(&fs->inodes, op->inode, special->name, INODE_DIR,
+				     &fs->nodes_view, NULL);
+	else
+		inode = inode_intern(&fs->inodes, op->inode, special->name, INODE_SPECIAL,
+				     op->inode->view, special);
+	if (inode)
+		op_reply_entry(op, inode, st);
+	else
+		op_reply_error(op, -ENOMEM);
+	inode_put(&fs->inodes, inode);
+}
+
+void special_lookup_in(struct op *op, const struct special *special)
+{
+	struct stat st;
+	int err;
+
+	if (special->lookup) {
+		special->lookup(op, special);
+		return;
+	}
+	err = attr_static(op->fs, special, &st);
+	if (err)
+		op_reply_error(op, err);
+	else
+		special_reply_entry(op, special, &st);
+}
+
+void special_getattr(struct op *op)
+{
+	const struct special *special = op->inode->special;
+	struct stat st;
+	int err;
+
+	if (special->getattr) {
+		special->getattr(op);
+		return;
+	}
+	err = attr_static(op->fs, special, &st);
+	if (err)
+		op_reply_error(op, err);
+	else
+		op_reply_attr(op, &st);
+}
+
+void special_open(struct op *op)
+{
+	const struct special *special = op->inode->special;
+	struct handle *handle;
+	size_t size = 0;
+	char *text;
+	int err;
+
+	if (!special->text) {
+		/* Like a node's file. */
+		node_open(op);
+		return;
+	}
+	if ((op->flags & O_ACCMODE) != O_RDONLY) {
+		op_reply_error(op, -EACCES);
+		return;
+	}
+	err = special->text(op->fs, &text, &size);
+	handle = err ? NULL : handle_new(op->fs, op->inode, op->flags);
+	if (handle) {
+		handle_set_snapshot(handle, text, size);
+		op_reply_open(op, handle);
+	} else {
+		if (!err)
+			free(text);
+		op_reply_error(op, err ? err : -ENOMEM);
+	}
+}
+
+/* A read of a text: made when the file was opened, and anew when it is read from the start again. */
+static void read_text(struct op *op)
+{
+	ssize_t count;
+	char *buf = malloc(op->size ? op->size : 1);
+
+	if (!buf) {
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	count = handle_read_snapshot(op->handle, buf, op->size, op->off);
+	op_reply_buf(op, buf, count < 0 ? 0 : count);
+	free(buf);
+}
+
+void special_read(struct op *op)
+{
+	const struct special *special = op->inode->special;
+
+	if (special->read)
+		special->read(op);
+	else if (special->text)
+		read_text(op);
+	else
+		op_reply_error(op, -EINVAL);
+}
+
+void special_write(struct op *op)
+{
+	if (op->inode->special->write)
+		op->inode->special->write(op);
+	else
+		op_reply_error(op, -EACCES);
+}
+
+void special_truncate(struct op *op)
+{
+	if (op->inode->special->truncate)
+		op->inode->special->truncate(op);
+	else
+		op_reply_error(op, -EACCES);
+}
+
+void special_create_in(struct op *op, const struct special *special)
+{
+	if (special->create)
+		special->create(op, special);
+	else
+		op_reply_error(op, -EEXIST);
+}
+
+void special_unlink_in(struct op *op, const struct special *special)
+{
+	if (special->unlink)
+		special->unlink(op);
+	else
+		op_reply_error(op, -EPERM);
+}
+
+void special_fsync(struct op *op)
+{
+	if (op->inode->special->fsync)
+		op->inode->special->fsync(op);
+	else
+		op_reply_error(op, 0);
+}
+
+void special_readlink(struct op *op)
+{
+	if (op->inode->special->readlink)
+		op->inode->special->readlink(op);
+	else
+		op_reply_error(op, -EINVAL);
+}
+
+void special_opendir(struct op *op)
+{
+	struct listing *listing = listing_new();
+	int err = listing ? op->inode->special->list(listing) : -ENOMEM;
+
+	if (err) {
+		listing_free(listing);
+		op_reply_error(op, err);
+		return;
+	}
+	dir_listed(op, listing);
+}
+
+void special_readdir(struct op *op)
+{
+	dir_reply(op);
+}

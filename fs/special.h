@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files and directories that are no nodes: those with a dot, in every directory and in `.xsfs`.
+ * No name of a node has a dot, so they collide with nothing.
+ *
+ * Each is one entry of special.c's table and one file special_*.c or report.c; an entry without a
+ * function for an operation refuses it.
+ */
+#ifndef FS_SPECIAL_H
+#define FS_SPECIAL_H
+
+#include "fs/op.h"
+
+/* The node's own value, in its directory. */
+#define SPECIAL_VALUE_NAME ".value"
+
+enum special_place {
+	SPECIAL_IN_NODES, /* in the directory of every node */
+	SPECIAL_IN_ROOT,  /* in the mount's root only */
+	SPECIAL_IN_XSFS,  /* in `.xsfs` */
+};
+
+/* Each function takes the operation, as those of node.h do. */
+struct special {
+	const char *name;
+	enum special_place place;
+	mode_t mode; /* type and permissions before the umask */
+
+	/* op->inode is the directory: whether the file exists depends on the node.  NULL: it does,
+	 * with the attributes of `getattr`. */
+	void (*lookup)(struct op *op, const struct special *special);
+	/* op->inode is the file.  NULL: `text` says the size, a directory has none. */
+	void (*getattr)(struct op *op);
+	/* Writes a text, made at each open, to *text (malloc) and *size.  Returns 0 or -errno. */
+	int (*text)(struct fs *fs, char **text, size_t *size);
+	void (*readlink)(struct op *op);
+	void (*read)(struct op *op);
+	void (*write)(struct op *op);
+	void (*truncate)(struct op *op);
+	void (*create)(struct op *op, const struct special *special); /* op->inode: the directory */
+	void (*unlink)(struct op *op);                               /* op->inode: the directory */
+	void (*fsync)(struct op *op);
+	/* Lists the directory.  Returns 0 or -ENOMEM. */
+	int (*list)(struct listing *listing);
+};
+
+/* Returns the special file `name` of a directory, or NULL.  What it is a directory of decides. */
+const struct special *special_find(const struct fs *fs, const struct inode *dir, const char *name);
+
+/* Returns whether `name` belongs to special files, existing or not. */
+bool special_is_name(const char *name);
+
+/* The operations of node.h, for inodes of kind INODE_SPECIAL (`_in`: op->name in op->inode). */
+void special_lookup_in(struct op *op, const struct special *special);
+void special_getattr(struct op *op);
+void special_open(struct op *op);
+void special_read(struct op *op);
+void special_write(struct op *op);
+void special_truncate(struct op *op);
+void special_create_in(struct op *op, const struct special *special);
+void special_unlink_in(struct op *op, const struct special *special);
+void special_fsync(struct op *op);
+void special_readlink(struct op *op);
+void special_opendir(struct op *op);
+void special_readdir(struct op *op);
+
+/* Replies with the entry of `special` in op->inode. */
+void special_reply_entry(struct op *op, const struct special *special, const struct stat *st);
+
+/* The table's own files. */
+extern const struct special special_value;    /* special_value.c */
+extern const struct special special_perms;    /* special_perms.c */
+extern const struct special special_xsfs;     /* special_xsfs.c */
+extern const struct special special_nodes;    /* special_xsfs.c */
+extern const struct special special_self;     /* special_xsfs.c */
+extern const struct special special_stats;    /* report.c */
+extern const struct special special_requests; /* report.c */
+
+#endif

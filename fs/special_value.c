@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `.value`: the value of a node that is shown as a directory.  In the tree it exists exactly while
+ * the value is not empty; in the uniform view always.  Its content is that of any node's file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "fs/node.h"
+#include "fs/special.h"
+#include "fs/text.h"
+
+/*
+ * Fills in the attributes from a READ that ended with `err`.
+ * Returns 0, -ENOENT if there is no such file now, or another error.
+ */
+static int value_attr(const struct op *op, int err, bool pending, struct stat *st)
+{
+	size_t size = 0;
+
+	if (!err)
+		size = text_size(op->fs->config.format, op->calls[0]->reply_len);
+	node_attr_file(op->fs, size, st);
+	/* Not to be read, but it may be written. */
+	if (err == -EACCES)
+		st->st_mode = S_IFREG | (0222 & ~op->fs->config.umask);
+	else if (err)
+		return err;
+	else if (size == 0 && op->inode->view->layout == FS_TREE && !pending)
+		return -ENOENT;
+	return 0;
+}
+
+static void lookup_done(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct inode *file;
+	struct stat st;
+	bool pending;
+	int err;
+
+	file = inode_find(&fs->inodes, op->inode, SPECIAL_VALUE_NAME, INODE_SPECIAL);
+	pending = file && inode_is_pending(&fs->inodes, file);
+	inode_put(&fs->inodes, file);
+	err = value_attr(op, op_call_error(op, 0), pending, &st);
+	if (err)
+		op_reply_error(op, err);
+	else
+		special_reply_entry(op, &special_value, &st);
+}
+
+static void getattr_done(struct op *op)
+{
+	bool pending = op->handle || inode_is_pending(&op->fs->inodes, op->inode);
+	struct stat st;
+	int err = value_attr(op, op_call_error(op, 0), pending, &st);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		op_reply_attr(op, &st);
+}
+
+/* Asks for the value of op->inode's node. */
+static void ask(struct op *op, void (*done)(struct op *op))
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, done);
+}
+
+static void value_lookup(struct op *op, const struct special *special)
+{
+	(void)special;
+	ask(op, lookup_done);
+}
+
+static void value_getattr(struct op *op)
+{
+	struct stat st;
+
+	if (op->handle && handle_is_empty_due(op->handle)) {
+		node_attr_file(op->fs, 0, &st);
+		op_reply_attr(op, &st);
+		return;
+	}
+	ask(op, getattr_done);
+}
+
+/* The file is pending until a value is written. */
+static void created(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct handle *handle = NULL;
+	struct inode *file;
+	struct stat st;
+
+	file = inode_intern(&fs->inodes, op->inode, SPECIAL_VALUE_NAME, INODE_SPECIAL,
+			    op->inode->view, &special_value);
+	if (file)
+		handle = handle_new(fs, file, op->flags);
+	if (!handle) {
+		inode_put(&fs->inodes, file);
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	handle_truncate(handle);
+	inode_set_pending(&fs->inodes, file, true);
+	node_attr_file(fs, 0, &st);
+	op_reply_create(op, file, &st, handle);
+	inode_put(&fs->inodes, file);
+}
+
+static void create_done(struct op *op)
+{
+	int err = op_call_error(op, 0);
+
+	if (!err && (op->flags & O_EXCL) && op->calls[0]->reply_len > 0)
+		err = -EEXIST;
+	if (err)
+		op_reply_error(op, err);
+	else
+		created(op);
+}
+
+static void value_create(struct op *op, const struct special *special)
+{
+	(void)special;
+	ask(op, create_done);
+}
+
+static void unlink_done(struct op *op)
+{
+	op_reply_error(op, op_call_error(op, 0));
+}
+
+/* Removing the file empties the value. */
+static void value_unlink(struct op *op)
+{
+	struct fs *fs = op->fs;
+	char path[PATH_SIZE];
+	struct inode *file;
+	int err = inode_path(&fs->inodes, op->inode, NULL, path);
+
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	file = inode_find(&fs->inodes, op->inode, SPECIAL_VALUE_NAME, INODE_SPECIAL);
+	if (file)
+		inode_set_pending(&fs->inodes, file, false);
+	inode_put(&fs->inodes, file);
+	op_call(op, XS_WRITE, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, unlink_done);
+}
+
+const struct special special_value = {
+	.name = SPECIAL_VALUE_NAME,
+	.place = SPECIAL_IN_NODES,
+	.mode = S_IFREG | 0666,
+	.lookup = value_lookup,
+	.getattr = value_getattr,
+	.read = node_read,
+	.write = node_write,
+	.truncate = node_truncate,
+	.create = value_create,
+	.unlink = value_unlink,
+	.fsync = node_fsync,
+};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long a thread looks again before it sleeps.  For the loops that service a channel.
+ *
+ * A wake-up costs more than many requests, so looking again for a while pays when the answer is
+ * near; it must yield, or on one processor it would keep the very answer from being made.  The
+ * budget adapts: where spinning is rarely rewarded it is tried rarely.
+ */
+#ifndef RING_SPIN_H
+#define RING_SPIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct spin {
+	uint64_t until_ns; /* 0: not spinning */
+	unsigned score;    /* how well it paid lately, 0 to SPIN_SCORE_MAX */
+	unsigned skipped;  /* opportunities passed over since the last try */
+};
+
+/* Longest time to spin for one event, in nanoseconds. */
+#define SPIN_BUDGET_NS 50000
+
+#define SPIN_SCORE_MAX 64
+
+/* Starts out optimistic. */
+void spin_init(struct spin *spin);
+
+/* Something came: the budget starts afresh, and spinning is believed in. */
+void spin_hit(struct spin *spin);
+
+/* Nothing came.  Returns true, having yielded the processor, if the caller is to look again;
+ * false if it had better sleep. */
+bool spin_again(struct spin *spin);
+
+/* The caller has slept; the budget starts afresh. */
+void spin_restart(struct spin *spin);
+
+#endif

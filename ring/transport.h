@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What carries messages to a xenstore server and back: a table of functions, and limits.
+ * For chan.c, which is the only user, and for the transports that implement it.
+ *
+ * A transport moves bytes and knows nothing of requests, except that those which need message
+ * boundaries (xenbus) may rely on how send() is called.  Nothing here blocks.
+ */
+#ifndef RING_TRANSPORT_H
+#define RING_TRANSPORT_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "ring/logger.h"
+
+struct transport;
+
+/* The most descriptors that pollfds() ever fills in. */
+#define TRANSPORT_POLLFDS 3
+
+struct transport_ops {
+	/* Name for logs and statistics: "socket", "xenbus", "ring". */
+	const char *name;
+
+	/*
+	 * Connects, or connects again after disconnect().  Called by the I/O thread only, or by the
+	 * creator before there is one.  Returns 0, -EAGAIN (not yet: call again in a little while),
+	 * -ENOTCONN (a ring that is dead until the server or the toolstack resets it; call again
+	 * now and then), or the errno of what failed.
+	 */
+	int (*connect)(struct transport *t);
+
+	/* Drops the connection and all that was buffered.  I/O thread; nobody is in send(). */
+	void (*disconnect)(struct transport *t);
+
+	/*
+	 * Takes as many bytes as fit now.  Each element of iov is a whole message, header first,
+	 * but for the first, which is the rest of one when the last call took a part of it.
+	 * One caller at a time, any thread, possibly while the I/O thread is in recv().
+	 * Returns the number of bytes taken, 0 when there is no room, or a negative errno when the
+	 * connection is lost.  Signals the server if it may be asleep, and only then.
+	 */
+	ssize_t (*send)(struct transport *t, const struct iovec *iov, int iovcnt);
+
+	/*
+	 * Gives up to `len` bytes of what the server sent.  I/O thread only.  Returns the number,
+	 * 0 when there is nothing now, or a negative errno when the connection is lost.
+	 * Bytes form a stream of whole messages; a transport with several sources never mixes
+	 * two messages.
+	 */
+	ssize_t (*recv)(struct transport *t, void *buf, size_t len);
+
+	/*
+	 * Prepares for sleep: makes sure that poll() on pollfds() wakes up for whatever comes next.
+	 * `want_send`: bytes are waiting for room.  I/O thread only.
+	 * Returns false when there is something to receive (or, with want_send, room) already, so
+	 * that the caller must not sleep.
+	 */
+	bool (*may_sleep)(struct transport *t, bool want_send);
+
+	/*
+	 * Fills in descriptors and events to poll for, at most TRANSPORT_POLLFDS; returns how many.
+	 * I/O thread only, after may_sleep() returned true.
+	 */
+	int (*pollfds)(struct transport *t, bool want_send, struct pollfd *fds);
+
+	/* Adds lines `transport_<name> <value>` to the statistics through the callback, which
+	 * gets <name> and puts the rest around it.  Any thread.  May be NULL. */
+	void (*stats)(struct transport *t, void (*line)(void *arg, const char *name, uint64_t v),
+		      void *arg);
+
+	/* Disconnects if need be and frees. */
+	void (*free)(struct transport *t);
+};
+
+/* What every transport begins with.  Constant after creation, but for no_reconnect. */
+struct transport {
+	const struct transport_ops *ops;
+
+	/* Largest payload that a request may have, in bytes. */
+	size_t payload_max;
+
+	/* Most requests that may await a reply at a time. */
+	unsigned in_flight_max;
+
+	/* Replies to two TRANSACTION_STARTs in flight would be confused (/dev/xen/xenbus). */
+	bool serial_start;
+
+	/* The server can neither be seen to die nor be connected to again by us (ring without
+	 * XENSTORE_SERVER_FEATURE_RECONNECTION).  connect() sets it: a server says what it can do
+	 * when it takes the ring up. */
+	bool no_reconnect;
+};
+
+/*
+ * Creates a transport over xenstored's unix socket at `path` (borrowed for the call; at most
+ * sizeof(sun_path) - 1 bytes).  Not connected yet.  Returns 0, -ENAMETOOLONG, -ENOMEM, or the
+ * errno of timerfd_create() (no descriptors left).
+ */
+int transport_socket_new(struct transport **out, const char *path, struct logger *log);
+
+/*
+ * Creates a transport over the kernel's xenbus device `path` (usually /dev/xen/xenbus), which is
+ * opened twice at connect(): WATCH and UNWATCH block inside write(), so they have a descriptor
+ * and a thread of their own.  Returns 0, -ENAMETOOLONG or -ENOMEM.
+ */
+int transport_xenbus_new(struct transport **out, const char *path, struct logger *log);
+
+/* How the ring's event channel is bound; docs/misc/xenstore-ring.txt, xen/event_channel.h. */
+enum ring_events {
+	RING_EVENTS_AUTO,
+	/* A new unbound port for the server's domain; `port` is ignored.  The server learns of it
+	 * by XS_INTRODUCE, or from wherever its starter looks. */
+	RING_EVENTS_UNBOUND,
+	/* Bind to the remote port `port` of the server's domain. */
+	RING_EVENTS_INTERDOMAIN,
+};
+
+/* Where a ring is.  All values as in Xen's interfaces. */
+struct ring_params {
+	uint32_t domid;        /* the domain whose page it is */
+	uint64_t gfn;          /* guest frame number of the page in that domain */
+	uint32_t server_domid; /* the domain that runs the server; 0 but for stub domains */
+	uint32_t port;         /* event channel port, see enum ring_events; 0 = none given */
+	enum ring_events events;
+	bool privileged;       /* the server exempts this domain from its quotas */
+};
+
+/*
+ * Creates a transport over a shared page and an event channel.  The page is mapped and the port
+ * bound here, by libxenforeignmemory and libxenevtchn, whose handles must not cross a fork():
+ * call it in the process that uses it.  connect() takes up or resets the ring.
+ * Returns 0, -ENOSYS when built without Xen's libraries, -ENOMEM, or the libraries' errno.
+ */
+int transport_ring_new(struct transport **out, const struct ring_params *params,
+		       struct logger *log);
+
+/*
+ * Returns the local event channel port of a ring transport, for announcing it by XS_INTRODUCE.
+ * `t` must come from transport_ring_new().
+ */
+uint32_t transport_ring_port(const struct transport *t);
+
+#endif

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The transport over the kernel's xenbus device, /dev/xen/xenbus.  For the channel of a dom0 or
+ * domU whose kernel owns the ring.  Runs on the channel's threads, as transport.h says, and on one
+ * thread of its own, because the device answers WATCH and UNWATCH inside write().
+ *
+ * What the device (Linux, drivers/xen/xenbus/xenbus_dev_frontend.c) does unlike a socket:
+ * - One write() is one message of at most 4096 bytes with its header.  Bytes after the message's
+ *   end are dropped, so every message gets a write() of its own.  poll() never says POLLOUT.
+ * - WATCH and UNWATCH block in write() until the store has answered, uninterruptibly, and under a
+ *   mutex that replies to other requests of the same open file need.  They get a second open file,
+ *   which also yields the watch events, and are written by the thread of xenbus_watcher.c.
+ * - A refused WATCH is the errno of its write(); a malformed one and a successful one are messages
+ *   to read, whose ids are those of the request or 0 or arbitrary, depending on the kernel.
+ * - The ids of watch events are uninitialised memory.
+ *
+ * After disconnect() the watcher's thread may be left behind, stuck in write().  connect() says
+ * -EAGAIN while such a straggler of the same transport lives, so there is never more than one.
+ * No lock here: the channel calls send() by one thread at a time, all else is the I/O thread's.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ring/transport.h"
+#include "ring/wire.h"
+#include "ring/xenbus_watcher.h"
+
+/* How many replies may overtake the watch descriptor before it is looked at. */
+#define STREAK_MAX 32
+
+/* Enough for several replies in one read(). */
+#define SOURCE_SIZE (4 * XENBUS_MESSAGE_MAX)
+
+/* Where messages come from: a descriptor and what was read from it but not delivered. */
+struct source {
+	int fd;
+	bool watch; /* the watch descriptor: messages are filtered, their ids replaced */
+	bool dry;   /* read() gave less than it could during this recv() */
+	uint32_t skip; /* bytes of a dropped message's body still to come */
+	size_t pos, end;
+	char buf[SOURCE_SIZE];
+};
+
+struct transport_xenbus {
+	struct transport base;
+	struct logger *log;
+	struct watcher *watcher;   /* NULL: not connected */
+	struct watcher *straggler; /* an earlier one whose thread is stuck in write() */
+	char *path;
+
+	/* send() only. */
+	size_t rest;         /* bytes missing of a message that main took a part of */
+	atomic_bool blocked; /* main said EAGAIN (no kernel does, a relay in user space may) */
+
+	/* I/O thread only.  The message being delivered: header, then body from `from`, or from
+	 * `text` if that is NULL. */
+	struct source main, watch;
+	struct source *from;
+	const char *text;
+	struct xsd_sockmsg hdr;
+	size_t hdr_left;
+	size_t body_left;
+	unsigned streak; /* messages from main since watch was looked at */
+	int lost;        /* negative errno that every further recv() returns */
+
+	/* Statistics, ever since creation. */
+	atomic_uint_fast64_t n_writes, n_reads, n_watch_writes, n_refused, n_dropped;
+};
+
+static struct transport_xenbus *to_xenbus(struct transport *t)
+{
+	return (struct transport_xenbus *)t;
+}
+
+/* ---- connecting ---- */
+
+static void source_init(struct source *s, int fd, bool watch)
+{
+	s->fd = fd;
+	s->watch = watch;
+	s->dry = false;
+	s->skip = 0;
+	s->pos = 0;
+	s->end = 0;
+}
+
+static int xenbus_connect(struct transport *t)
+{
+	struct transport_xenbus *x = to_xenbus(t);
+	int main_fd, err;
+
+	if (x->straggler) {
+		if (!watcher_ended(x->straggler))
+			return -EAGAIN;
+		watcher_put(x->straggler);
+		x->straggler = NULL;
+	}
+
+	main_fd = xenbus_device_open(x->path);
+	if (main_fd < 0)
+		return main_fd;
+	err = watcher_new(&x->watcher, x->path);
+	if (err) {
+		close(main_fd);
+		return err;
+	}
+
+	source_init(&x->main, main_fd, false);
+	source_init(&x->watch, watcher_fd(x->watcher), true);
+	x->rest = 0;
+	atomic_store_explicit(&x->blocked, false, memory_order_relaxed);
+	x->from = NULL;
+	x->text = NULL;
+	x->hdr_left = 0;
+	x->body_left = 0;
+	x->streak = 0;
+	x->lost = 0;
+	return 0;
+}
+
+static void xenbus_disconnect(struct transport *t)
+{
+	struct transport_xenbus *x = to_xenbus(t);
+
+	if (!x->watcher)
+		return;
+	close(x->main.fd);
+	x->straggler = watcher_stop(x->watcher);
+	x->watcher = NULL;
+	if (x->straggler)
+		log_debug(x->log, "xenbus: the store has yet to answer a watch; leaving it behind");
+}
+
+static void xenbus_free(struct transport *t)
+{
+	struct transport_xenbus *x = to_xenbus(t);
+
+	xenbus_disconnect(t);
+	watcher_put(x->straggler);
+	free(x->path);
+	free(x);
+}
+
+/* ---- sending ---- */
+
+/*
+ * Writes a message, or the rest of one, to the main descriptor.
+ *
+ * Returns the number of bytes taken, which is less than `len` only when there is no room.  A
+ * message that the device refuses for its own reasons counts as taken: it is answered here.
+ */
+static ssize_t main_write(struct transport_xenbus *x, const struct xsd_sockmsg *hdr,
+			  const char *msg, size_t len)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = write(x->main.fd, msg + done, len - done);
+		if (n > 0) {
+			done += (size_t)n;
+			continue;
+		}
+		if (n == 0)
+			return -EIO;
+		switch (errno) {
+		case EINTR:
+			continue;
+		case EAGAIN:
+			atomic_store_explicit(&x->blocked, true, memory_order_relaxed);
+			return (ssize_t)done;
+		case ENOMEM:
+		case EINVAL:
+		case E2BIG:
+			/* The device has dropped the message and what it had of it, which is a
+			 * defined state only if that was nothing. */
+			if (hdr && !done)
+				return watcher_refuse(x->watcher, hdr, -errno) ? (ssize_t)len : 0;
+			return -errno;
+		default:
+			return -errno;
+		}
+	}
+	atomic_fetch_add_explicit(&x->n_writes, 1, memory_order_relaxed);
+	return (ssize_t)done;
+}
+
+/* Whether a WATCH has just a path and a token.  The device would drop a third string, a depth,
+ * and give a watch other than the one that was asked for. */
+static bool watch_has_depth(const struct xsd_sockmsg *hdr, const char *msg)
+{
+	struct wire_strings s = wire_strings_init(msg + WIRE_HEADER_SIZE, hdr->len);
+	const char *str;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (wire_strings_next(&s, &str, NULL) != 1)
+			return false;
+	return s.pos != s.end;
+}
+
+/* Sends one whole message of `len` bytes.  Returns as main_write() does. */
+static ssize_t message_send(struct transport_xenbus *x, const char *msg, size_t len)
+{
+	struct watcher *w = x->watcher;
+	struct xsd_sockmsg hdr;
+	bool taken;
+
+	if (len < sizeof(hdr))
+		return -EINVAL;
+	memcpy(&hdr, msg, sizeof(hdr));
+	if (len != sizeof(hdr) + hdr.len)
+		return -EINVAL;
+
+	if (len > XENBUS_MESSAGE_MAX) {
+		taken = watcher_refuse(w, &hdr, -E2BIG);
+	} else if (hdr.type == XS_RESET_WATCHES) {
+		/* The device passes it on, and the store would drop the watches of the whole
+		 * guest kernel, its drivers' among them. */
+		taken = watcher_refuse(w, &hdr, -ENOSYS);
+	} else if (hdr.type == XS_WATCH && watch_has_depth(&hdr, msg)) {
+		taken = watcher_refuse(w, &hdr, -EINVAL);
+	} else if (hdr.type == XS_WATCH || hdr.type == XS_UNWATCH) {
+		taken = watcher_submit(w, &hdr, msg);
+		if (taken)
+			atomic_fetch_add_explicit(&x->n_watch_writes, 1, memory_order_relaxed);
+	} else {
+		return main_write(x, &hdr, msg, len);
+	}
+	return taken ? (ssize_t)len : 0;
+}
+
+static ssize_t xenbus_send(struct transport *t, const struct iovec *iov, int iovcnt)
+{
+	struct transport_xenbus *x = to_xenbus(t);
+	size_t total = 0;
+	ssize_t n;
+	int i;
+
+	atomic_store_explicit(&x->blocked, false, memory_order_relaxed);
+	for (i = 0; i < iovcnt; i++) {
+		if (x->rest && x->rest != iov[i].iov_len)
+			return -EINVAL;
+		if (x->rest)
+			n = main_write(x, NULL, iov[i].iov_base, iov[i].iov_len);
+		else
+			n = message_send(x, iov[i].iov_base, iov[i].iov_len);
+		if (n < 0)
+			return n;
+		total += (size_t)n;
+		if ((size_t)n < iov[i].iov_len) {
+			/* Nothing taken of a whole message: it comes again as a whole one. */
+			if (x->rest || n)
+				x->rest = iov[i].iov_len - (size_t)n;
+			break;
+		}
+		x->rest = 0;
+	}
+	return (ssize_t)total;
+}
+
+/* ---- receiving ---- */
+
+/* Reads more into the source's buffer.  Returns 1, 0 when there is nothing, or a negative errno. */
+static int source_fill(struct transport_xenbus *x, struct source *s)
+{
+	size_t room;
+	ssize_t n;
+
+	if (s->dry)
+		return 0;
+	if (s->pos) {
+		memmove(s->buf, s->buf + s->pos, s->end - s->pos);
+		s->end -= s->pos;
+		s->pos = 0;
+	}
+	room = sizeof(s->buf) - s->end;
+	do
+		n = read(s->fd, s->buf + s->end, room);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return -errno;
+	if (n == 0)
+		return -ECONNRESET;
+	/* A short read says that there was no more: do not ask again to be told so. */
+	s->dry = n < (ssize_t)room;
+	if (n < 0)
+		return 0;
+	s->end += (size_t)n;
+	atomic_fetch_add_explicit(&x->n_reads, 1, memory_order_relaxed);
+	return 1;
+}
+
+/* Takes a header off the source.  Returns 1, 0 when it is not all there, or a negative errno. */
+static int source_header(struct transport_xenbus *x, struct source *s, struct xsd_sockmsg *hdr)
+{
+	size_t n;
+	int r;
+
+	for (;;) {
+		n = s->end - s->pos;
+		if (s->skip && n) {
+			n = n < s->skip ? n : s->skip;
+			s->skip -= (uint32_t)n;
+			s->pos += n;
+		} else if (!s->skip && n >= sizeof(*hdr)) {
+			memcpy(hdr, s->buf + s->pos, sizeof(*hdr));
+			s->pos += sizeof(*hdr);
+			return hdr->len > WIRE_REPLY_MAX ? -EPROTO : 1;
+		} else {
+			r = source_fill(x, s);
+			if (r <= 0)
+				return r;
+		}
+	}
+}
+
+/* Begins to deliver the next message of the source, if there is one.  Returns as above. */
+static int source_begin(struct transport_xenbus *x, struct source *s)
+{
+	struct xsd_sockmsg hdr;
+	int r;
+
+	for (;;) {
+		r = source_header(x, s, &hdr);
+		if (r <= 0)
+			return r;
+		if (!s->watch)
+			break;
+		if (hdr.type == XS_WATCH_EVENT) {
+			hdr.req_id = 0;
+			hdr.tx_id = 0;
+			break;
+		}
+		if (watcher_match(x->watcher, &hdr))
+			break;
+		s->skip = hdr.len;
+		atomic_fetch_add_explicit(&x->n_dropped, 1, memory_order_relaxed);
+	}
+	x->hdr = hdr;
+	x->hdr_left = sizeof(hdr);
+	x->body_left = hdr.len;
+	x->from = s;
+	return 1;
+}
+
+/* Begins to deliver an answer of our own, if there is one. */
+static bool refused_begin(struct transport_xenbus *x)
+{
+	int err;
+
+	if (!watcher_refused_next(x->watcher, &x->hdr, &err))
+		return false;
+	x->text = wire_error_name(err);
+	x->hdr.type = XS_ERROR;
+	x->hdr.len = (uint32_t)strlen(x->text) + 1;
+	x->hdr_left = sizeof(x->hdr);
+	x->body_left = x->hdr.len;
+	x->from = NULL;
+	atomic_fetch_add_explicit(&x->n_refused, 1, memory_order_relaxed);
+	return true;
+}
+
+/* Begins to deliver the next message, from wherever.  Returns 1, 0 for none, negative errno. */
+static int message_begin(struct transport_xenbus *x)
+{
+	int r;
+
+	if (refused_begin(x))
+		return 1;
+	if (x->streak < STREAK_MAX) {
+		r = source_begin(x, &x->main);
+		if (r < 0)
+			return r;
+		if (r) {
+			x->streak++;
+			return 1;
+		}
+	}
+	x->streak = 0;
+	r = source_begin(x, &x->watch);
+	return r ? r : source_begin(x, &x->main);
+}
+
+/* Copies what is there of the message being delivered.  Returns the number of bytes, 0 when
+ * there is nothing now, or a negative errno. */
+static ssize_t message_copy(struct transport_xenbus *x, char *dst, size_t len)
+{
+	struct source *s = x->from;
+	size_t n;
+	int r;
+
+	if (x->hdr_left) {
+		n = len < x->hdr_left ? len : x->hdr_left;
+		memcpy(dst, (const char *)(&x->hdr + 1) - x->hdr_left, n);
+		x->hdr_left -= n;
+		return (ssize_t)n;
+	}
+
+	n = len < x->body_left ? len : x->body_left;
+	if (s) {
+		if (s->pos == s->end) {
+			r = source_fill(x, s);
+			if (r <= 0)
+				return r;
+		}
+		n = n < s->end - s->pos ? n : s->end - s->pos;
+		memcpy(dst, s->buf + s->pos, n);
+		s->pos += n;
+	} else {
+		memcpy(dst, x->text, n);
+		x->text += n;
+	}
+	x->body_left -= n;
+	return (ssize_t)n;
+}
+
+static ssize_t xenbus_recv(struct transport *t, void *buf, size_t len)
+{
+	struct transport_xenbus *x = to_xenbus(t);
+	size_t got = 0;
+	ssize_t n = 0;
+
+	if (!x->lost)
+		x->lost = watcher_acknowledge(x->watcher);
+	if (x->lost)
+		return x->lost;
+	x->main.dry = false;
+	x->watch.dry = false;
+	while (got < len) {
+		if (!x->hdr_left && !x->body_left) {
+			n = message_begin(x);
+			if (n <= 0)
+				break;
+		}
+		n = message_copy(x, (char *)buf + got, len - got);
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+	}
+	if (n < 0)
+		x->lost = (int)n;
+	return got ? (ssize_t)got : n;
+}
+
+/* ---- sleeping ---- */
+
+/* Whether the source alone can go on with the message being delivered. */
+static bool source_delivers(const struct transport_xenbus *x, const struct source *s)
+{
+	return (!x->hdr_left && !x->body_left) || x->from == s;
+}
+
+static bool source_has_data(const struct transport_xenbus *x, const struct source *s)
+{
+	size_t n = s->end - s->pos;
+
+	if (x->hdr_left || x->body_left)
+		return x->from == s && (x->hdr_left || n > 0);
+	return s->skip ? n > 0 : n >= WIRE_HEADER_SIZE;
+}
+
+static bool xenbus_may_sleep(struct transport *t, bool want_send)
+{
+	struct transport_xenbus *x = to_xenbus(t);
+	bool room;
+
+	if (watcher_waiting(x->watcher, &room) || x->lost)
+		return false;
+	if (source_has_data(x, &x->main) || source_has_data(x, &x->watch))
+		return false;
+	if ((x->hdr_left || x->body_left) && !x->from)
+		return false;
+	/* A send() that found no room with the watcher can be tried again when a reply has been
+	 * taken out, which is what recv() does. */
+	return !(want_send && room && !atomic_load_explicit(&x->blocked, memory_order_relaxed));
+}
+
+static int xenbus_pollfds(struct transport *t, bool want_send, struct pollfd *fds)
+{
+	struct transport_xenbus *x = to_xenbus(t);
+	bool blocked = atomic_load_explicit(&x->blocked, memory_order_relaxed);
+	int n = 0;
+
+	fds[n++] = (struct pollfd){ .fd = watcher_event_fd(x->watcher), .events = POLLIN };
+	/* In the middle of a message the other descriptor cannot be read: polling it would spin. */
+	fds[n] = (struct pollfd){ .fd = x->main.fd };
+	if (source_delivers(x, &x->main))
+		fds[n].events |= POLLIN;
+	if (want_send && blocked)
+		fds[n].events |= POLLOUT;
+	if (fds[n].events)
+		n++;
+	if (source_delivers(x, &x->watch))
+		fds[n++] = (struct pollfd){ .fd = x->watch.fd, .events = POLLIN };
+	return n;
+}
+
+static void xenbus_stats(struct transport *t, void (*line)(void *arg, const char *name, uint64_t v),
+			 void *arg)
+{
+	struct transport_xenbus *x = to_xenbus(t);
+
+	line(arg, "writes", atomic_load_explicit(&x->n_writes, memory_order_relaxed));
+	line(arg, "watch_writes", atomic_load_explicit(&x->n_watch_writes, memory_order_relaxed));
+	line(arg, "reads", atomic_load_explicit(&x->n_reads, memory_order_relaxed));
+	line(arg, "refused", atomic_load_explicit(&x->n_refused, memory_order_relaxed));
+	line(arg, "dropped", atomic_load_explicit(&x->n_dropped, memory_order_relaxed));
+}
+
+static const struct transport_ops xenbus_ops = {
+	.name = "xenbus",
+	.connect = xenbus_connect,
+	.disconnect = xenbus_disconnect,
+	.send = xenbus_send,
+	.recv = xenbus_recv,
+	.may_sleep = xenbus_may_sleep,
+	.pollfds = xenbus_pollfds,
+	.stats = xenbus_stats,
+	.free = xenbus_free,
+};
+
+int transport_xenbus_new(struct transport **out, const char *path, struct logger *log)
+{
+	struct transport_xenbus *x;
+
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		return -ENOMEM;
+	x->path = strdup(path);
+	if (!x->path) {
+		free(x);
+		return -ENOMEM;
+	}
+	x->base.ops = &xenbus_ops;
+	x->base.payload_max = XENBUS_MESSAGE_MAX - WIRE_HEADER_SIZE;
+	x->base.in_flight_max = XENBUS_IN_FLIGHT_MAX;
+	x->base.serial_start = true;
+	x->log = log;
+	*out = &x->base;
+	return 0;
+}

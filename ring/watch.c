@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The watch registry: watchers by path, server watches by token, setting them again.
+ * Events and replies arrive on the I/O thread; adding and removing happens on any.
+ *
+ * Lock discipline.  `lock` guards the registry and all watches.  It is given up for every callback
+ * and for every chan_submit(), as a request that is refused completes inside that.  Order: `lock`,
+ * then the channel's own.
+ */
+/* Without memory a hash table refuses an element instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <uthash.h>
+
+#include "ring/watch.h"
+
+/* Bytes of a token in decimal, with its NUL. */
+#define TOKEN_SIZE 21
+
+/* One watch in the server. */
+struct watch {
+	char *path;
+	uint64_t token;
+	uint32_t epoch; /* the connection that it was last set on */
+	bool pending;   /* the WATCH is under way */
+	bool replied;   /* the WATCH was answered */
+	bool fired;     /* its initial event came */
+	bool listed;    /* found by its path: new watchers join it */
+	unsigned holds; /* somebody needs it across a callback: not freed */
+	uint64_t resync;
+	TAILQ_HEAD(, watcher) watchers;
+	UT_hash_handle by_path;
+	UT_hash_handle by_token;
+};
+
+/* Callbacks to be made, one after the other, with no lock held. */
+struct walk {
+	struct watcher *next;
+	struct watcher *running;
+	pthread_t thread;
+	struct walk *outer; /* of any thread */
+};
+
+struct watches {
+	struct chan *chan;
+	struct logger *log;
+	pthread_mutex_t lock;
+	pthread_cond_t walked; /* a callback returned */
+	struct watch *by_path;
+	struct watch *by_token;
+	uint64_t last_token;
+	uint64_t last_resync;
+	struct walk *walks;
+};
+
+/* What a walk tells. */
+struct news {
+	bool armed; /* of `error`, to those who were not told yet; else `type`, to those who were */
+	int error;
+	enum watch_event_type type;
+	const char *path;
+};
+
+static bool armed_locked(const struct watch *watch)
+{
+	return watch->replied && watch->fired;
+}
+
+static struct watch *find_token_locked(struct watches *ws, uint64_t token)
+{
+	struct watch *watch;
+
+	HASH_FIND(by_token, ws->by_token, &token, sizeof(token), watch);
+	return watch;
+}
+
+/* Events and replies with the token that the watch had so far find nobody. */
+static void forget_token_locked(struct watches *ws, struct watch *watch)
+{
+	if (watch->by_token.tbl)
+		HASH_DELETE(by_token, ws->by_token, watch);
+	watch->by_token.tbl = NULL;
+}
+
+/* New watchers of the path, and events, no longer find the watch. */
+static void unlist_locked(struct watches *ws, struct watch *watch)
+{
+	forget_token_locked(ws, watch);
+	if (watch->listed)
+		HASH_DELETE(by_path, ws->by_path, watch);
+	watch->listed = false;
+}
+
+/* Frees a watch that was unlisted and that nobody needs. */
+static void free_unused_locked(struct watch *watch)
+{
+	if (watch->listed || watch->holds)
+		return;
+	free(watch->path);
+	free(watch);
+}
+
+static void release_locked(struct watch *watch)
+{
+	watch->holds--;
+	free_unused_locked(watch);
+}
+
+/* Makes the request that sets or unsets a watch; NULL when out of memory. */
+static struct request *watch_request(const struct watch *watch, uint32_t type)
+{
+	char token[TOKEN_SIZE];
+	int len = snprintf(token, sizeof(token), "%" PRIu64, watch->token);
+	struct request *req = request_new_path(type, 0, watch->path, token, len + 1);
+
+	if (req)
+		req->epoch = watch->epoch;
+	return req;
+}
+
+/* Makes the UNWATCH, to be submitted after unlocking: even when the WATCH is not answered yet, as
+ * the server handles them in order. */
+static struct request *unwatch_request(struct watches *ws, const struct watch *watch)
+{
+	struct request *req = watch_request(watch, XS_UNWATCH);
+
+	if (!req)
+		log_error(ws->log, "out of memory: the watch on %s stays set", watch->path);
+	return req;
+}
+
+static void submit_and_forget(struct watches *ws, struct request *req)
+{
+	if (!req)
+		return;
+	chan_submit(ws->chan, req);
+	request_put(req);
+}
+
+static void walk_begin_locked(struct watches *ws, struct walk *walk, struct watcher *first)
+{
+	*walk = (struct walk){ .next = first, .thread = pthread_self(), .outer = ws->walks };
+	ws->walks = walk;
+}
+
+/* Calls `w` with the lock given up. */
+static void walk_call_locked(struct watches *ws, struct walk *walk, struct watcher *w,
+			     const struct news *news)
+{
+	walk->running = w;
+	pthread_mutex_unlock(&ws->lock);
+	if (news->armed)
+		w->armed(w, news->error);
+	else if (w->event)
+		w->event(w, news->type, news->path);
+	pthread_mutex_lock(&ws->lock);
+	walk->running = NULL;
+	pthread_cond_broadcast(&ws->walked);
+}
+
+static void walk_end_locked(struct watches *ws, struct walk *walk)
+{
+	struct walk **link;
+
+	for (link = &ws->walks; *link != walk; link = &(*link)->outer)
+		;
+	*link = walk->outer;
+}
+
+/*
+ * Calls the watchers of a watch, which the caller holds.  The lock is given up for each call.
+ * With `off` each watcher is taken from the watch first.
+ */
+static void tell_locked(struct watches *ws, struct watch *watch, const struct news *news, bool off)
+{
+	struct walk walk;
+	struct watcher *w;
+
+	walk_begin_locked(ws, &walk, TAILQ_FIRST(&watch->watchers));
+	while ((w = walk.next)) {
+		walk.next = TAILQ_NEXT(w, link);
+		if (w->told == news->armed)
+			continue;
+		w->told = true;
+		if (off) {
+			TAILQ_REMOVE(&watch->watchers, w, link);
+			w->watch = NULL;
+		}
+		walk_call_locked(ws, &walk, w, news);
+	}
+	walk_end_locked(ws, &walk);
+}
+
+/* The watch has become fully set.  Those who were told so once have had a gap; then come those who
+ * wait for it. */
+static void became_armed_locked(struct watches *ws, struct watch *watch)
+{
+	watch->pending = false;
+	watch->holds++;
+	tell_locked(ws, watch, &(struct news){ .type = WATCH_RESYNC }, false);
+	tell_locked(ws, watch, &(struct news){ .armed = true }, false);
+	release_locked(watch);
+}
+
+/* The watch cannot be set: its watchers go, and those who come later try anew. */
+static void failed_locked(struct watches *ws, struct watch *watch, int error)
+{
+	/* What servers say to one watch too many (docs/misc/xenstore.txt names no error for it). */
+	bool quota = error == -E2BIG || error == -ENOSPC || error == -EDQUOT;
+
+	if (quota)
+		log_warning(ws->log, "cannot watch %s: the server's quota of watches", watch->path);
+	else
+		log_debug(ws->log, "cannot watch %s: %s", watch->path, strerror(-error));
+	watch->holds++;
+	unlist_locked(ws, watch);
+	tell_locked(ws, watch, &(struct news){ .type = WATCH_LOST }, true);
+	tell_locked(ws, watch, &(struct news){ .armed = true, .error = quota ? -EDQUOT : error },
+		    true);
+	release_locked(watch);
+}
+
+static bool has_watchers_locked(const struct watch *watch, bool told)
+{
+	const struct watcher *w;
+
+	TAILQ_FOREACH(w, &watch->watchers, link)
+		if (w->told == told)
+			return true;
+	return false;
+}
+
+static void watch_replied(struct request *req);
+
+/* Gives a watch a new token and makes the request that sets it, or NULL without memory. */
+static struct request *arm_locked(struct watches *ws, struct watch *watch)
+{
+	struct request *req;
+
+	forget_token_locked(ws, watch);
+	watch->token = ++ws->last_token;
+	watch->epoch = chan_epoch(ws->chan);
+	watch->replied = false;
+	watch->fired = false;
+	watch->pending = false;
+	HASH_ADD(by_token, ws->by_token, token, sizeof(watch->token), watch);
+	if (!watch->by_token.tbl)
+		return NULL;
+	req = watch_request(watch, XS_WATCH);
+	if (!req)
+		return NULL;
+	watch->pending = true;
+	req->complete = watch_replied;
+	req->arg = ws;
+	return req;
+}
+
+/* A WATCH failed.  Returns the request to submit after unlocking, or NULL. */
+static struct request *watch_failed_locked(struct watches *ws, struct watch *watch, int error)
+{
+	struct request *req = NULL;
+
+	watch->pending = false;
+	if (watch->epoch != chan_epoch(ws->chan)) {
+		/* The connection was lost meanwhile.  Those who wait for an outcome wait for the
+		 * next one at the most as long as any request; for the others
+		 * watches_connected() sets the watch again. */
+		if (!has_watchers_locked(watch, false))
+			return NULL;
+		req = arm_locked(ws, watch);
+		if (!req)
+			failed_locked(ws, watch, -ENOMEM);
+		return req;
+	}
+	if (error == -EIO && has_watchers_locked(watch, true)) {
+		/* No connection to be had for now.  Who was told before need not know. */
+		watch->epoch = 0;
+		watch->holds++;
+		tell_locked(ws, watch, &(struct news){ .armed = true, .error = error }, true);
+		if (TAILQ_EMPTY(&watch->watchers))
+			unlist_locked(ws, watch);
+		release_locked(watch);
+		return NULL;
+	}
+	/* What the server refused is not set; what timed out may be, late. */
+	if (error == -ETIMEDOUT)
+		req = unwatch_request(ws, watch);
+	failed_locked(ws, watch, error);
+	return req;
+}
+
+/* Reply to a WATCH. */
+static void watch_replied(struct request *req)
+{
+	struct watches *ws = req->arg;
+	const char *path = req->payload;
+	uint64_t token = strtoull(path + strlen(path) + 1, NULL, 10);
+	struct request *next = NULL;
+	struct watch *watch;
+
+	pthread_mutex_lock(&ws->lock);
+	watch = find_token_locked(ws, token);
+	if (watch && req->error) {
+		next = watch_failed_locked(ws, watch, req->error);
+	} else if (watch) {
+		watch->replied = true;
+		if (armed_locked(watch))
+			became_armed_locked(ws, watch);
+	}
+	pthread_mutex_unlock(&ws->lock);
+	submit_and_forget(ws, next);
+}
+
+static void watches_event(void *arg, const char *path, const char *token)
+{
+	struct watches *ws = arg;
+	struct watch *watch = NULL;
+	uint64_t number;
+
+	pthread_mutex_lock(&ws->lock);
+	if (wire_number_parse(token, strlen(token), UINT64_MAX, &number) == 0)
+		watch = find_token_locked(ws, number);
+	if (!watch) {
+		/* Of a watch that was dropped, usually. */
+		log_debug(ws->log, "event for %s with unknown token ignored", path);
+	} else if (!watch->fired) {
+		/* Every WATCH fires once; some servers before the reply, some after. */
+		watch->fired = true;
+		if (armed_locked(watch))
+			became_armed_locked(ws, watch);
+	} else {
+		watch->holds++;
+		tell_locked(ws, watch, &(struct news){ .type = WATCH_CHANGED, .path = path },
+			    false);
+		release_locked(watch);
+	}
+	pthread_mutex_unlock(&ws->lock);
+}
+
+/* Returns a watch that is not, and is not being, set on this connection, or NULL. */
+static struct watch *find_unset_locked(struct watches *ws, uint32_t epoch)
+{
+	struct watch *watch;
+
+	for (watch = ws->by_path; watch; watch = watch->by_path.next)
+		if (watch->epoch != epoch || !(watch->pending || armed_locked(watch)))
+			return watch;
+	return NULL;
+}
+
+/* A new connection: all watches are set again, but those that wait for it already. */
+static void watches_connected(void *arg, uint32_t epoch)
+{
+	struct request_list reqs = TAILQ_HEAD_INITIALIZER(reqs);
+	struct watches *ws = arg;
+	struct watch *watch;
+	struct request *req;
+
+	pthread_mutex_lock(&ws->lock);
+	for (watch = ws->by_path; watch; watch = watch->by_path.next) {
+		if (watch->epoch == epoch)
+			continue;
+		req = arm_locked(ws, watch);
+		if (req)
+			TAILQ_INSERT_TAIL(&reqs, req, queue_link);
+	}
+	while ((watch = find_unset_locked(ws, epoch)))
+		failed_locked(ws, watch, -ENOMEM);
+	pthread_mutex_unlock(&ws->lock);
+	while ((req = TAILQ_FIRST(&reqs))) {
+		TAILQ_REMOVE(&reqs, req, queue_link);
+		submit_and_forget(ws, req);
+	}
+}
+
+/* Where tokens start: a predecessor's watches may still be set on the same ring, and their events
+ * must not be taken for ours. */
+static uint64_t first_token(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * UINT64_C(1000000) + ts.tv_nsec / 1000;
+}
+
+struct watches *watches_new(struct chan *chan, struct logger *log)
+{
+	struct watches *ws = calloc(1, sizeof(*ws));
+
+	if (!ws)
+		return NULL;
+	ws->chan = chan;
+	ws->log = log;
+	ws->last_token = first_token();
+	pthread_mutex_init(&ws->lock, NULL);
+	pthread_cond_init(&ws->walked, NULL);
+	chan_set_handlers(chan, &(struct chan_handlers){ .event = watches_event,
+							 .connected = watches_connected,
+							 .arg = ws });
+	return ws;
+}
+
+void watches_free(struct watches *ws)
+{
+	struct watch *watch, *next;
+
+	if (!ws)
+		return;
+	HASH_ITER(by_path, ws->by_path, watch, next) {
+		unlist_locked(ws, watch);
+		free_unused_locked(watch);
+	}
+	pthread_cond_destroy(&ws->walked);
+	pthread_mutex_destroy(&ws->lock);
+	free(ws);
+}
+
+/* Makes the watch for a path, not set yet. */
+static struct watch *watch_new_locked(struct watches *ws, const char *path)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return NULL;
+	TAILQ_INIT(&watch->watchers);
+	watch->path = strdup(path);
+	if (watch->path)
+		HASH_ADD_KEYPTR(by_path, ws->by_path, watch->path, strlen(watch->path), watch);
+	watch->listed = watch->by_path.tbl != NULL;
+	if (!watch->listed) {
+		free_unused_locked(watch);
+		return NULL;
+	}
+	return watch;
+}
+
+int watch_add(struct watches *ws, struct watcher *w, const char *path)
+{
+	struct request *req = NULL;
+	struct watch *watch;
+	struct walk walk;
+	int err = -ENOMEM;
+
+	pthread_mutex_lock(&ws->lock);
+	HASH_FIND(by_path, ws->by_path, path, strlen(path), watch);
+	if (!watch)
+		watch = watch_new_locked(ws, path);
+	if (!watch)
+		goto out;
+	if (!watch->pending && !armed_locked(watch)) {
+		req = arm_locked(ws, watch);
+		if (!req) {
+			if (TAILQ_EMPTY(&watch->watchers)) {
+				unlist_locked(ws, watch);
+				free_unused_locked(watch);
+			}
+			goto out;
+		}
+	}
+	err = 0;
+	w->watch = watch;
+	w->told = armed_locked(watch);
+	TAILQ_INSERT_TAIL(&watch->watchers, w, link);
+	if (w->told) {
+		walk_begin_locked(ws, &walk, NULL);
+		walk_call_locked(ws, &walk, w, &(struct news){ .armed = true });
+		walk_end_locked(ws, &walk);
+	}
+out:
+	pthread_mutex_unlock(&ws->lock);
+	submit_and_forget(ws, req);
+	return err;
+}
+
+/* Returns whether other threads, and not this one, are in a callback of `w`: two callbacks that
+ * remove their watcher must not wait for each other. */
+static bool running_elsewhere_locked(const struct watches *ws, const struct watcher *w)
+{
+	const struct walk *walk;
+	bool elsewhere = false;
+
+	for (walk = ws->walks; walk; walk = walk->outer) {
+		if (walk->running != w)
+			continue;
+		if (pthread_equal(walk->thread, pthread_self()))
+			return false;
+		elsewhere = true;
+	}
+	return elsewhere;
+}
+
+void watch_remove(struct watches *ws, struct watcher *w)
+{
+	struct request *req = NULL;
+	struct watch *watch;
+	struct walk *walk;
+
+	pthread_mutex_lock(&ws->lock);
+	watch = w->watch;
+	if (watch) {
+		for (walk = ws->walks; walk; walk = walk->outer)
+			if (walk->next == w)
+				walk->next = TAILQ_NEXT(w, link);
+		TAILQ_REMOVE(&watch->watchers, w, link);
+		w->watch = NULL;
+		if (watch->listed && TAILQ_EMPTY(&watch->watchers)) {
+			req = unwatch_request(ws, watch);
+			unlist_locked(ws, watch);
+			free_unused_locked(watch);
+		}
+	}
+	while (running_elsewhere_locked(ws, w))
+		pthread_cond_wait(&ws->walked, &ws->lock);
+	pthread_mutex_unlock(&ws->lock);
+	submit_and_forget(ws, req);
+}
+
+void watches_resync(struct watches *ws)
+{
+	struct watch *watch, *next;
+	uint64_t resync;
+
+	pthread_mutex_lock(&ws->lock);
+	resync = ++ws->last_resync;
+	for (watch = ws->by_path; watch; watch = next) {
+		if (watch->resync == resync) {
+			next = watch->by_path.next;
+			continue;
+		}
+		watch->resync = resync;
+		watch->holds++;
+		tell_locked(ws, watch, &(struct news){ .type = WATCH_RESYNC }, false);
+		/* A callback may remove any watch, also this one: then from the beginning. */
+		next = watch->listed ? watch->by_path.next : ws->by_path;
+		release_locked(watch);
+	}
+	pthread_mutex_unlock(&ws->lock);
+}
+
+unsigned watches_count(struct watches *ws)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&ws->lock);
+	count = HASH_CNT(by_path, ws->by_path);
+	pthread_mutex_unlock(&ws->lock);
+	return count;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Watches: who is to be told when something changes at or below a path.
+ * For fs/ and other users of a channel.
+ *
+ * There is one watch in the server for each distinct path, however many watchers look at it, and
+ * it is set again after a reconnect.  Tokens are numbers, a new one for each time that a watch is
+ * set, never addresses: an event that comes late finds nobody instead of the wrong one.
+ *
+ * An event is a hint, not a count: the server merges events, drops identical ones that are still
+ * queued, and sends one for the removal of a whole subtree (docs/misc/xenstore.txt, WATCH).
+ */
+#ifndef RING_WATCH_H
+#define RING_WATCH_H
+
+#include "ring/chan.h"
+
+struct watch;
+struct watches;
+
+enum watch_event_type {
+	WATCH_CHANGED, /* something at, above or below `path` may have changed */
+	WATCH_RESYNC,  /* the watch was set anew after a gap: anything may have changed */
+	WATCH_LOST,    /* it could not be set anew; the watcher is off */
+};
+
+/*
+ * One interested party, embedded in whatever it belongs to.  The callbacks run on the I/O thread
+ * with no lock held, but where it says otherwise; they may add and remove watchers, also this one.
+ */
+struct watcher {
+	/*
+	 * The outcome of watch_add(), once: 0 when the server's watch is set and its initial event
+	 * was consumed, so that all later changes are reported; or -errno (-EDQUOT: the server's
+	 * quota; -EINVAL: no such path can be; -EIO: no connection), and the watcher is off.
+	 * It may run inside watch_add(), on that thread, when the outcome is known at once; an
+	 * event may then come at the same time.
+	 */
+	void (*armed)(struct watcher *w, int error);
+	/* `path` is what the server reported, borrowed; NULL for the others.  NULL: none wanted. */
+	void (*event)(struct watcher *w, enum watch_event_type type, const char *path);
+
+	/* The registry's. */
+	struct watch *watch;
+	bool told;
+	TAILQ_ENTRY(watcher) link;
+};
+
+/*
+ * Makes a registry and makes it the channel's handler of events; one for each channel.
+ * Returns NULL when out of memory.
+ */
+struct watches *watches_new(struct chan *chan, struct logger *log);
+
+/* Frees the registry.  The channel was shut down before; watchers that are left are forgotten. */
+void watches_free(struct watches *ws);
+
+/*
+ * Adds a watcher for `path` (copied; absolute, or a special one such as "@introduceDomain").
+ * Returns 0 and reports the rest through `armed`, or -ENOMEM.  Any thread.
+ */
+int watch_add(struct watches *ws, struct watcher *w, const char *path);
+
+/*
+ * Removes a watcher.  After it returns no callback of it runs or will run, unless the caller is
+ * in one.  The server's watch goes with its last watcher.  Does nothing for one that is off.
+ * Any thread; waits for a callback of this watcher that is running on another thread.
+ */
+void watch_remove(struct watches *ws, struct watcher *w);
+
+/* Tells every watcher WATCH_RESYNC: the caller noticed a gap.  I/O thread. */
+void watches_resync(struct watches *ws);
+
+/* Returns how many watches are set, or being set, in the server.  Any thread. */
+unsigned watches_count(struct watches *ws);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Going into the background: a forked child does all the work, its parent waits until the mount
+ * can be used, or until it failed, and reports that.
+ * For main.c, main thread, while there is no other.  Xen's handles must not cross a fork
+ * (xenevtchn.h, xenforeignmemory.h), so the fork comes first.
+ */
+#ifndef SRC_BACKGROUND_H
+#define SRC_BACKGROUND_H
+
+struct background {
+	int fd; /* to the waiting parent; -1: in the foreground, or released */
+};
+
+#define BACKGROUND_INIT { .fd = -1 }
+
+/*
+ * Forks.  Returns 0 in the child, which has a session of its own and "/" as its directory, or
+ * -errno.  The parent does not return: it exits with 0 once the child calls background_ready(),
+ * else with the child's status, after the line of background_failed() on standard error.
+ */
+int background_fork(struct background *bg);
+
+/*
+ * Lets the parent go and leaves its terminal.  Returns 0, or -EPIPE if the parent is gone: who
+ * called the program gave up, and nothing should be left mounted.  No effect in the foreground.
+ */
+int background_ready(struct background *bg);
+
+/* Says why the start failed: `line`, without a newline, on standard error, the parent's if there
+ * is one.  The caller then exits with a status of its own. */
+void background_failed(struct background *bg, const char *line);
+
+#endif

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The private store: its directory, its server, the ring to it, and the end of all three.
+ * For store_source.c and main.c, main thread, with one thread of its own: it reads what the
+ * server says, and then waits for its end.
+ *
+ * The world is made by the xsloop command, which also knows how to start a server in it.  The
+ * order is that of a domain 0 whose user space owns its ring: bind a port, write its number where
+ * the server looks, start the server, which takes page and port up.
+ *
+ * The directory is locked as long as we live, so that the next start knows which directories are
+ * nobody's any more.  The server is killed by the kernel when we are (PR_SET_PDEATHSIG).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ring/transport.h"
+#include "src/embedded.h"
+#include "src/oneshot.h"
+#include "src/sample.h"
+#include "src/signals.h"
+
+#define LIBRARY "libxsloop.so"
+#define COMMAND "xsloop"
+#define PREFIX "xsfs-embedded."
+
+/* How long the server may take to start, which under valgrind is long. */
+#define START_PATIENCE_MS 30000
+#define START_STEP_MS 5
+
+/* What the server said last, for the line that says why it ended. */
+#define WORDS_SIZE 256
+
+struct embedded {
+	struct logger *log;
+	char dir[PATH_MAX];
+	int dir_fd; /* holds the lock; -1: there is no directory */
+	pid_t server; /* not reaped before embedded_stop(): its number stays ours; 0: none */
+	int output;   /* what the server says; the thread's */
+	int ended_fd; /* eventfd, counted up by the thread when the server has ended */
+	bool has_thread;
+	pthread_t thread;
+	pthread_mutex_t lock; /* over `words` */
+	char words[WORDS_SIZE];
+};
+
+/* ---- the loopback library ------------------------------------------------------------------- */
+
+/* Where library and command are: told, as in the build tree, or installed. */
+static int library_find(char *path, size_t size)
+{
+	const char *told = getenv("XSFS_LOOP_LIB");
+	int n = snprintf(path, size, "%s", told && *told ? told : PKGLIBDIR "/" LIBRARY);
+
+	if (n < 0 || (size_t)n >= size)
+		return -ENAMETOOLONG;
+	return access(path, R_OK) < 0 ? -errno : 0;
+}
+
+static int command_find(char *path, size_t size)
+{
+	/* libtool leaves a library that is not installed yet in a directory below. */
+	static const char *const beside[] = { COMMAND, "../" COMMAND };
+	const char *told = getenv("XSFS_LOOP_LIB");
+	const char *slash = told ? strrchr(told, '/') : NULL;
+
+	for (size_t i = 0; slash && i < sizeof(beside) / sizeof(beside[0]); i++) {
+		snprintf(path, size, "%.*s/%s", (int)(slash - told), told, beside[i]);
+		if (access(path, X_OK) == 0)
+			return 0;
+	}
+	snprintf(path, size, "%s", PKGLIBEXECDIR "/" COMMAND);
+	return access(path, X_OK) < 0 ? -errno : 0;
+}
+
+int embedded_preload(char **argv, char *why, size_t size)
+{
+	const char *now = getenv("LD_PRELOAD");
+	char lib[PATH_MAX], self[PATH_MAX], list[2 * PATH_MAX];
+	ssize_t n;
+	int err;
+
+#ifndef HAVE_XEN
+	snprintf(why, size, "embedded: this xsfs was built without Xen's libraries");
+	return -ENOSYS;
+#endif
+	if (now && strstr(now, LIBRARY))
+		return 0;
+	err = library_find(lib, sizeof(lib));
+	if (err) {
+		snprintf(why, size, "embedded: %s: %s: it belongs to a complete installation of "
+				    "xsfs", lib, strerror(-err));
+		return err;
+	}
+	/* Behind what is there: a sanitizer's runtime has to be the first. */
+	snprintf(list, sizeof(list), "%s%s%s", now ? now : "", now && *now ? ":" : "", lib);
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n > 0 && setenv("LD_PRELOAD", list, 1) == 0) {
+		self[n] = '\0';
+		execv(self, argv);
+	}
+	err = -errno;
+	snprintf(why, size, "embedded: cannot run again with %s: %s", lib, strerror(-err));
+	return err;
+}
+
+/* ---- the directory -------------------------------------------------------------------------- */
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	remove(path);
+	return 0;
+}
+
+static void directory_remove(const char *path)
+{
+	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+/* Opens and locks a directory, if it is ours and nobody has it.  A descriptor, or -errno. */
+static int directory_lock(const char *path)
+{
+	struct stat st;
+	int fd, err;
+
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && st.st_uid != geteuid())
+		err = -EPERM;
+	else
+		err = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* Removes what servers left behind whose xsfs was killed. */
+static void directories_clean(const char *base, struct logger *log)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(base);
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		char path[PATH_MAX];
+		int fd;
+
+		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0 ||
+		    snprintf(path, sizeof(path), "%s/%s", base, entry->d_name) >= PATH_MAX)
+			continue;
+		fd = directory_lock(path);
+		if (fd < 0)
+			continue;
+		log_debug(log, "embedded: removing %s, whose owner is gone", path);
+		directory_remove(path);
+		close(fd);
+	}
+	closedir(dir);
+}
+
+/* Makes a directory and locks it.  Returns 0 or -errno. */
+static int directory_make(struct embedded *e)
+{
+	const char *base = getenv("TMPDIR");
+	struct stat ours, there;
+	int tries;
+
+	if (!base || *base != '/')
+		base = access("/run", W_OK) == 0 ? "/run" : "/tmp";
+	directories_clean(base, e->log);
+	for (tries = 0; tries < 10; tries++) {
+		if (snprintf(e->dir, sizeof(e->dir), "%s/" PREFIX "XXXXXX", base) >= PATH_MAX)
+			return -ENAMETOOLONG;
+		if (!mkdtemp(e->dir))
+			return -errno;
+		e->dir_fd = directory_lock(e->dir);
+		/* Another one that cleaned up just now may have taken it before we locked it. */
+		if (e->dir_fd >= 0 && fstat(e->dir_fd, &ours) == 0 && stat(e->dir, &there) == 0 &&
+		    ours.st_ino == there.st_ino)
+			return 0;
+		if (e->dir_fd >= 0)
+			close(e->dir_fd);
+		e->dir_fd = -1;
+	}
+	return -EBUSY;
+}
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+/*
+ * Runs the xsloop command `argv` with its output going to *output.  Its process id, or -errno.
+ * It has a session of its own: the terminal's Ctrl-C is for us, who end it in order.
+ */
+static pid_t command_spawn(char **argv, int *output)
+{
+	const pid_t parent = getpid();
+	int fds[2], null, err;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		close(fds[0]);
+		close(fds[1]);
+		return err;
+	}
+	if (pid == 0) {
+		signals_reset();
+		setsid();
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* Too late if we died in between. */
+		if (getppid() != parent)
+			_exit(EXIT_FAILURE);
+		null = open("/dev/null", O_RDONLY);
+		if (null > STDIN_FILENO)
+			dup2(null, STDIN_FILENO);
+		dup2(fds[1], STDOUT_FILENO);
+		dup2(fds[1], STDERR_FILENO);
+		execv(argv[0], argv);
+		dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+		_exit(EXIT_FAILURE);
+	}
+	close(fds[1]);
+	*output = fds[0];
+	return pid;
+}
+
+static void words_keep(struct embedded *e, const char *line)
+{
+	log_debug(e->log, "server: %s", line);
+	pthread_mutex_lock(&e->lock);
+	snprintf(e->words, sizeof(e->words), "%s", line);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* Reads lines from a server until nobody can write them any more. */
+static void output_read(struct embedded *e, int fd)
+{
+	FILE *file = fdopen(fd, "r");
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!file) {
+		close(fd);
+		return;
+	}
+	while (getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (*line)
+			words_keep(e, line);
+	}
+	free(line);
+	fclose(file);
+}
+
+static void *server_follow(void *arg)
+{
+	struct embedded *e = arg;
+	const uint64_t one = 1;
+	siginfo_t info;
+	ssize_t n;
+
+	signals_block_all();
+	output_read(e, e->output);
+	/* Only looks: the number must stay taken until embedded_stop() has used it. */
+	while (waitid(P_PID, e->server, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+	n = write(e->ended_fd, &one, sizeof(one));
+	(void)n;
+	return NULL;
+}
+
+/* Runs a command and waits for its end.  Returns 0 or -errno; its message is in `words`. */
+static int command_run(struct embedded *e, char **argv)
+{
+	int status, output;
+	pid_t pid;
+
+	pid = command_spawn(argv, &output);
+	if (pid < 0)
+		return pid;
+	output_read(e, output);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
+}
+
+/* Makes the world, with a page for each guest: a server asks the hypervisor which domains
+ * there are. */
+static int world_init(struct embedded *e, char *command)
+{
+	char init[] = "init", domain[] = "domain", frame[] = "1", domid[16];
+	char *make[] = { command, init, e->dir, NULL };
+	char *add[] = { command, domain, e->dir, domid, frame, NULL };
+	int err;
+
+	err = command_run(e, make);
+	for (unsigned i = 0; !err && i < SAMPLE_GUESTS; i++) {
+		snprintf(domid, sizeof(domid), "%u", (unsigned)sample_domids[i]);
+		err = command_run(e, add);
+	}
+	return err;
+}
+
+static int server_start(struct embedded *e, char *command, bool oxenstored)
+{
+	char verb[] = "server", c[] = "c", o[] = "o", option[] = "-T", trace[] = "/dev/stderr";
+	char *argv[] = { command, verb, e->dir, oxenstored ? o : c, NULL, NULL, NULL };
+	pid_t pid;
+	int err;
+
+	/* Every request as the server sees it.  Not oxenstored's: it renames a log that grew. */
+	if (e->log->debug && !oxenstored) {
+		argv[4] = option;
+		argv[5] = trace;
+	}
+	pid = command_spawn(argv, &e->output);
+	if (pid < 0)
+		return pid;
+	e->server = pid;
+	err = pthread_create(&e->thread, NULL, server_follow, e);
+	if (err) {
+		close(e->output);
+		return -err;
+	}
+	e->has_thread = true;
+	return 0;
+}
+
+/* ---- start and stop ------------------------------------------------------------------------- */
+
+static bool has_ended(const struct embedded *e, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = e->ended_fd, .events = POLLIN };
+
+	return poll(&pfd, 1, timeout_ms) > 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/* Waits until the server answers: it has taken the ring up by then. */
+static int server_wait(struct embedded *e)
+{
+	const int64_t deadline = now_ms() + START_PATIENCE_MS;
+	char path[PATH_MAX + 8];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/socket", e->dir);
+	do {
+		err = oneshot_call(path, XS_GET_DOMAIN_PATH, "0", 2, START_PATIENCE_MS, e->log);
+		if (!err)
+			return 0;
+		/* No socket yet, or nobody who listens yet; anything else stays wrong. */
+		if (err != -ENOENT && err != -ECONNREFUSED)
+			return err;
+		if (has_ended(e, START_STEP_MS))
+			return -ECHILD;
+	} while (now_ms() < deadline);
+	return -ETIMEDOUT;
+}
+
+/* Tells the server, which has yet to start, which port domain 0 waits on. */
+static int port_write(const struct embedded *e, uint32_t port)
+{
+	char path[PATH_MAX + 16];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/xsd_port", e->dir);
+	file = fopen(path, "we");
+	if (!file)
+		return -errno;
+	fprintf(file, "%u", (unsigned)port);
+	return fclose(file) == 0 ? 0 : -errno;
+}
+
+/* Directory, world, ring, server, in this order.  Returns 0 or -errno; *t is the caller's then. */
+static int world_start(struct embedded *e, bool oxenstored, struct transport **t)
+{
+	const struct ring_params params = { .events = RING_EVENTS_UNBOUND, .privileged = true };
+	char command[PATH_MAX];
+	int err;
+
+	err = command_find(command, sizeof(command));
+	if (err) {
+		words_keep(e, "the xsloop command is missing: it belongs to a complete "
+			      "installation of xsfs");
+		return err;
+	}
+	e->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->ended_fd < 0)
+		return -errno;
+	err = directory_make(e);
+	if (!err)
+		err = world_init(e, command);
+	if (!err && (setenv("XSLOOP_DIR", e->dir, 1) || setenv("XSLOOP_DOMID", "0", 1)))
+		err = -errno;
+	if (!err)
+		err = transport_ring_new(t, &params, e->log);
+	if (err)
+		return err;
+	err = port_write(e, transport_ring_port(*t));
+	if (!err)
+		err = server_start(e, command, oxenstored);
+	if (!err)
+		err = server_wait(e);
+	if (err)
+		(*t)->ops->free(*t);
+	return err;
+}
+
+static void reason_write(struct embedded *e, int err, char *why, size_t size)
+{
+	pthread_mutex_lock(&e->lock);
+	snprintf(why, size, "embedded: the store does not start: %s",
+		 e->words[0] && !e->log->debug ? e->words : strerror(-err));
+	pthread_mutex_unlock(&e->lock);
+}
+
+int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored,
+		   unsigned timeout_ms, unsigned in_flight_max, struct logger *log,
+		   char *why, size_t size)
+{
+	struct chan_config config = {
+		.log = log,
+		.timeout_ms = timeout_ms,
+		.in_flight_max = in_flight_max,
+	};
+	struct embedded *e = calloc(1, sizeof(*e));
+	char lib[PATH_MAX];
+	int err;
+
+	if (!e) {
+		snprintf(why, size, "embedded: %s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	e->log = log;
+	e->dir_fd = e->ended_fd = -1;
+	pthread_mutex_init(&e->lock, NULL);
+	/* For our own children nothing is to be preloaded, but xsloop does it for the server. */
+	unsetenv("LD_PRELOAD");
+	if (library_find(lib, sizeof(lib)) == 0)
+		setenv("XSLOOP_LIB", lib, 1);
+	err = world_start(e, oxenstored, &config.transport);
+	if (!err)
+		err = chan_new(chan, &config);
+	if (err) {
+		reason_write(e, err, why, size);
+		goto fail;
+	}
+	err = sample_write(*chan);
+	if (err) {
+		snprintf(why, size, "embedded: the sample domains cannot be written: %s",
+			 strerror(-err));
+		chan_free(*chan);
+		goto fail;
+	}
+	*out = e;
+	return 0;
+fail:
+	*chan = NULL;
+	embedded_stop(e);
+	return err;
+}
+
+int embedded_fd(const struct embedded *e)
+{
+	return e->ended_fd;
+}
+
+void embedded_ended(struct embedded *e, struct chan *chan)
+{
+	siginfo_t info = { 0 };
+	uint64_t count;
+
+	if (read(e->ended_fd, &count, sizeof(count)) < 0)
+		return;
+	chan_set_dead(chan);
+	waitid(P_PID, e->server, &info, WEXITED | WNOWAIT | WNOHANG);
+	pthread_mutex_lock(&e->lock);
+	log_error(e->log, "embedded: the server ended by itself (%s %d); its last words: %s",
+		  info.si_code == CLD_EXITED ? "status" : "signal", info.si_status,
+		  e->words[0] ? e->words : "none");
+	pthread_mutex_unlock(&e->lock);
+}
+
+void embedded_stop(struct embedded *e)
+{
+	if (!e)
+		return;
+	/* Its store ends with it, so there is nothing that it could save. */
+	if (e->server > 0)
+		kill(e->server, SIGKILL);
+	if (e->has_thread)
+		pthread_join(e->thread, NULL);
+	while (e->server > 0 && waitpid(e->server, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (e->dir_fd >= 0) {
+		directory_remove(e->dir);
+		close(e->dir_fd);
+	}
+	if (e->ended_fd >= 0)
+		close(e->ended_fd);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A private store without Xen: a real xenstored in a loopback world of its own, with us as
+ * domain 0 on its ring, and sample domains to look at.
+ * For store_source.c and main.c; main thread.
+ */
+#ifndef SRC_EMBEDDED_H
+#define SRC_EMBEDDED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ring/chan.h"
+#include "ring/logger.h"
+
+struct embedded;
+
+/*
+ * Makes sure that the loopback library is preloaded, which stands in for Xen's libraries: runs
+ * this program again with it if it is not.  Before any thread and any fork.
+ * Returns 0, or -errno with one line in `why`; does not return when it runs again.
+ */
+int embedded_preload(char **argv, char *why, size_t size);
+
+/*
+ * Starts the server and connects to it.  The server is our child, and dies with this thread.
+ * `timeout_ms`, `in_flight_max`: as in struct chan_config.  *chan gets the channel, owned by the
+ * caller, who frees it before embedded_stop().
+ * Returns 0, or -errno with one line in `why`.
+ */
+int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored,
+		   unsigned timeout_ms, unsigned in_flight_max, struct logger *log,
+		   char *why, size_t size);
+
+/* Returns a descriptor that becomes readable when the server has ended. */
+int embedded_fd(const struct embedded *e);
+
+/* To be called when embedded_fd() is readable: declares the store behind `chan` dead, and logs
+ * why, once.  I/O thread. */
+void embedded_ended(struct embedded *e, struct chan *chan);
+
+/* Ends the server and removes its directory.  NULL is allowed. */
+void embedded_stop(struct embedded *e);
+
+#endif

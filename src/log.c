@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Formats log lines and writes each in one piece.
+ * For every layer, through struct logger; any thread.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <fuse_log.h>
+
+#include "src/log.h"
+
+/* A longer line is cut: nothing that is logged carries a user's value. */
+#define LINE_MAX_BYTES 1024
+
+static struct {
+	struct logger logger;
+	bool foreground;
+	atomic_bool started;
+	pthread_mutex_t lock; /* over `cause` */
+	char cause[LINE_MAX_BYTES];
+} self = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static const int priorities[] = {
+	[LOGGER_ERROR] = LOG_ERR,
+	[LOGGER_WARNING] = LOG_WARNING,
+	[LOGGER_INFO] = LOG_INFO,
+	[LOGGER_DEBUG] = LOG_DEBUG,
+};
+
+static void write_stderr(const char *text)
+{
+	/* Room for the time, the name, the newline. */
+	char line[LINE_MAX_BYTES + 64];
+	size_t len = 0;
+	ssize_t n;
+
+	if (self.logger.debug) {
+		struct timespec now;
+		struct tm tm;
+
+		clock_gettime(CLOCK_REALTIME, &now);
+		localtime_r(&now.tv_sec, &tm);
+		len = strftime(line, sizeof(line), "%H:%M:%S", &tm);
+		len += snprintf(line + len, sizeof(line) - len, ".%06ld ", now.tv_nsec / 1000);
+	}
+	len += snprintf(line + len, sizeof(line) - len, "xsfs: %s\n", text);
+	/* In one piece, as several threads write; nobody can be told when it fails. */
+	n = write(STDERR_FILENO, line, len);
+	(void)n;
+}
+
+static void write_line(enum log_level level, const char *text)
+{
+	if (level == LOGGER_ERROR && !atomic_load(&self.started)) {
+		pthread_mutex_lock(&self.lock);
+		if (!self.cause[0])
+			snprintf(self.cause, sizeof(self.cause), "%s", text);
+		pthread_mutex_unlock(&self.lock);
+		return;
+	}
+	if (self.foreground)
+		write_stderr(text);
+	else
+		syslog(priorities[level], "%s", text);
+}
+
+static void log_vlog(struct logger *log, enum log_level level, const char *fmt, va_list ap)
+{
+	char text[LINE_MAX_BYTES];
+
+	if (level == LOGGER_DEBUG && !log->debug)
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	write_line(level, text);
+}
+
+/* libfuse's lines end in a newline, and its callback carries no argument. */
+static void log_fuse(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	enum log_level ours = LOGGER_DEBUG;
+	char text[LINE_MAX_BYTES];
+	size_t len;
+
+	if (level <= FUSE_LOG_ERR)
+		ours = LOGGER_ERROR;
+	else if (level == FUSE_LOG_WARNING)
+		ours = LOGGER_WARNING;
+	else if (level <= FUSE_LOG_INFO)
+		ours = LOGGER_INFO;
+	if (ours == LOGGER_DEBUG && !self.logger.debug)
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	len = strlen(text);
+	while (len > 0 && text[len - 1] == '\n')
+		text[--len] = '\0';
+	if (len > 0)
+		write_line(ours, text);
+}
+
+struct logger *log_init(bool foreground, bool debug)
+{
+	self.logger.vlog = log_vlog;
+	self.logger.debug = debug;
+	self.foreground = foreground;
+	if (!foreground)
+		openlog("xsfs", LOG_PID, LOG_DAEMON);
+	fuse_set_log_func(log_fuse);
+	return &self.logger;
+}
+
+void log_started(void)
+{
+	atomic_store(&self.started, true);
+}
+
+const char *log_cause(void)
+{
+	return self.cause;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command: checks its arguments, goes into the background, puts store and filesystem
+ * together, and takes them apart in the end.
+ * Everything here is the main thread, which becomes the I/O thread in fs_run().
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/fs.h"
+#include "src/background.h"
+#include "src/embedded.h"
+#include "src/log.h"
+#include "src/options.h"
+#include "src/signals.h"
+#include "src/store_source.h"
+
+/* The one line that a failure is worth; it may name a path. */
+#define WHY_SIZE (PATH_MAX + 512)
+
+struct program {
+	struct options options;
+	struct store_spec spec;
+	char mountpoint[PATH_MAX]; /* absolute */
+	struct background background;
+	struct logger *log;
+	struct store_source source;
+	struct fs *fs;
+	int signal_fd;
+	char why[WHY_SIZE];
+};
+
+/* ---- before the fork ------------------------------------------------------------------------ */
+
+/* Makes the mount point absolute, and sure that it is a directory: a file would be accepted by
+ * the kernel, and be no use. */
+static int mountpoint_check(struct program *p)
+{
+	const char *given = p->options.mountpoint;
+	struct stat st;
+
+	if (!realpath(given, p->mountpoint) || stat(p->mountpoint, &st) < 0) {
+		int err = -errno;
+
+		if (err == -ENOENT)
+			snprintf(p->why, sizeof(p->why), "%s: there is no such directory; make it "
+							 "with mkdir", given);
+		else if (err == -ENOTCONN)
+			snprintf(p->why, sizeof(p->why), "%s: a mount whose server was killed is "
+							 "in the way; umount -l %s", given, given);
+		else
+			snprintf(p->why, sizeof(p->why), "%s: %s", given, strerror(-err));
+		return err;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		snprintf(p->why, sizeof(p->why), "%s: not a directory: nothing can be mounted "
+						 "there", given);
+		return -ENOTDIR;
+	}
+	return 0;
+}
+
+/* All that can be found wrong before there is a process in the background. */
+static int arguments_check(struct program *p, int argc, char **argv)
+{
+	struct options *o = &p->options;
+	int err;
+
+	err = options_parse(o, argc, argv, p->why, sizeof(p->why));
+	if (err || o->help || o->version)
+		return err;
+	err = store_spec_parse(&p->spec, o->store, p->why, sizeof(p->why));
+	if (!err)
+		err = mountpoint_check(p);
+	if (!err && p->spec.kind == STORE_EMBEDDED)
+		err = embedded_preload(argv, p->why, sizeof(p->why));
+	return err;
+}
+
+/* ---- the daemon ----------------------------------------------------------------------------- */
+
+static void signal_ready(void *arg)
+{
+	struct program *p = arg;
+	int signo = signals_read(p->signal_fd);
+
+	if (!signo)
+		return;
+	log_info(p->log, "ending on signal %d (%s)", signo, strsignal(signo));
+	fs_stop(p->fs);
+}
+
+static void embedded_ready(void *arg)
+{
+	struct program *p = arg;
+
+	embedded_ended(p->source.embedded, p->source.chan);
+}
+
+static int filesystem_mount(struct program *p)
+{
+	const struct options *o = &p->options;
+	const struct fs_config config = {
+		.chan = p->source.chan,
+		.log = p->log,
+		.root = o->root,
+		.format = o->format,
+		.layout = o->layout,
+		.uid = o->uid,
+		.gid = o->gid,
+		.umask = o->umask,
+		.strict_modes = o->strict_modes,
+		.privileged = p->source.privileged,
+		.self_domid = p->source.self_domid,
+		.threads = o->threads,
+		.timeout_ms = o->timeout_s * 1000,
+	};
+	char name[] = "xsfs", flag[] = "-o";
+	char *argv[] = { name, flag, o->fuse, NULL };
+	int err;
+
+	err = fs_new(&p->fs, &config, 3, argv);
+	if (!err)
+		err = fs_mount(p->fs, p->mountpoint);
+	/* libfuse's own line says more than the error does. */
+	if (err)
+		snprintf(p->why, sizeof(p->why), "%s cannot be mounted%s%s", p->mountpoint,
+			 *log_cause() ? "" : ": ", *log_cause() ? "" : strerror(-err));
+	return err;
+}
+
+/* From the connection to the mount. */
+static int program_start(struct program *p)
+{
+	int err;
+
+	p->signal_fd = signals_open();
+	if (p->signal_fd < 0) {
+		snprintf(p->why, sizeof(p->why), "no descriptor for signals: %s",
+			 strerror(-p->signal_fd));
+		return p->signal_fd;
+	}
+	err = store_source_open(&p->source, &p->spec, p->options.timeout_s * 1000,
+				p->options.in_flight, p->log, p->why, sizeof(p->why));
+	return err ? err : filesystem_mount(p);
+}
+
+static int program_serve(struct program *p)
+{
+	struct fs_extra_fd extra[2] = {
+		{ .fd = p->signal_fd, .ready = signal_ready, .arg = p },
+	};
+	unsigned n = 1;
+	int err;
+
+	if (p->source.embedded)
+		extra[n++] = (struct fs_extra_fd){
+			.fd = embedded_fd(p->source.embedded),
+			.ready = embedded_ready,
+			.arg = p,
+		};
+	log_info(p->log, "%s mounted on %s over %s", p->options.store, p->mountpoint,
+		 chan_transport_name(p->source.chan));
+	err = fs_run(p->fs, extra, n);
+	if (err)
+		log_error(p->log, "ending: %s", strerror(-err));
+	return err;
+}
+
+static void program_end(struct program *p)
+{
+	if (p->fs)
+		fs_free(p->fs);
+	store_source_close(&p->source);
+	if (p->signal_fd >= 0)
+		close(p->signal_fd);
+}
+
+/* Says the one line, ended by what the lower layers had to say. */
+static void failed(struct program *p)
+{
+	char line[2 * WHY_SIZE];
+	const char *cause = log_cause();
+
+	snprintf(line, sizeof(line), "%s%s%s", p->why, *cause ? ": " : "", cause);
+	background_failed(&p->background, line);
+}
+
+int main(int argc, char **argv)
+{
+	static struct program p = { .background = BACKGROUND_INIT, .signal_fd = -1 };
+	int err;
+
+	/* Again below, when it is known where lines shall go. */
+	p.log = log_init(true, false);
+	err = arguments_check(&p, argc, argv);
+	if (err) {
+		failed(&p);
+	} else if (p.options.help) {
+		fputs(options_help(), stdout);
+	} else if (p.options.version) {
+		puts("xsfs " PACKAGE_VERSION);
+	} else {
+		if (!p.options.foreground)
+			err = background_fork(&p.background);
+		if (err)
+			snprintf(p.why, sizeof(p.why), "cannot go into the background: %s",
+				 strerror(-err));
+		log_init(p.options.foreground, p.options.debug);
+		if (!err)
+			err = program_start(&p);
+		if (err)
+			failed(&p);
+		else
+			err = background_ready(&p.background);
+		log_started();
+		if (!err)
+			err = program_serve(&p);
+		program_end(&p);
+	}
+	options_free(&p.options);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

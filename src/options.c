@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads the command line by one table: a new option is a line there, a function, a line of help.
+ * For main.c.  fuse_opt takes the words apart (commas, escapes, "--"), all meaning is given here.
+ */
+#include <errno.h>
+#include <fuse_opt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/name.h"
+#include "ring/wire.h"
+#include "src/options.h"
+
+#define TIMEOUT_DEFAULT_S 30
+#define TIMEOUT_MAX_S 86400
+#define THREADS_DEFAULT 1
+#define THREADS_MAX 64
+#define IN_FLIGHT_MAX 1024
+
+/* What fuse_opt's callback needs. */
+struct parser {
+	struct options *options;
+	char *why;
+	size_t size;
+	unsigned positional;
+};
+
+/* Takes the value of an option, "" for one without.  Returns NULL, or what would be right. */
+typedef const char *option_set(struct options *o, const char *value);
+
+/* Sets *value to the number `text`.  Returns whether it is one between `min` and `max`. */
+static bool number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+{
+	return wire_number_parse(text, strlen(text), max, value) == 0 && *value >= min;
+}
+
+static const char *set_format(struct options *o, const char *value)
+{
+	if (strcmp(value, "text") == 0)
+		o->format = FS_TEXT;
+	else if (strcmp(value, "raw") == 0)
+		o->format = FS_RAW;
+	else
+		return "text or raw";
+	return NULL;
+}
+
+static const char *set_layout(struct options *o, const char *value)
+{
+	if (strcmp(value, "tree") == 0)
+		o->layout = FS_TREE;
+	else if (strcmp(value, "nodes") == 0)
+		o->layout = FS_NODES;
+	else
+		return "tree or nodes";
+	return NULL;
+}
+
+static const char *set_root(struct options *o, const char *value)
+{
+	char *copy;
+
+	if (!path_is_legal(value))
+		return "an absolute path in the store, like /local/domain/1: letters, digits and "
+		       "-_@ between single slashes, none at the end";
+	copy = strdup(value);
+	if (!copy)
+		return "given when there is more memory";
+	free(o->root);
+	o->root = copy;
+	return NULL;
+}
+
+static const char *set_uid(struct options *o, const char *value)
+{
+	const struct passwd *user;
+	uint64_t n;
+
+	if (number_parse(value, 0, UINT32_MAX - 1, &n)) {
+		o->uid = n;
+		return NULL;
+	}
+	user = getpwnam(value);
+	if (!user)
+		return "a user's name or number";
+	o->uid = user->pw_uid;
+	return NULL;
+}
+
+static const char *set_gid(struct options *o, const char *value)
+{
+	const struct group *group;
+	uint64_t n;
+
+	if (number_parse(value, 0, UINT32_MAX - 1, &n)) {
+		o->gid = n;
+		return NULL;
+	}
+	group = getgrnam(value);
+	if (!group)
+		return "a group's name or number";
+	o->gid = group->gr_gid;
+	return NULL;
+}
+
+static const char *set_umask(struct options *o, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (len == 0 || len > 4 || strspn(value, "01234567") != len ||
+	    strtoul(value, NULL, 8) > 0777)
+		return "an octal number up to 0777";
+	o->umask = strtoul(value, NULL, 8);
+	return NULL;
+}
+
+static const char *set_allow_other(struct options *o, const char *value)
+{
+	(void)value;
+	o->allow_other = true;
+	return NULL;
+}
+
+static const char *set_strict_modes(struct options *o, const char *value)
+{
+	(void)value;
+	o->strict_modes = true;
+	return NULL;
+}
+
+static const char *set_timeout(struct options *o, const char *value)
+{
+	uint64_t n;
+
+	if (!number_parse(value, 1, TIMEOUT_MAX_S, &n))
+		return "a number of seconds from 1 to 86400";
+	o->timeout_s = n;
+	return NULL;
+}
+
+static const char *set_threads(struct options *o, const char *value)
+{
+	uint64_t n;
+
+	if (!number_parse(value, 1, THREADS_MAX, &n))
+		return "a number from 1 to 64";
+	o->threads = n;
+	return NULL;
+}
+
+static const char *set_in_flight(struct options *o, const char *value)
+{
+	uint64_t n;
+
+	if (!number_parse(value, 1, IN_FLIGHT_MAX, &n))
+		return "a number from 1 to 1024";
+	o->in_flight = n;
+	return NULL;
+}
+
+/* Our own options.  A name that ends in "=" has a value. */
+static const struct {
+	const char *name;
+	option_set *set;
+} table[] = {
+	{ "format=", set_format },
+	{ "layout=", set_layout },
+	{ "root=", set_root },
+	{ "uid=", set_uid },
+	{ "gid=", set_gid },
+	{ "umask=", set_umask },
+	{ "allow_other", set_allow_other },
+	{ "strict-modes", set_strict_modes },
+	{ "timeout=", set_timeout },
+	{ "threads=", set_threads },
+	{ "in_flight=", set_in_flight },
+};
+
+/* Those that libfuse or the kernel understands, passed on as they are. */
+static const char *const passed_on[] = {
+	"ro", "auto_unmount", "nosuid", "nodev", "noexec", "noatime", "sync", "dirsync",
+	"default_permissions",
+};
+
+/* Those of mount(8) and fstab(5) that are defaults here or addressed to mount(8) itself.  "=" at
+ * the end: with a value; "-" at the end: whatever follows. */
+static const char *const dropped[] = {
+	"rw", "dev", "suid", "exec", "async", "defaults", "auto", "noauto", "user", "user=",
+	"nouser", "users", "nousers", "owner", "noowner", "group", "nogroup", "nofail", "_netdev",
+	"atime", "relatime", "norelatime", "strictatime", "nostrictatime", "diratime",
+	"nodiratime", "lazytime", "nolazytime", "iversion", "noiversion", "mand", "nomand",
+	"silent", "loud", "symfollow", "comment=", "helper=", "uhelper=", "x-", "X-",
+};
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+const char *options_name(size_t i)
+{
+	return i < ARRAY_SIZE(table) ? table[i].name : NULL;
+}
+
+/* Whether `arg` is the option `name`, which ends in '=' or '-' if more may follow. */
+static bool name_matches(const char *name, const char *arg)
+{
+	size_t len = strlen(name);
+
+	if (name[len - 1] == '=' || name[len - 1] == '-')
+		return strncmp(arg, name, len) == 0;
+	return strcmp(arg, name) == 0;
+}
+
+static int complain(struct parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int complain(struct parser *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->why, p->size, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* An option that is ours, without its value or with one too many. */
+static int complain_value(struct parser *p, const char *arg)
+{
+	size_t len = strcspn(arg, "=");
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		const char *name = table[i].name;
+
+		if (strncmp(name, arg, len) != 0)
+			continue;
+		if (arg[len] == '\0' && strcmp(name + len, "=") == 0)
+			return complain(p, "-o %s needs a value: -o %sVALUE", arg, name);
+		if (arg[len] == '=' && name[len] == '\0')
+			return complain(p, "-o %s takes no value", name);
+	}
+	return complain(p, "unknown option -o %.200s; xsfs --help lists those that exist", arg);
+}
+
+static int mount_option(struct parser *p, const char *arg)
+{
+	const char *allowed;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		if (!name_matches(table[i].name, arg))
+			continue;
+		allowed = table[i].set(p->options, arg + strlen(table[i].name));
+		return allowed ? complain(p, "-o %.200s: must be %s", arg, allowed) : 0;
+	}
+	for (i = 0; i < ARRAY_SIZE(passed_on); i++)
+		if (strcmp(arg, passed_on[i]) == 0)
+			return fuse_opt_add_opt(&p->options->fuse, arg);
+	for (i = 0; i < ARRAY_SIZE(dropped); i++)
+		if (name_matches(dropped[i], arg))
+			return 0;
+	if (strcmp(arg, "remount") == 0)
+		return complain(p, "remounting is not possible; unmount it and mount it again with "
+				   "the options that you want");
+	return complain_value(p, arg);
+}
+
+static int flag(struct parser *p, const char *arg)
+{
+	struct options *o = p->options;
+
+	if (strcmp(arg, "-f") == 0 || strcmp(arg, "--foreground") == 0) {
+		o->foreground = true;
+	} else if (strcmp(arg, "-d") == 0 || strcmp(arg, "--debug") == 0) {
+		o->debug = true;
+		o->foreground = true;
+	} else if (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0) {
+		o->help = true;
+	} else if (strcmp(arg, "-V") == 0 || strcmp(arg, "--version") == 0) {
+		o->version = true;
+	} else {
+		return complain(p, "unknown option %.200s; xsfs --help lists those that exist", arg);
+	}
+	return 0;
+}
+
+static int positional(struct parser *p, const char *arg)
+{
+	struct options *o = p->options;
+
+	switch (p->positional++) {
+	case 0:
+		o->mountpoint = arg;
+		return 0;
+	case 1:
+		o->store = o->mountpoint;
+		o->mountpoint = arg;
+		return 0;
+	default:
+		return complain(p, "one argument too many: %.200s; usage: xsfs [STORE] MOUNTPOINT "
+				   "[-o OPTIONS]", arg);
+	}
+}
+
+static int argument(void *data, const char *arg, int key, struct fuse_args *out)
+{
+	struct parser *p = data;
+
+	(void)out;
+	/* Who asks for help gets it, whatever else is wrong. */
+	if (p->options->help || p->options->version)
+		return 0;
+	if (key == FUSE_OPT_KEY_NONOPT)
+		return positional(p, arg);
+	return arg[0] == '-' ? flag(p, arg) : mount_option(p, arg);
+}
+
+static int fuse_list_finish(struct options *o)
+{
+	char *fsname;
+	int rc;
+
+	if (asprintf(&fsname, "fsname=%s", o->store) < 0)
+		return -1;
+	rc = fuse_opt_add_opt_escaped(&o->fuse, fsname);
+	free(fsname);
+	if (rc == 0)
+		rc = fuse_opt_add_opt(&o->fuse, "subtype=xsfs");
+	/* Without the kernel's checks everybody could do everything. */
+	if (rc == 0 && o->allow_other)
+		rc = fuse_opt_add_opt(&o->fuse, "allow_other,default_permissions");
+	return rc;
+}
+
+int options_parse(struct options *options, int argc, char **argv, char *why, size_t size)
+{
+	static const struct fuse_opt opts[] = { FUSE_OPT_END };
+	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+	struct parser p = { .options = options, .why = why, .size = size };
+	int rc;
+
+	*options = (struct options){
+		.store = "auto",
+		.format = FS_TEXT,
+		.layout = FS_TREE,
+		.uid = geteuid(),
+		.gid = getegid(),
+		.umask = 0077,
+		.timeout_s = TIMEOUT_DEFAULT_S,
+		.threads = THREADS_DEFAULT,
+	};
+	why[0] = '\0';
+	options->root = strdup("/");
+	if (!options->root)
+		return complain(&p, "out of memory"), -EINVAL;
+	rc = fuse_opt_parse(&args, &p, opts, argument);
+	fuse_opt_free_args(&args);
+	if (options->help || options->version)
+		return 0;
+	if (rc == 0 && p.positional == 0)
+		rc = complain(&p, "no mount point given; usage: xsfs [STORE] MOUNTPOINT "
+				  "[-o OPTIONS]");
+	if (rc == 0)
+		rc = fuse_list_finish(options);
+	if (rc == 0)
+		return 0;
+	/* fuse_opt complains by itself of a missing argument, or of no memory. */
+	if (!why[0])
+		complain(&p, "the options cannot be read");
+	return -EINVAL;
+}
+
+void options_free(struct options *options)
+{
+	free(options->root);
+	free(options->fuse);
+	options->root = options->fuse = NULL;
+}
+
+const char *options_help(void)
+{
+	return "usage: xsfs [STORE] MOUNTPOINT [-o OPTION[,OPTION]...] [-f] [-d] [-h] [-V]\n"
+	       "Mounts xenstore as a file system.  STORE is one of\n"
+	       "  auto              what there is: the socket, else the device (default)\n"
+	       "  socket[:PATH]     xenstored's unix socket\n"
+	       "  xenbus[:DEVICE]   the kernel's device, /dev/xen/xenbus\n"
+	       "  ring:domid=N,...  the shared page itself; man xsfs has the words\n"
+	       "  embedded[:c|:o]   a private xenstored with sample domains; works without Xen\n"
+	       "  -o format=text    values end in a newline; raw: the bytes as they are\n"
+	       "  -o layout=tree    leaves are files; nodes: every node is a directory\n"
+	       "  -o root=PATH      mount only what is below PATH in the store\n"
+	       "  -o uid=USER       owner of all files (you)\n"
+	       "  -o gid=GROUP      group of all files (yours)\n"
+	       "  -o umask=MODE     permissions to leave out, octal (0077)\n"
+	       "  -o allow_other    let other users in, as the permissions say\n"
+	       "  -o strict-modes   chmod, chown and utimes fail instead of doing nothing\n"
+	       "  -o timeout=S      seconds that an operation waits for the store (30)\n"
+	       "  -o threads=N      threads that take requests from the kernel (1)\n"
+	       "  -o in_flight=N    most requests that await a reply (what STORE allows)\n"
+	       "  -o ro             read-only; nosuid, nodev, noexec, noatime as in mount(8)\n"
+	       "  -o auto_unmount   unmount also when xsfs is killed\n"
+	       "  -f                stay in the foreground, log to standard error\n"
+	       "  -d                the same, and log every request\n"
+	       "  -h, -V            print this help; print the version.  More: man xsfs\n";
+}

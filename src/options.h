@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line: what a user, mount(8) or fstab said, checked.
+ * For main.c; pure but for uid= and gid=, which look names up.  Main thread.
+ */
+#ifndef SRC_OPTIONS_H
+#define SRC_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "fs/fs.h"
+
+struct options {
+	const char *store;      /* as given, "auto" if it was not; points into argv */
+	const char *mountpoint; /* as given; points into argv */
+	bool foreground;        /* -f, -d */
+	bool debug;             /* -d */
+	bool help;              /* -h: nothing else was checked */
+	bool version;           /* -V: the same */
+
+	/* -o */
+	enum fs_format format;
+	enum fs_layout layout;
+	char *root;
+	uid_t uid;
+	gid_t gid;
+	mode_t umask;
+	bool allow_other;
+	bool strict_modes;
+	unsigned timeout_s;
+	unsigned threads;
+	unsigned in_flight; /* 0: what the transport allows */
+
+	/* The options that libfuse gets, as one list: fsname, subtype, and those of -o that are
+	 * its own or the kernel's. */
+	char *fuse;
+};
+
+/*
+ * Reads the command line.  Returns 0, or -EINVAL with one line in `why` (of `size` bytes) that
+ * says what is wrong and what would be right.  options_free() in both cases.
+ */
+int options_parse(struct options *options, int argc, char **argv, char *why, size_t size);
+
+void options_free(struct options *options);
+
+/* Returns the text of --help. */
+const char *options_help(void);
+
+/* Returns the name of the `i`th -o option of our own ("format=", "allow_other"), NULL behind the
+ * last. */
+const char *options_name(size_t i);
+
+#endif

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Turns STORE into a channel: finds the socket or the device, sets up the ring, starts a server.
+ * For main.c, main thread.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xen/xen.h>
+
+#include "ring/wire.h"
+#include "src/oneshot.h"
+#include "src/store_source.h"
+
+#define XENBUS_DEVICE "/dev/xen/xenbus"
+
+/* How long a server may take to answer XS_INTRODUCE. */
+#define INTRODUCE_TIMEOUT_MS 10000
+
+/* Where error lines go. */
+struct reason {
+	char *text;
+	size_t size;
+};
+
+static int complain(struct reason *why, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Says why, and returns `err`. */
+static int complain(struct reason *why, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why->text, why->size, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+/* ---- what the argument says ---------------------------------------------------------------- */
+
+static int path_parse(struct store_spec *spec, const char *path, struct reason *why)
+{
+	char cwd[PATH_MAX];
+	int n;
+
+	if (!*path)
+		return complain(why, -EINVAL, "a path is missing behind the colon");
+	/* Absolute: the daemon works in another directory, and may have to connect again. */
+	if (*path == '/')
+		n = snprintf(spec->path, sizeof(spec->path), "%s", path);
+	else if (getcwd(cwd, sizeof(cwd)))
+		n = snprintf(spec->path, sizeof(spec->path), "%s/%s", cwd, path);
+	else
+		return complain(why, -EINVAL, "%s: %s", path, strerror(errno));
+	if (n < 0 || (size_t)n >= sizeof(spec->path))
+		return complain(why, -EINVAL, "%.200s...: too long for a path", path);
+	return 0;
+}
+
+/* Sets *value to a decimal or 0x number of at most `max`. */
+static int number_parse(const char *text, uint64_t max, uint64_t *value)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	*value = strtoull(text, &end, text[0] == '0' && text[1] == 'x' ? 16 : 10);
+	return errno || *end || *value > max ? -EINVAL : 0;
+}
+
+static int events_parse(struct ring_params *ring, const char *value)
+{
+	if (strcmp(value, "unbound") == 0)
+		ring->events = RING_EVENTS_UNBOUND;
+	else if (strcmp(value, "interdomain") == 0)
+		ring->events = RING_EVENTS_INTERDOMAIN;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+/* One `name=value` of a ring; `has_gfn` and `has_domid` note what was there. */
+static int ring_word_parse(struct ring_params *ring, char *word, bool *has_domid, bool *has_gfn,
+			   struct reason *why)
+{
+	char *value = strchr(word, '=');
+	uint64_t n = 0;
+	int err;
+
+	if (!value) {
+		if (strcmp(word, "privileged") != 0)
+			goto unknown;
+		ring->privileged = true;
+		return 0;
+	}
+	*value++ = '\0';
+	if (strcmp(word, "domid") == 0) {
+		err = number_parse(value, DOMID_FIRST_RESERVED - 1, &n);
+		ring->domid = n;
+		*has_domid = true;
+	} else if (strcmp(word, "gfn") == 0) {
+		err = number_parse(value, UINT64_MAX, &ring->gfn);
+		*has_gfn = true;
+	} else if (strcmp(word, "port") == 0) {
+		err = number_parse(value, UINT32_MAX, &n);
+		ring->port = n;
+		if (!n)
+			err = -EINVAL;
+	} else if (strcmp(word, "server") == 0) {
+		err = number_parse(value, DOMID_FIRST_RESERVED - 1, &n);
+		ring->server_domid = n;
+	} else if (strcmp(word, "events") == 0) {
+		if (events_parse(ring, value))
+			return complain(why, -EINVAL, "ring: events=%.200s: must be unbound or "
+						      "interdomain", value);
+		return 0;
+	} else {
+		goto unknown;
+	}
+	return err ? complain(why, -EINVAL, "ring: %.200s=%.200s: no such number is possible", word, value)
+		   : 0;
+unknown:
+	return complain(why, -EINVAL, "ring: unknown word %.200s; it is ring:domid=N,gfn=G[,port=P]"
+				      "[,events=unbound|interdomain][,server=D][,privileged]",
+			word);
+}
+
+static int ring_parse(struct ring_params *ring, const char *text, struct reason *why)
+{
+	bool has_domid = false, has_gfn = false;
+	char *copy = strdup(text), *rest = copy, *word;
+	int err = 0;
+
+	if (!copy)
+		return complain(why, -EINVAL, "%s", strerror(ENOMEM));
+	ring->domid = DOMID_SELF;
+	while (!err && (word = strsep(&rest, ",")))
+		err = ring_word_parse(ring, word, &has_domid, &has_gfn, why);
+	free(copy);
+	if (err)
+		return err;
+	/* Domain 0's page has no number: gfn 0 stands for the one its kernel made. */
+	if (!has_gfn && !(has_domid && ring->domid == 0))
+		return complain(why, -EINVAL, "ring: gfn= is missing: the frame of the page");
+	if (ring->events == RING_EVENTS_INTERDOMAIN && !ring->port)
+		return complain(why, -EINVAL, "ring: events=interdomain needs port=");
+	if (has_domid && ring->domid == 0)
+		ring->privileged = true;
+	return 0;
+}
+
+int store_spec_parse(struct store_spec *spec, const char *text, char *why_text, size_t size)
+{
+	struct reason why = { why_text, size };
+	size_t len = strcspn(text, ":");
+	const char *rest = text[len] ? text + len + 1 : NULL;
+
+#define IS(name) (len == sizeof(name) - 1 && memcmp(text, name, len) == 0)
+	*spec = (struct store_spec){ .kind = STORE_AUTO };
+	/* What people write in the first column of fstab when there is no device. */
+	if (!rest && (IS("auto") || IS("xenstore") || IS("none")))
+		return 0;
+	if (IS("socket") || IS("xenbus")) {
+		spec->kind = IS("socket") ? STORE_SOCKET : STORE_XENBUS;
+		return rest ? path_parse(spec, rest, &why) : 0;
+	}
+	if (IS("ring")) {
+		spec->kind = STORE_RING;
+		if (!rest)
+			return complain(&why, -EINVAL, "ring: say where it is: ring:domid=N,gfn=G"
+						       "[,port=P]");
+		return ring_parse(&spec->ring, rest, &why);
+	}
+	if (IS("embedded")) {
+		spec->kind = STORE_EMBEDDED;
+		if (rest && strcmp(rest, "c") != 0 && strcmp(rest, "o") != 0)
+			return complain(&why, -EINVAL, "embedded:%.200s: must be embedded:c (xenstored) "
+						       "or embedded:o (oxenstored)", rest);
+		spec->oxenstored = rest && *rest == 'o';
+		return 0;
+	}
+#undef IS
+	return complain(&why, -EINVAL, "unknown store %.200s: must be auto, socket[:PATH], "
+				       "xenbus[:DEVICE], ring:..., or embedded", text);
+}
+
+/* ---- opening it ----------------------------------------------------------------------------- */
+
+struct opener {
+	struct store_source *source;
+	struct chan_config config;
+	struct reason why;
+};
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/* Where the socket is if nobody says; the same places as libxenstore's. */
+static const char *socket_default(void)
+{
+	static const char *const usual[] = { "/var/run/xenstored/socket", "/run/xenstored/socket" };
+	const char *told = getenv("XENSTORED_PATH");
+
+	if (told && *told)
+		return told;
+	return exists(usual[0]) || !exists(usual[1]) ? usual[0] : usual[1];
+}
+
+static int socket_connect(struct opener *o, const char *path)
+{
+	int err = transport_socket_new(&o->config.transport, path, o->config.log);
+
+	if (!err)
+		err = chan_new(&o->source->chan, &o->config);
+	if (err)
+		return err;
+	/* Whoever may open the socket is domain 0 to the server. */
+	o->source->privileged = true;
+	o->source->self_domid = 0;
+	return 0;
+}
+
+static int socket_open(struct opener *o, const char *path)
+{
+	int err = socket_connect(o, path);
+
+	if (err == -ENOENT || err == -ECONNREFUSED)
+		return complain(&o->why, err, "%s: %s: is xenstored running?", path, strerror(-err));
+	return err ? complain(&o->why, err, "%s: %s", path, strerror(-err)) : 0;
+}
+
+/* Whether this is the domain that the kernel says is in control: domain 0. */
+static bool is_control_domain(void)
+{
+	FILE *file = fopen("/proc/xen/capabilities", "re");
+	char line[128] = "";
+	bool control;
+
+	if (!file)
+		return false;
+	control = fgets(line, sizeof(line), file) && strstr(line, "control_d");
+	fclose(file);
+	return control;
+}
+
+static int xenbus_connect(struct opener *o, const char *path)
+{
+	int err = transport_xenbus_new(&o->config.transport, path, o->config.log);
+
+	if (!err)
+		err = chan_new(&o->source->chan, &o->config);
+	if (err)
+		return err;
+	o->source->privileged = is_control_domain();
+	o->source->self_domid = o->source->privileged ? 0 : -1;
+	return 0;
+}
+
+static int xenbus_open(struct opener *o, const char *path)
+{
+	int err = xenbus_connect(o, path);
+
+	if (err == -ENOENT || err == -ENXIO || err == -ENODEV)
+		return complain(&o->why, err, "%s: %s: is this a Xen domain?", path, strerror(-err));
+	return err ? complain(&o->why, err, "%s: %s", path, strerror(-err)) : 0;
+}
+
+static int auto_open(struct opener *o)
+{
+	const char *path = socket_default();
+	struct stat st;
+	int err, err_device;
+
+	/* XENSTORED_PATH may name a device, as it may for libxenstore. */
+	if (stat(path, &st) == 0 && S_ISCHR(st.st_mode))
+		return xenbus_open(o, path);
+	err = socket_connect(o, path);
+	if (!err)
+		return 0;
+	err_device = xenbus_connect(o, XENBUS_DEVICE);
+	if (!err_device)
+		return 0;
+	return complain(&o->why, err, "no store here: %s: %s; " XENBUS_DEVICE ": %s; a private one "
+				      "without Xen: xsfs embedded MOUNTPOINT",
+			path, strerror(-err), strerror(-err_device));
+}
+
+/*
+ * Tells the server which port we wait on, if it can be told: a new unbound port is known to
+ * nobody.  Elsewhere than in domain 0 only when the user chose this way, because introducing a
+ * domain again takes its ring from whoever used it.
+ */
+static int ring_announce(struct opener *o, const struct ring_params *params,
+			 const struct transport *t)
+{
+	bool wanted = params->events == RING_EVENTS_UNBOUND ||
+		      (params->events == RING_EVENTS_AUTO && !params->port && params->domid == 0);
+	const char *path = socket_default();
+	uint32_t port = transport_ring_port(t);
+	char text[64];
+	int err, len;
+
+	if (!wanted)
+		return 0;
+	if (!exists(path)) {
+		log_info(o->config.log, "ring: waiting for XS_INTRODUCE with port %u",
+			 (unsigned)port);
+		return 0;
+	}
+	len = snprintf(text, sizeof(text), "%u%c%llu%c%u", (unsigned)params->domid, '\0',
+		       (unsigned long long)params->gfn, '\0', (unsigned)port);
+	err = oneshot_call(path, XS_INTRODUCE, text, len + 1, INTRODUCE_TIMEOUT_MS, o->config.log);
+	if (err)
+		return complain(&o->why, err, "ring: the server at %s does not take port %u: %s",
+				path, (unsigned)port, strerror(-err));
+	return 0;
+}
+
+static int ring_open(struct opener *o, const struct ring_params *params)
+{
+	struct transport *t;
+	int err;
+
+	err = transport_ring_new(&t, params, o->config.log);
+	if (err)
+		return complain(&o->why, err, "no ring: %s", strerror(-err));
+	err = ring_announce(o, params, t);
+	if (err) {
+		t->ops->free(t);
+		return err;
+	}
+	o->config.transport = t;
+	err = chan_new(&o->source->chan, &o->config);
+	if (err == -ENOTCONN)
+		return complain(&o->why, err, "ring: dead until the toolstack introduces the domain "
+					      "again");
+	if (err)
+		return complain(&o->why, err, "ring: %s", strerror(-err));
+	o->source->privileged = params->privileged;
+	o->source->self_domid = params->domid == DOMID_SELF ? -1 : (int)params->domid;
+	return 0;
+}
+
+int store_source_open(struct store_source *source, const struct store_spec *spec,
+		      unsigned timeout_ms, unsigned in_flight_max, struct logger *log,
+		      char *why, size_t size)
+{
+	struct opener o = {
+		.source = source,
+		.config = {
+			.log = log,
+			.timeout_ms = timeout_ms,
+			.in_flight_max = in_flight_max,
+		},
+		.why = { why, size },
+	};
+	int err = -EINVAL;
+
+	*source = (struct store_source){ .self_domid = -1 };
+	switch (spec->kind) {
+	case STORE_AUTO:
+		return auto_open(&o);
+	case STORE_SOCKET:
+		return socket_open(&o, spec->path[0] ? spec->path : socket_default());
+	case STORE_XENBUS:
+		return xenbus_open(&o, spec->path[0] ? spec->path : XENBUS_DEVICE);
+	case STORE_RING:
+		return ring_open(&o, &spec->ring);
+	case STORE_EMBEDDED:
+		err = embedded_start(&source->embedded, &source->chan, spec->oxenstored,
+				     timeout_ms, in_flight_max, log, why, size);
+		source->privileged = true;
+		source->self_domid = 0;
+		break;
+	}
+	return err;
+}
+
+void store_source_close(struct store_source *source)
+{
+	if (source->chan)
+		chan_free(source->chan);
+	embedded_stop(source->embedded);
+	source->chan = NULL;
+	source->embedded = NULL;
+}

@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The command line: wrong usage ends with one line that says what to do and a status other than 0, and
+# leaves nothing behind; a failure that comes late reaches the caller as well.
+. "${0%/*}/functions.sh"
+
+DIR=$SCRATCH/mountpoint
+mkdir "$DIR"
+unset XENSTORED_PATH
+
+# refuses PATTERN ARGS...: xsfs ARGS fails with one line on standard error that matches, and nothing else.
+refuses() {
+	local pattern=$1 status=0 errors
+	shift
+	bounded "$XSFS" "$@" >"$SCRATCH/out" 2>"$SCRATCH/err" </dev/null || status=$?
+	errors=$(<"$SCRATCH/err")
+	if ((status == 0 || status >= 124)); then
+		not_ok "refused: xsfs $*" "status $status: $errors"
+	elif [[ $(wc -l <"$SCRATCH/err") != 1 || $errors != "xsfs: "$pattern || -s $SCRATCH/out ]]; then
+		not_ok "refused: xsfs $*" "got: $errors" $'\n'"$(<"$SCRATCH/out")" $'\n'"pattern: $pattern"
+	else
+		ok "refused: xsfs $*"
+	fi
+}
+
+help=$("$XSFS" --help)
+is "$(wc -l <<<"$help" | awk '{ print ($1 <= 24) }')" 1 'the help fits on a screen'
+is "$("$XSFS" -h)" "$help" '-h is --help'
+like "$("$XSFS" -V)" 'xsfs [0-9]*' 'the version'
+is "$("$XSFS" --version)" "$("$XSFS" -V)" '--version is -V'
+for word in auto socket xenbus ring embedded -f -d -h -V; do
+	like "$help" "*[ \n]$word[ ,:\[[:space:]]*" "the help has $word"
+done
+
+refuses 'no mount point given*'
+refuses 'no mount point given*' -f
+refuses '*missing argument*' "$DIR" -o
+refuses 'one argument too many: more*' auto "$DIR" more
+refuses 'unknown option --bogus*--help*' --bogus "$DIR"
+refuses 'unknown option -o bogus;*--help*' "$DIR" -o rw,bogus
+refuses '-o format=words: must be text or raw' "$DIR" -o format=words
+refuses '-o root=nowhere: must be an absolute path*' "$DIR" -o root=nowhere
+refuses '-o timeout=never: must be a number*' "$DIR" -o timeout=never
+refuses '*unmount it and mount it again*' xenstore "$DIR" -o rw,remount
+refuses 'unknown store disk: must be *' disk "$DIR"
+refuses 'ring: *' ring "$DIR"
+refuses "$SCRATCH/missing:*mkdir" auto "$SCRATCH/missing"
+touch "$SCRATCH/file"
+refuses "$SCRATCH/file: not a directory*" auto "$SCRATCH/file"
+
+# Errors of the child in the background, and of one in the foreground.
+refuses "$SCRATCH/no-socket: No such file or directory*xenstored*" "socket:$SCRATCH/no-socket" "$DIR"
+refuses "$SCRATCH/no-socket: No such file or directory*xenstored*" "socket:$SCRATCH/no-socket" "$DIR" -f
+refuses "$SCRATCH/no-device: No such file or directory*" "xenbus:$SCRATCH/no-device" "$DIR"
+if [[ -e /var/run/xenstored/socket || -e /run/xenstored/socket || -e /dev/xen/xenbus ]]; then
+	skip_one 'no store is an error that names embedded' 'there may be a store here'
+else
+	refuses 'no store here: *xsfs embedded MOUNTPOINT' "$DIR"
+	refuses 'no store here: *xsfs embedded MOUNTPOINT' none "$DIR" -o rw,dev,suid
+fi
+if has_config HAVE_XEN; then
+	XSFS_LOOP_LIB=$SCRATCH/nothing.so refuses 'embedded: *installation*' embedded "$DIR"
+else
+	refuses "embedded: *without Xen's libraries" embedded "$DIR"
+fi
+if mounted "$DIR"; then
+	not_ok 'nothing was mounted'
+else
+	ok 'nothing was mounted'
+fi
+
+# What mount(8) does: the helper is found, generic options are taken, the store's name is shown.
+test_mount() {
+	local bin=$SCRATCH/bin type options
+	requires_fuse
+	[[ -x /sbin/mount.fuse || -x /sbin/mount.fuse3 ]] || skip 'mount.fuse3 is not installed (fuse3)'
+	# mount(8) leaves its helper the shell's own idea of PATH.
+	mkdir "$bin"
+	ln -s "$XSFS" "$bin/xsfs"
+	mount --bind "$bin" /usr/local/bin
+	MOUNTS+=(/usr/local/bin "$DIR")
+	succeeds 'mount -t fuse.xsfs' mount -t fuse.xsfs "socket:$SERVER_SOCKET" "$DIR" \
+		-o ro,nofail,noatime,_netdev,timeout=5
+	read -r _ _ type options _ < <(grep " $DIR " /proc/mounts)
+	is "$type" fuse.xsfs 'the type of the mount'
+	like ",$options," '*,ro,*' 'ro is the kernel'\''s to keep'
+	like ",$options," '*,noatime,*' 'noatime is passed on'
+	fails EROFS touch "$DIR/new"
+	is "$(findmnt --noheadings --output SOURCE "$DIR")" "socket:$SERVER_SOCKET" 'the source'
+	if bounded mount -o remount,rw "$DIR" 2>"$SCRATCH/err"; then
+		not_ok 'remounting is refused'
+	else
+		like "$(<"$SCRATCH/err")" '*unmount it*' 'remounting is refused with advice'
+	fi
+	mkdir "$SCRATCH/second"
+	MOUNTS+=("$SCRATCH/second")
+	succeeds 'a second mount of the same store, by XENSTORED_PATH' \
+		env XENSTORED_PATH="$SERVER_SOCKET" mount -t fuse.xsfs xenstore "$SCRATCH/second"
+	xs write /here 1
+	is "$(<"$SCRATCH/second/here")" 1 'the second mount shows the store'
+	is "$(<"$DIR/here")" 1 'so does the first'
+	succeeds 'a mount over a mount' mount -t fuse.xsfs "socket:$SERVER_SOCKET" "$DIR" -o root=/tool
+	is "$(grep -c " $DIR " /proc/mounts)" 2 'both are there'
+	succeeds 'the upper one goes' umount "$DIR"
+	succeeds 'the lower one goes' umount "$DIR"
+}
+
+# However it ends, the mount is gone and the status is 0.
+test_signals() {
+	local signal status
+	requires_fuse
+	for signal in TERM INT HUP; do
+		mount_xsfs socket
+		kill -s "$signal" "$MOUNT_PID"
+		status=0
+		wait "$MOUNT_PID" || status=$?
+		is "$status" 0 "SIG$signal ends it in order"
+		if mounted "$MNT"; then
+			not_ok "SIG$signal unmounts"
+		else
+			ok "SIG$signal unmounts"
+		fi
+	done
+}
+
+XSFS_TEST_SERVER=c XSFS_TEST_TRANSPORT=socket
+for_each_store test_mount
+for_each_store test_signals
