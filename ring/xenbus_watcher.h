@@ -16,8 +16,9 @@
 #define RING_XENBUS_WATCHER_H
 
 #include <stdbool.h>
+
+#include "ring/wire.h"
 #include <stdint.h>
-#include <xen/io/xs_wire.h>
 
 /* The device's buffer for one message, header included (its u.buffer is XENSTORE_PAYLOAD_MAX). */
 #define XENBUS_MESSAGE_MAX XENSTORE_PAYLOAD_MAX

@@ -273,6 +273,8 @@ start_server() {
 	fi
 	"$XSLOOP" server "$SERVER_DIR" "$kind" "$@" >>"$SCRATCH/server.log" 2>&1 </dev/null &
 	SERVER_PID=$!
+	# Nobody wants to read that it was killed.
+	disown "$SERVER_PID"
 	PIDS+=("$SERVER_PID")
 	if ! timeout "$XSFS_TEST_PATIENCE" "$XSLOOP" wait "$SERVER_DIR"; then
 		tail -n 20 "$SCRATCH/server.log" | sed 's/^/# server: /'
@@ -383,9 +385,12 @@ for_each_store() {
 		for transport in $XSFS_TEST_TRANSPORT; do
 			status=0
 			rm -f "$SCRATCH/.skipped"
+			# Not "|| status=$?", which would make the shell ignore failures inside as well.
 			set +e
+			trap - ERR
 			(
 				set -Ee
+				trap on_error ERR
 				PIDS=() MOUNTS=() SERVER_DIR='' SERVER_PID='' MNT='' MOUNT_PID=''
 				PREFIX="[$server/$transport] "
 				STORE=$transport
@@ -397,6 +402,7 @@ for_each_store() {
 			)
 			status=$?
 			set -e
+			trap on_error ERR
 			case $status in
 			0) ran=yes ;;
 			77)
@@ -462,6 +468,14 @@ cleanup() {
 	return 0
 }
 
+# on_error: says which command ends the test.
+on_error() {
+	local status=$?
+	printf '# %s:%d: %s: status %d\n' "${BASH_SOURCE[1]##*/}" "${BASH_LINENO[0]}" \
+		"${BASH_COMMAND:0:200}" "$status" >&2
+}
+
+# finish: the end of every test. What died on the way is a failure more.
 finish() {
 	cleanup
 	local count
@@ -483,7 +497,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-trap 'note "${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND: status $?" >&2' ERR
+trap on_error ERR
 
 export ASAN_OPTIONS=detect_leaks=1:log_path=$SCRATCH/sanitizer:${ASAN_OPTIONS:-}
 export LSAN_OPTIONS=log_path=$SCRATCH/sanitizer:${LSAN_OPTIONS:-}

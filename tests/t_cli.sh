@@ -29,7 +29,7 @@ is "$("$XSFS" -h)" "$help" '-h is --help'
 like "$("$XSFS" -V)" 'xsfs [0-9]*' 'the version'
 is "$("$XSFS" --version)" "$("$XSFS" -V)" '--version is -V'
 for word in auto socket xenbus ring embedded -f -d -h -V; do
-	like "$help" "*[ \n]$word[ ,:\[[:space:]]*" "the help has $word"
+	like "$help" "*[[:space:]]${word}[]:,[[:space:]]*" "the help has $word"
 done
 
 refuses 'no mount point given*'
@@ -123,6 +123,7 @@ test_signals() {
 	done
 }
 
+# shellcheck disable=SC2034 # for_each_store reads them
 XSFS_TEST_SERVER=c XSFS_TEST_TRANSPORT=socket
 for_each_store test_mount
 for_each_store test_signals

@@ -276,7 +276,7 @@ static void *store_main(void *arg)
 {
 	static struct fake_msg pool[POOL];
 	struct stress *st = arg;
-	unsigned count = 0, number = 0, seed = 2, dice;
+	unsigned count = 0, answered = 0, seed = 2, dice;
 	bool idle;
 
 	while (!atomic_load(&st->stop_store)) {
@@ -286,17 +286,17 @@ static void *store_main(void *arg)
 			count++;
 			idle = false;
 		}
-		dice = next_random(&seed);
-		if (st->flaky && dice % 4096 == 0) {
-			/* What was half sent goes with the connection. */
-			count = 0;
-			fake_store_eof(st->store);
-			fake_store_room(st->store, STORE_ROOM);
-		} else if (count) {
-			dice %= count;
-			store_answer(st, &pool[dice], ++number);
+		if (count) {
+			dice = next_random(&seed) % count;
+			store_answer(st, &pool[dice], ++answered);
 			pool[dice] = pool[--count];
 			idle = false;
+			if (st->flaky && answered % 500 == 0) {
+				/* What was sent and not read goes with the connection. */
+				count = 0;
+				fake_store_eof(st->store);
+				fake_store_room(st->store, STORE_ROOM);
+			}
 		}
 		if (idle)
 			sched_yield();
@@ -313,6 +313,9 @@ static void *io_main(void *arg)
 	while (!atomic_load(&st->stop_io)) {
 		if (st->cut && atomic_load(&st->completed) > st->operations)
 			break;
+		/* As if each connection had lasted: no growing pauses between them. */
+		if (st->flaky)
+			st->chan->connected_ns = 0;
 		if (chan_service(st->chan) > 0 || !chan_may_sleep(st->chan))
 			continue;
 		poll(fds, chan_pollfds(st->chan, fds), chan_timeout(st->chan));

@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The embedded store: there with one command, over the ring, and gone without a trace however it ends.
+. "${0%/*}/functions.sh"
+has_config HAVE_XEN || skip 'built without the Xen libraries'
+requires_fuse
+server_binary c >/dev/null || skip 'no xenstored (xen-utils)'
+
+# Its directories are below this one, so that they can be counted.
+export TMPDIR=$SCRATCH/tmp
+mkdir "$TMPDIR"
+
+# worlds: how many directories of embedded stores there are.
+worlds() {
+	find "$TMPDIR" -mindepth 1 -maxdepth 1 -name 'xsfs-embedded.*' | wc -l
+}
+
+# child_of PID: prints its children's process ids; of an embedded store there is one, the server.
+child_of() {
+	local stat parent
+	for stat in /proc/[0-9]*/stat; do
+		{ parent=$(sed 's/.*) [A-Z] //; s/ .*//' "$stat"); } 2>/dev/null || continue
+		if [[ $parent == "$1" ]]; then
+			basename "${stat%/stat}"
+		fi
+	done
+}
+
+no_world() {
+	[[ $(worlds) == 0 ]]
+}
+
+# leaves_nothing NAME SERVER
+leaves_nothing() {
+	if [[ $2 ]] && wait_for 5 dead "$2" && wait_for 5 no_world; then
+		ok "$1: no server and no directory is left"
+	else
+		not_ok "$1: no server and no directory is left" "server $2, directories: $(worlds)"
+	fi
+}
+
+look_around() {
+	is "$(<"$MNT/local/domain/0/name")" Domain-0 "$1: domain 0"
+	is "$(<"$MNT/local/domain/1/name")" web "$1: the first guest"
+	is "$(<"$MNT/$(<"$MNT/local/domain/2/vm")/name")" db "$1: the second guest by its vm path"
+	is "$(<"$MNT$(<"$MNT/local/domain/1/device/vif/0/backend")/state")" 4 "$1: frontend and backend"
+	is "$(getfattr --absolute-names --only-values -n user.xenstore.perms "$MNT/local/domain/1/name")" n0,r1 \
+		"$1: what a guest may read"
+	is "$(getfattr --absolute-names --only-values -n user.xenstore.perms "$MNT/local/domain/1/device/vif/0/state")" n1,r0 \
+		"$1: what belongs to a guest"
+	is "$(grep -c '^transport ring$' "$MNT/.xsfs/stats")" 1 "$1: over the ring"
+}
+
+requires getfattr
+
+for server in c o; do
+	if ! server_binary "$server" >/dev/null; then
+		skip_one "embedded:$server" 'the server is not installed'
+		continue
+	fi
+	mount_xsfs "embedded:$server"
+	pid=$(child_of "$MOUNT_PID")
+	look_around "embedded:$server"
+	is "$(worlds)" 1 "embedded:$server: one directory"
+	umount_xsfs
+	leaves_nothing "embedded:$server, unmounted" "$pid"
+done
+
+# In the background, as everybody starts it.
+MNT=$SCRATCH/background
+mkdir "$MNT"
+MOUNTS+=("$MNT")
+succeeds 'in the background' "$XSFS" embedded "$MNT"
+for cmdline in /proc/[0-9]*/cmdline; do
+	if { tr '\0' ' ' <"$cmdline"; } 2>/dev/null | grep -q " embedded $MNT \$"; then
+		pid=${cmdline%/cmdline}
+		daemon=${pid##*/}
+	fi
+done
+pid=$(child_of "$daemon")
+is "$(<"$MNT/local/domain/1/name")" web 'it can be used as soon as the command is back'
+# The store takes what a privileged domain may write.
+value=$(head -c 3500 /dev/zero | tr '\0' x)
+printf %s "$value" >"$MNT/tool/large"
+is "$(<"$MNT/tool/large")" "$value" 'values beyond a guest'\''s quota'
+succeeds 'it unmounts' umount "$MNT"
+leaves_nothing 'in the background, unmounted' "$pid"
+is "$(wait_for 5 dead "$daemon" && echo gone)" gone 'and so is the daemon'
+
+mount_xsfs embedded
+pid=$(child_of "$MOUNT_PID")
+kill -s TERM "$MOUNT_PID"
+status=0
+wait "$MOUNT_PID" || status=$?
+is "$status" 0 'SIGTERM: status 0'
+leaves_nothing SIGTERM "$pid"
+
+# A killed xsfs takes its server with it; the next one removes its directory, and only that.
+mount_xsfs embedded
+pid=$(child_of "$MOUNT_PID")
+kill -s KILL "$MOUNT_PID"
+wait "$MOUNT_PID" 2>/dev/null || true
+umount -l "$MNT"
+if [[ $pid ]] && wait_for 5 dead "$pid"; then
+	ok 'SIGKILL: the server dies too'
+else
+	not_ok 'SIGKILL: the server dies too' "server $pid"
+fi
+is "$(worlds)" 1 'SIGKILL: the directory is left'
+mount_xsfs embedded
+is "$(worlds)" 1 'the next start removes it'
+first=$MNT first_pid=$MOUNT_PID
+pid=$(child_of "$MOUNT_PID")
+mount_xsfs embedded
+is "$(worlds)" 2 'that of a living one stays'
+is "$(<"$first/local/domain/1/name")" web 'which works'
+echo other >"$MNT/local/domain/1/name"
+is "$(<"$first/local/domain/1/name")" web 'two embedded stores are two stores'
+umount_xsfs
+umount "$first"
+wait "$first_pid"
+leaves_nothing 'two of them' "$pid"
+
+# The server dies: an error, said once, and an orderly end all the same.
+mount_xsfs embedded
+pid=$(child_of "$MOUNT_PID")
+kill -s KILL "$pid"
+dead_store() {
+	[[ $(cat "$MNT/local/domain/1/name" 2>&1) == *'Input/output error'* ]]
+}
+if wait_for 5 dead_store; then
+	ok 'a dead server: EIO'
+else
+	not_ok 'a dead server: EIO' "$(cat "$MNT/local/domain/1/name" 2>&1)"
+fi
+is "$(grep -c 'the server ended by itself' "$MOUNT_LOG")" 1 'a dead server: said once'
+umount_xsfs
+leaves_nothing 'a dead server' "$pid"
