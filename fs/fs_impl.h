@@ -40,6 +40,7 @@ struct fs {
 
 	struct inodes inodes;
 	struct made made;
+	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */
 
 	/* Operations whose caller was interrupted, until the I/O thread deals with them. */
 	pthread_mutex_t interrupted_lock;

@@ -317,8 +317,10 @@ void ops_interrupt(struct fs *fs)
 {
 	struct op *op;
 
-	if (!atomic_exchange(&fs->any_interrupted, false))
+	/* Looked at first: this is called all the time. */
+	if (!atomic_load(&fs->any_interrupted))
 		return;
+	atomic_store(&fs->any_interrupted, false);
 	pthread_mutex_lock(&fs->interrupted_lock);
 	while ((op = TAILQ_FIRST(&fs->interrupted))) {
 		TAILQ_REMOVE(&fs->interrupted, op, interrupted_link);

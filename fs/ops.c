@@ -241,7 +241,8 @@ static void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse
 	else if (!strcmp(name, SPECIAL_VALUE_NAME) || !strcmp(new_name, SPECIAL_VALUE_NAME))
 		/* A value can be copied to or from a node, and mv then does. */
 		err = -EXDEV;
-	else if (special_is_name(name) || is_special(op))
+	else if (special_is_name(name) || is_special(op) ||
+		 special_find(op->fs, op->target, new_name))
 		err = -EPERM;
 	else if (op->target->kind != INODE_DIR)
 		err = -EPERM;
