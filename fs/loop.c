@@ -42,8 +42,18 @@ static bool ended(struct fs *fs)
 	return atomic_load(&fs->stop) || fuse_session_exited(fs->se);
 }
 
-/* Sleeps until something happens, and runs the callbacks of the caller's descriptors. */
-static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
+/* Returns the earlier of two timeouts of poll(2). */
+static int earlier(int a, int b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
+}
+
+/* Sleeps until something happens, or for `wait_ms` (-1: for ever), and runs the callbacks of the
+ * caller's descriptors. */
+static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra,
+			   int wait_ms)
 {
 	struct pollfd fds[1 + EXTRA_MAX + CHAN_POLLFDS];
 	unsigned n = 0;
@@ -52,7 +62,7 @@ static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsig
 	for (unsigned i = 0; i < n_extra; i++)
 		fds[n++] = (struct pollfd){ .fd = extra[i].fd, .events = POLLIN };
 	n += chan_pollfds(fs->chan, fds + n);
-	if (poll(fds, n, chan_timeout(fs->chan)) <= 0)
+	if (poll(fds, n, earlier(chan_timeout(fs->chan), wait_ms)) <= 0)
 		return;
 	for (unsigned i = 0; i < n_extra; i++)
 		if (fds[1 + i].revents)
@@ -68,14 +78,14 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	struct fuse_buf buf = { 0 };
 	struct spin spin;
 	bool active = false;
-	int taken = 0, received;
+	int taken = 0, received, wait_ms;
 
 	spin_init(&spin);
 	while (!ended(fs)) {
 		taken = take_requests(fs, &buf);
 		if (taken < 0)
 			break;
-		ops_interrupt(fs);
+		wait_ms = ops_interrupt(fs);
 		received = chan_service(fs->chan);
 		if (taken > 0 || received > 0) {
 			spin_hit(&spin);
@@ -87,9 +97,9 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		if (!chan_may_sleep(fs->chan))
 			continue;
 		/* What another thread put on the list before it saw us asleep. */
-		if (atomic_load(&fs->any_interrupted))
+		if (wait_ms < 0 && atomic_load(&fs->any_interrupted))
 			continue;
-		sleep_and_wake(fs, extra, n_extra);
+		sleep_and_wake(fs, extra, n_extra, wait_ms);
 		spin_restart(&spin);
 		active = false;
 	}

@@ -13,6 +13,10 @@
 #include "fs/op.h"
 
 #define NSEC_PER_SEC 1000000000L
+#define NSEC_PER_MSEC 1000000L
+
+/* How long an interrupted operation may still end by itself. */
+#define INTERRUPT_GRACE_NS (10 * NSEC_PER_MSEC)
 
 /* The lowest limit that servers have on the length of paths (oxenstored's quota-path-max), below
  * the protocol's XENSTORE_ABS_PATH_MAX. */
@@ -45,6 +49,7 @@ static void op_interrupted(fuse_req_t req, void *arg)
 	pthread_mutex_lock(&fs->interrupted_lock);
 	if (!op->on_interrupted_list) {
 		op->on_interrupted_list = true;
+		op->interrupted_ns = now_ns();
 		atomic_fetch_add(&op->refs, 1);
 		TAILQ_INSERT_TAIL(&fs->interrupted, op, interrupted_link);
 		atomic_store(&fs->any_interrupted, true);
@@ -313,16 +318,22 @@ static void op_give_up(struct op *op)
 		op_reply_error(op, -EINTR);
 }
 
-void ops_interrupt(struct fs *fs)
+int ops_interrupt(struct fs *fs)
 {
+	uint64_t now, due;
 	struct op *op;
+	int wait_ms = -1;
 
-	/* Looked at first: this is called all the time. */
 	if (!atomic_load(&fs->any_interrupted))
-		return;
-	atomic_store(&fs->any_interrupted, false);
+		return -1;
+	now = now_ns();
 	pthread_mutex_lock(&fs->interrupted_lock);
 	while ((op = TAILQ_FIRST(&fs->interrupted))) {
+		due = op->interrupted_ns + INTERRUPT_GRACE_NS;
+		if (now < due) {
+			wait_ms = (due - now) / NSEC_PER_MSEC + 1;
+			break;
+		}
 		TAILQ_REMOVE(&fs->interrupted, op, interrupted_link);
 		op->on_interrupted_list = false;
 		pthread_mutex_unlock(&fs->interrupted_lock);
@@ -330,7 +341,10 @@ void ops_interrupt(struct fs *fs)
 		op_put(op);
 		pthread_mutex_lock(&fs->interrupted_lock);
 	}
+	if (!op)
+		atomic_store(&fs->any_interrupted, false);
 	pthread_mutex_unlock(&fs->interrupted_lock);
+	return wait_ms;
 }
 
 /*

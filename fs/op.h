@@ -10,9 +10,11 @@
  * `done` runs on the I/O thread when all are answered.  The second is for several dependent round
  * trips: straight-line code on a thread of the pool that may wait.  `done` may go on to either.
  *
- * Interrupts.  The kernel's FUSE_INTERRUPT puts the operation on a list; the I/O thread then gives
- * its store requests up, which ends it with EINTR.  The callback itself does nothing more, as
- * libfuse calls it with a lock held that replying needs.
+ * Interrupts.  The kernel's FUSE_INTERRUPT puts the operation on a list; a moment later the I/O
+ * thread gives its store requests up, which ends it with EINTR.  The moment is for signals that the
+ * program handles and goes on: it does not expect that opening a file fails then, and from a store
+ * that answers it does not.  The callback itself does nothing more, as libfuse calls it with a lock
+ * held that replying needs.
  */
 #ifndef FS_OP_H
 #define FS_OP_H
@@ -59,7 +61,8 @@ struct op {
 	bool interrupted;
 	bool answered; /* all calls of op_wait() are done */
 	atomic_uint refs;
-	bool on_interrupted_list; /* under fs->interrupted_lock */
+	bool on_interrupted_list; /* under fs->interrupted_lock, as the next two */
+	uint64_t interrupted_ns;
 	TAILQ_ENTRY(op) interrupted_link;
 };
 
@@ -119,7 +122,10 @@ void op_reply_write(struct op *op, size_t count);
 void op_reply_xattr(struct op *op, const void *value, size_t len); /* at most op->size bytes */
 void op_reply_readlink(struct op *op, const char *target);
 
-/* Ends the operations of the interrupted list.  I/O thread. */
-void ops_interrupt(struct fs *fs);
+/*
+ * Ends the operations of the interrupted list that had their time to end by themselves.  I/O thread.
+ * Returns the milliseconds after which to call it again, or -1 if there is no other on the list.
+ */
+int ops_interrupt(struct fs *fs);
 
 #endif

@@ -68,7 +68,7 @@ struct transport_ring {
 	xenevtchn_handle *xce;
 	evtchn_port_t port;
 
-	/* The I/O thread's, but for `state`, which send() reads; nobody is in it while it changes. */
+	/* The I/O thread's, but `state` is read by send(), where nobody is while it changes. */
 	enum ring_state state;
 	bool masked;
 	bool reconnection; /* the server offers XENSTORE_SERVER_FEATURE_RECONNECTION */

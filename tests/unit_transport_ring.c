@@ -112,7 +112,7 @@ static ssize_t send_one(struct transport *t, const void *data, size_t len)
 	return t->ops->send(t, &iov, 1);
 }
 
-/* ---- The far side played here ----------------------------------------------------------------- */
+/* ---- The far side played here --------------------------------------------------------------- */
 
 static int fd_is_readable(int fd)
 {
@@ -704,7 +704,7 @@ static void replies_that_never_end(void **state)
 	assert_int_equal(warnings, 1);
 }
 
-/* ---- Real servers -------------------------------------------------------------------------------- */
+/* ---- Real servers ----------------------------------------------------------------------- */
 
 struct client {
 	struct transport *ring, *socket;

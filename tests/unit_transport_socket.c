@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests ring/transport_socket.c against a listening socket of its own: partial transfers, buffering,
- * and the ways in which a server can be missing or go away.
+ * Tests ring/transport_socket.c against a listening socket of its own: partial transfers,
+ * buffering, and the ways in which a server can be missing or go away.
  */
 #include <errno.h>
 #include <fcntl.h>
