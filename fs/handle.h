@@ -17,6 +17,8 @@
 
 struct listing;
 struct fs;
+struct stream;
+struct poll_cover;
 
 struct handle {
 	struct inode *inode; /* with a reference */
@@ -40,10 +42,22 @@ struct handle {
 	/* A directory's names. */
 	struct listing *listing;
 	bool listing_used; /* a reader began with it: starting over reads anew */
+
+	/* Polls, see poll.h; under the lock of the inodes. */
+	struct fuse_pollhandle *poll; /* to be notified; NULL: none */
+	uint64_t seen;                /* the inode's `changes` at the last read from the start */
+	bool polled;                  /* is on the inode's list */
+	LIST_ENTRY(handle) poll_link;
+	struct poll_cover *cover;     /* a watch for it, where none covers its path */
+
+	struct stream *stream; /* a stream file's */
 };
 
 /* Makes a handle for `inode` (a reference is taken).  Returns NULL when out of memory. */
 struct handle *handle_new(struct fs *fs, struct inode *inode, int flags);
+
+/* Moves the handle's poll, if there is one, to `wakeups`.  The inodes' lock is held. */
+void handle_take_poll(struct handle *handle, struct wakeups *wakeups);
 
 /* Frees a handle; NULL is allowed. */
 void handle_free(struct fs *fs, struct handle *handle);

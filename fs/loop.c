@@ -97,6 +97,18 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	return taken < 0 && taken != -ENODEV ? taken : 0;
 }
 
+void loop_answer(struct fs *fs)
+{
+	struct pollfd fd = { .fd = fuse_session_fd(fs->se), .events = POLLIN };
+	struct fuse_buf buf = { 0 };
+
+	/* The channel is shut down: whatever needs the store fails at once. */
+	if (poll(&fd, 1, 1) > 0)
+		take_requests(fs, &buf);
+	streams_shutdown(fs);
+	free(buf.mem);
+}
+
 void *loop_reader(void *arg)
 {
 	struct fs *fs = arg;

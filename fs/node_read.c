@@ -11,6 +11,7 @@
 #include "fs/dir.h"
 #include "fs/listing.h"
 #include "fs/node.h"
+#include "fs/poll.h"
 #include "fs/special.h"
 #include "fs/text.h"
 
@@ -269,6 +270,8 @@ static void read_done(struct op *op)
 	char *content, *reply;
 	size_t size;
 
+	if (!err || err == -ENOENT)
+		poll_seen(op, err == -ENOENT);
 	/* A file that was created here and never written reads as the empty file it will be. */
 	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode)) {
 		op_reply_buf(op, NULL, 0);
@@ -332,6 +335,7 @@ void node_read(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
+	op->changes = inode_changes(&op->fs->inodes, op->inode);
 	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
 	op_submit(op, read_done);
 }
@@ -428,6 +432,19 @@ static void add_pending(void *arg, const char *name)
 		pending->err = listing_add(pending->listing, name);
 }
 
+/* Keeps the names for the next who asks, if an event would tell when they are wrong. */
+static void remember_listing(struct op *op, struct listing *listing)
+{
+	struct fs *fs = op->fs;
+	char path[PATH_SIZE];
+
+	if (!fs->notifier || op->inode->view->tx_id || fs->inodes.pending ||
+	    inode_path(&fs->inodes, op->inode, NULL, path))
+		return;
+	if (cover_has(fs, path) && !event_since(fs, op->seq, path) && !listing_sort(listing))
+		inode_set_listing(&fs->inodes, op->inode, listing);
+}
+
 /* The names from the store are there: adds ours, and answers what asked for them. */
 static void listing_complete(struct op *op, struct listing *listing, bool has_value)
 {
@@ -437,10 +454,11 @@ static void listing_complete(struct op *op, struct listing *listing, bool has_va
 		pending.err = listing_add(listing, SPECIAL_VALUE_NAME);
 	inode_for_each_pending(&op->fs->inodes, op->inode, add_pending, &pending);
 	if (pending.err) {
-		listing_free(listing);
+		listing_put(listing);
 		op_reply_error(op, pending.err);
 		return;
 	}
+	remember_listing(op, listing);
 	dir_listed(op, listing);
 }
 
@@ -469,7 +487,7 @@ static void list_run(struct op *op)
 	if (!err)
 		err = list_parts(op, op->inode->view->tx_id, path, listing);
 	if (err) {
-		listing_free(listing);
+		listing_put(listing);
 		op_reply_error(op, err);
 		return;
 	}
@@ -492,7 +510,7 @@ static void list_done(struct op *op)
 	if (!err)
 		err = listing_add_names(listing, op->calls[0]->reply, op->calls[0]->reply_len);
 	if (err) {
-		listing_free(listing);
+		listing_put(listing);
 		op_reply_error(op, err == -EPROTO ? -EIO : err);
 		return;
 	}
@@ -502,10 +520,16 @@ static void list_done(struct op *op)
 /* Asks for the names of op->inode; dir_listed() answers with them. */
 static void list(struct op *op)
 {
+	struct listing *listing = inode_get_listing(&op->fs->inodes, op->inode);
 	uint32_t tx_id = op->inode->view->tx_id;
 	char path[PATH_SIZE];
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	int err;
 
+	if (listing) {
+		dir_listed(op, listing);
+		return;
+	}
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
 		return;

@@ -108,6 +108,7 @@ static int resize_body(struct op *op, uint32_t tx_id)
 static void content_changed(struct op *op)
 {
 	inode_set_pending(&op->fs->inodes, op->inode, false);
+	inode_wrote(&op->fs->inodes, op->inode);
 	if (!op->handle)
 		return;
 	handle_take_empty_due(op->handle);

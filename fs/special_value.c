@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "fs/node.h"
+#include "fs/poll.h"
 #include "fs/special.h"
 #include "fs/text.h"
 
@@ -168,6 +169,7 @@ const struct special special_value = {
 	.getattr = value_getattr,
 	.read = node_read,
 	.write = node_write,
+	.poll = poll_value,
 	.truncate = node_truncate,
 	.create = value_create,
 	.unlink = value_unlink,
