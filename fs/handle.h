@@ -45,7 +45,7 @@ struct handle {
 
 	/* Polls, see poll.h; under the lock of the inodes. */
 	struct fuse_pollhandle *poll; /* to be notified; NULL: none */
-	uint64_t seen;                /* the inode's `changes` at the last read from the start */
+	uint64_t seen;                /* the inode's `events` at the last read from the start */
 	bool polled;                  /* is on the inode's list */
 	LIST_ENTRY(handle) poll_link;
 	struct poll_cover *cover;     /* a watch for it, where none covers its path */

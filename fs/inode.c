@@ -99,7 +99,7 @@ static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, ch
 	inode->nodeid = ++t->last_id;
 	inode->refs = 1;
 	inode->parent = parent;
-	inode->changes = 1;
+	inode->events = 1;
 	LIST_INIT(&inode->children);
 	LIST_INIT(&inode->pollers);
 	if (parent) {
@@ -403,7 +403,7 @@ static int rename_kind_locked(struct inodes *t, struct inode *parent, const char
 		/* Whoever has it open can only open it again. */
 		unhash_locked(t, target);
 		target->gone = true;
-		target->changes++;
+		target->events++;
 	}
 	if (!inode) {
 		free(key);
@@ -443,7 +443,7 @@ static void touch_locked(struct inodes *t, struct inode *inode, const struct tim
 {
 	struct handle *handle;
 
-	inode->changes++;
+	inode->events++;
 	inode->changed_at = *now;
 	drop_listing_locked(t, inode);
 	LIST_FOREACH(handle, &inode->pollers, poll_link)
@@ -584,12 +584,12 @@ void inode_wrote(struct inodes *t, struct inode *inode)
 	pthread_mutex_unlock(&t->lock);
 }
 
-uint64_t inode_changes(struct inodes *t, const struct inode *inode)
+uint64_t inode_events(struct inodes *t, const struct inode *inode)
 {
 	uint64_t changes;
 
 	pthread_mutex_lock(&t->lock);
-	changes = inode->changes;
+	changes = inode->events;
 	pthread_mutex_unlock(&t->lock);
 	return changes;
 }

@@ -67,8 +67,8 @@ struct inode {
 	LIST_ENTRY(inode) sibling;
 
 	/* What events told, see event.h. */
-	uint64_t changes;           /* counts events that concern it; starts at 1 */
-	uint64_t looked_at;         /* `changes` when the store was last asked for it by a poll */
+	uint64_t events;            /* counts events that concern it; starts at 1 */
+	uint64_t looked_at;         /* `events` when the store was last asked for it by a poll */
 	bool gone;                  /* the store said so then, or when it was read */
 	struct timespec changed_at; /* 0: not since it is known */
 	unsigned own_writes;        /* our own writes whose events are to come */
@@ -181,7 +181,7 @@ void wakeups_notify(struct wakeups *wakeups);
 void inode_wrote(struct inodes *t, struct inode *inode);
 
 /* Returns the number of changes noted so far. */
-uint64_t inode_changes(struct inodes *t, const struct inode *inode);
+uint64_t inode_events(struct inodes *t, const struct inode *inode);
 
 /* The store was asked after `changes` had been read: the node was there, or not. */
 void inode_looked(struct inodes *t, struct inode *inode, uint64_t changes, bool gone);

@@ -335,7 +335,7 @@ void node_read(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	op->changes = inode_changes(&op->fs->inodes, op->inode);
+	op->events = inode_events(&op->fs->inodes, op->inode);
 	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
 	op_submit(op, read_done);
 }

@@ -40,7 +40,7 @@ struct op {
 	struct fuse_file_info fi;
 	struct fuse_pollhandle *poll; /* of a POLL; owned until it is taken */
 	uint64_t seq;     /* event_seq() when it began */
-	uint64_t changes; /* inode_changes() before the store was asked */
+	uint64_t events; /* inode_events() before the store was asked */
 
 	/* The store requests of the present round, with a reference each. */
 	struct request **calls;

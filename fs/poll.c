@@ -74,12 +74,12 @@ static unsigned register_poll(struct op *op, bool is_covered, bool *unknown)
 	else
 		old = NULL;
 	op->poll = NULL;
-	op->changes = inode->changes;
-	if (!is_covered || handle->seen != inode->changes)
+	op->events = inode->events;
+	if (!is_covered || handle->seen != inode->events)
 		revents |= POLLPRI | POLLERR;
 	if (inode->gone)
 		revents |= POLLHUP;
-	*unknown = inode->looked_at != inode->changes && inode->hashed;
+	*unknown = inode->looked_at != inode->events && inode->hashed;
 	pthread_mutex_unlock(&inodes->lock);
 	if (old)
 		fuse_pollhandle_destroy(old);
@@ -92,7 +92,7 @@ static void looked(struct op *op)
 	int err = op_call_error(op, 0);
 	bool gone = err == -ENOENT;
 
-	inode_looked(&op->fs->inodes, op->inode, op->changes, gone);
+	inode_looked(&op->fs->inodes, op->inode, op->events, gone);
 	op_reply_poll(op, gone ? op->flags | POLLHUP : op->flags & ~POLLHUP);
 }
 
@@ -120,9 +120,9 @@ void poll_seen(struct op *op, bool gone)
 {
 	struct inodes *inodes = &op->fs->inodes;
 
-	inode_looked(inodes, op->inode, op->changes, gone);
+	inode_looked(inodes, op->inode, op->events, gone);
 	pthread_mutex_lock(&inodes->lock);
-	op->handle->seen = op->changes;
+	op->handle->seen = op->events;
 	pthread_mutex_unlock(&inodes->lock);
 }
 

@@ -13,7 +13,7 @@
  * Takes the operation. */
 void poll_value(struct op *op);
 
-/* The value was read from the start, having been asked for after op->changes. */
+/* The value was read from the start, having been asked for after op->events. */
 void poll_seen(struct op *op, bool gone);
 
 /* Forgets the handle's poll and watch. */
