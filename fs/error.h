@@ -15,6 +15,7 @@
  *   E2BIG  (any other)           -> E2BIG          directory larger than a reply
  *   EMSGSIZE (WRITE)             -> EFBIG          value larger than the transport carries
  *   EMSGSIZE (any other)         -> ENAMETOOLONG
+ *   EINVAL (path over 1024 B)    -> ENAMETOOLONG   the server's limit, by op_call_error()
  *   EAGAIN (TRANSACTION_END)     -> EBUSY          after the retries
  *   ENOSYS                       -> EOPNOTSUPP     (ENOSYS would tell the kernel never to ask again)
  *   ESTALE, ESHUTDOWN, EPROTO, … -> EIO            the connection

@@ -15,7 +15,7 @@ struct handle *handle_new(struct fs *fs, struct inode *inode, int flags)
 
 	if (!handle)
 		return NULL;
-	handle->inode = inode_ref(&fs->inodes, inode);
+	handle->inode = inode_ref_open(&fs->inodes, inode);
 	handle->flags = flags;
 	pthread_mutex_init(&handle->lock, NULL);
 	atomic_fetch_add(&fs->handles, 1);
@@ -50,7 +50,7 @@ void handle_free(struct fs *fs, struct handle *handle)
 	atomic_fetch_sub(&fs->handles, 1);
 	poll_release(fs, handle);
 	stream_free(handle->stream);
-	inode_put(&fs->inodes, handle->inode);
+	inode_put_open(&fs->inodes, handle->inode);
 	listing_put(handle->listing);
 	free(handle->snapshot);
 	free(handle->content);
@@ -97,17 +97,28 @@ void handle_set_content(struct handle *handle, char *content, size_t size)
 	handle->content = content;
 	handle->content_size = size;
 	handle->empty_due = false;
+	handle->write_refused = false;
 	pthread_mutex_unlock(&handle->lock);
 	free(old);
 	handle_set_snapshot(handle, NULL, 0);
 }
 
-void handle_truncate(struct handle *handle)
+void handle_truncate(struct fs *fs, struct handle *handle)
 {
+	unsigned changes = inode_changes(&fs->inodes, handle->inode);
+
 	handle_set_content(handle, NULL, 0);
 	pthread_mutex_lock(&handle->lock);
 	handle->whole = true;
 	handle->empty_due = true;
+	handle->due_since = changes;
+	pthread_mutex_unlock(&handle->lock);
+}
+
+void handle_refuse_write(struct handle *handle)
+{
+	pthread_mutex_lock(&handle->lock);
+	handle->write_refused = true;
 	pthread_mutex_unlock(&handle->lock);
 }
 
@@ -122,12 +133,23 @@ bool handle_take_empty_due(struct handle *handle)
 	return due;
 }
 
-bool handle_is_empty_due(struct handle *handle)
+bool handle_is_empty_due(struct fs *fs, struct handle *handle)
 {
+	unsigned changes = inode_changes(&fs->inodes, handle->inode);
 	bool due;
 
 	pthread_mutex_lock(&handle->lock);
-	due = handle->empty_due;
+	due = handle->empty_due && handle->due_since == changes;
 	pthread_mutex_unlock(&handle->lock);
 	return due;
+}
+
+bool handle_ends_empty(struct fs *fs, struct handle *handle)
+{
+	bool due = handle_is_empty_due(fs, handle), refused;
+
+	pthread_mutex_lock(&handle->lock);
+	refused = handle->write_refused;
+	pthread_mutex_unlock(&handle->lock);
+	return due && !refused;
 }

@@ -36,8 +36,12 @@ struct handle {
 	char *content;
 	size_t content_size;
 
-	/* Truncated or created, but nothing written yet: an empty value is due at the end. */
+	/* Truncated or created, but nothing written yet: an empty value is due at the end, unless
+	 * something else happens to the file first (it had due_since changes), or a write is
+	 * refused: who could not replace the old value keeps it. */
 	bool empty_due;
+	bool write_refused;
+	unsigned due_since;
 
 	/* A directory's names. */
 	struct listing *listing;
@@ -75,12 +79,18 @@ ssize_t handle_read_snapshot(struct handle *handle, char *buf, size_t size, off_
 void handle_set_content(struct handle *handle, char *content, size_t size);
 
 /* Begins anew: the content is empty and defined by this handle. */
-void handle_truncate(struct handle *handle);
+void handle_truncate(struct fs *fs, struct handle *handle);
+
+/* A write failed. */
+void handle_refuse_write(struct handle *handle);
 
 /* The empty value was written, or is not to be written any more.  Returns whether it was due. */
 bool handle_take_empty_due(struct handle *handle);
 
-/* Returns whether an empty value is due. */
-bool handle_is_empty_due(struct handle *handle);
+/* Returns whether an empty value is due: through this handle the file is empty. */
+bool handle_is_empty_due(struct fs *fs, struct handle *handle);
+
+/* Returns whether that value has to be written when the handle is closed. */
+bool handle_ends_empty(struct fs *fs, struct handle *handle);
 
 #endif

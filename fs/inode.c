@@ -193,6 +193,34 @@ void inode_put(struct inodes *t, struct inode *inode)
 	pthread_mutex_unlock(&t->lock);
 }
 
+struct inode *inode_ref_open(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->refs++;
+	inode->opens++;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+void inode_put_open(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->opens--;
+	inode->refs--;
+	release_locked(t, inode);
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_open(struct inodes *t, const struct inode *inode)
+{
+	bool open;
+
+	pthread_mutex_lock(&t->lock);
+	open = inode->opens > 0;
+	pthread_mutex_unlock(&t->lock);
+	return open;
+}
+
 static struct inode *find_locked(struct inodes *t, const char *key, size_t key_len)
 {
 	struct inode *inode;
@@ -355,6 +383,29 @@ bool inode_is_pending(struct inodes *t, const struct inode *inode)
 	return pending;
 }
 
+static void changed_locked(struct inodes *t, struct inode *inode)
+{
+	set_pending_locked(t, inode, false);
+	inode->changes++;
+}
+
+void inode_changed(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	changed_locked(t, inode);
+	pthread_mutex_unlock(&t->lock);
+}
+
+unsigned inode_changes(struct inodes *t, const struct inode *inode)
+{
+	unsigned changes;
+
+	pthread_mutex_lock(&t->lock);
+	changes = inode->changes;
+	pthread_mutex_unlock(&t->lock);
+	return changes;
+}
+
 void inode_for_each_pending(struct inodes *t, const struct inode *parent,
 			    void (*fn)(void *arg, const char *name), void *arg)
 {
@@ -380,7 +431,7 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 		inode->sticky = false;
 	inode = find_name_locked(t, parent, name, INODE_LEAF);
 	if (inode)
-		set_pending_locked(t, inode, false);
+		changed_locked(t, inode);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -401,6 +452,7 @@ static int rename_kind_locked(struct inodes *t, struct inode *parent, const char
 		return -ENOMEM;
 	if (target) {
 		/* Whoever has it open can only open it again. */
+		changed_locked(t, target);
 		unhash_locked(t, target);
 		target->gone = true;
 		target->events++;

@@ -59,6 +59,8 @@ struct inode {
 	const char *name;     /* in key */
 	uint64_t nlookup;
 	unsigned refs;
+	unsigned opens;   /* those of the references that are open files */
+	unsigned changes; /* of the file's content, its removals included */
 	bool view_root; /* its path is the mount's root path */
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
 	bool pending;   /* created here, not yet in the store */
@@ -128,6 +130,13 @@ struct inode *inode_ref(struct inodes *t, struct inode *inode);
 /* Gives a reference back; NULL is allowed. */
 void inode_put(struct inodes *t, struct inode *inode);
 
+/* The same for a reference that is an open file. */
+struct inode *inode_ref_open(struct inodes *t, struct inode *inode);
+void inode_put_open(struct inodes *t, struct inode *inode);
+
+/* Returns whether the file is open. */
+bool inode_is_open(struct inodes *t, const struct inode *inode);
+
 /*
  * Returns the inode of `name` in `parent` with that kind, made if need be, with a reference.
  * `view`: what it shows; `special`: for INODE_SPECIAL.  NULL when out of memory.
@@ -155,6 +164,12 @@ void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky);
 bool inode_is_sticky(struct inodes *t, const struct inode *inode);
 void inode_set_pending(struct inodes *t, struct inode *inode, bool pending);
 bool inode_is_pending(struct inodes *t, const struct inode *inode);
+
+/* The file got a new content, or was removed: it is no longer pending. */
+void inode_changed(struct inodes *t, struct inode *inode);
+
+/* Returns how often that happened. */
+unsigned inode_changes(struct inodes *t, const struct inode *inode);
 
 /* Calls `fn` with the name of each file in `parent` that is pending, under the lock. */
 void inode_for_each_pending(struct inodes *t, const struct inode *parent,

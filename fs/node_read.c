@@ -212,8 +212,9 @@ static void getattr_leaf(struct op *op)
 	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode))
 		err = 0;
 	/* It has become a directory, which the kernel can only learn by looking it up again.  Who
-	 * has it open goes on with the value. */
-	if (!err && (facts.has_children || (!facts.readable && !op->handle)) && !op->handle)
+	 * has it open goes on with the value; fstat(2) does not say which open file it is about. */
+	if (!err && (facts.has_children || !facts.readable) &&
+	    !inode_is_open(&fs->inodes, op->inode))
 		err = -ESTALE;
 	if (err) {
 		op_reply_error(op, err);
@@ -230,7 +231,7 @@ void node_getattr(struct op *op)
 	struct stat st;
 	int err;
 
-	if (op->handle && handle_is_empty_due(op->handle)) {
+	if (op->handle && handle_is_empty_due(op->fs, op->handle)) {
 		node_attr_file(op->fs, 0, &st);
 		op_reply_attr(op, &st);
 		return;
@@ -258,7 +259,7 @@ void node_open(struct op *op)
 	}
 	/* An empty value is not written now: a write follows, most often. */
 	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
-		handle_truncate(handle);
+		handle_truncate(op->fs, handle);
 	op_reply_open(op, handle);
 }
 
@@ -305,7 +306,7 @@ static bool read_from_handle(struct op *op)
 	ssize_t count = -1;
 	char *buf;
 
-	if (handle_is_empty_due(op->handle)) {
+	if (handle_is_empty_due(op->fs, op->handle)) {
 		op_reply_buf(op, NULL, 0);
 		return true;
 	}

@@ -41,6 +41,17 @@ static int paths_init(struct op *op, struct paths *paths)
 	return err;
 }
 
+/* Returns whether the kernel has seen a directory at the new place. */
+static bool target_is_dir(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct inode *dir = inode_find(inodes, op->target, op->new_name, INODE_DIR);
+	bool is = dir && inode_is_sticky(inodes, dir);
+
+	inode_put(inodes, dir);
+	return is;
+}
+
 /* Checks that the new place is free, or can be made so, and makes it free. */
 static int clear_target(struct op *op, uint32_t tx_id, const char *to)
 {
@@ -60,7 +71,7 @@ static int clear_target(struct op *op, uint32_t tx_id, const char *to)
 		return -EEXIST;
 	if (!facts.readable)
 		return -EACCES;
-	if (facts.has_children)
+	if (facts.has_children || (facts.value_len > 0 && target_is_dir(op)))
 		return -ENOTEMPTY;
 	op_calls_clear(op);
 	op_call(op, XS_RM, tx_id, to, NULL, 0);

@@ -107,7 +107,7 @@ static int resize_body(struct op *op, uint32_t tx_id)
 /* The store has something newer than what the handle remembers. */
 static void content_changed(struct op *op)
 {
-	inode_set_pending(&op->fs->inodes, op->inode, false);
+	inode_changed(&op->fs->inodes, op->inode);
 	inode_wrote(&op->fs->inodes, op->inode);
 	if (!op->handle)
 		return;
@@ -115,12 +115,18 @@ static void content_changed(struct op *op)
 	handle_set_snapshot(op->handle, NULL, 0);
 }
 
+static void write_failed(struct op *op, int err)
+{
+	handle_refuse_write(op->handle);
+	op_reply_error(op, err);
+}
+
 static void edit_run(struct op *op)
 {
 	int err = tx_run(op, edit_body);
 
 	if (err) {
-		op_reply_error(op, err);
+		write_failed(op, err);
 		return;
 	}
 	content_changed(op);
@@ -135,7 +141,7 @@ static void write_done(struct op *op)
 	int err = op_call_error(op, 0);
 
 	if (err) {
-		op_reply_error(op, err);
+		write_failed(op, err);
 		return;
 	}
 	content_changed(op);
@@ -167,7 +173,7 @@ static void write_whole(struct op *op)
 	}
 	if (err) {
 		free(content);
-		op_reply_error(op, err);
+		write_failed(op, err);
 		return;
 	}
 	free(op->data);
@@ -184,13 +190,39 @@ void node_write(struct op *op)
 	pthread_mutex_lock(&op->handle->lock);
 	whole = op->handle->whole;
 	pthread_mutex_unlock(&op->handle->lock);
-	if (whole && !(op->flags & O_APPEND))
+	if (op->flags & O_APPEND) {
+		/* What was just truncated still has its old value in the store.  A new file may
+		 * have got one meanwhile, from somebody else who appends. */
+		whole = handle_is_empty_due(op->fs, op->handle) &&
+			!inode_is_pending(&op->fs->inodes, op->inode);
+		op->off = 0;
+	}
+	if (whole)
 		write_whole(op);
 	else
 		op_run(op, edit_run);
 }
 
 /* ---- truncate ---- */
+
+/* Answers with the attributes after a truncate: of a node's file or of a `.value`. */
+static void truncated(struct op *op)
+{
+	op_calls_clear(op);
+	if (op->inode->kind == INODE_SPECIAL)
+		special_getattr(op);
+	else
+		node_getattr(op);
+}
+
+/* The same where nothing is left. */
+static void emptied(struct op *op)
+{
+	struct stat st;
+
+	node_attr_file(op->fs, 0, &st);
+	op_reply_attr(op, &st);
+}
 
 static void resize_run(struct op *op)
 {
@@ -201,8 +233,7 @@ static void resize_run(struct op *op)
 		return;
 	}
 	content_changed(op);
-	op_calls_clear(op);
-	node_getattr(op);
+	truncated(op);
 }
 
 static void truncate_done(struct op *op)
@@ -214,8 +245,7 @@ static void truncate_done(struct op *op)
 		return;
 	}
 	content_changed(op);
-	op_calls_clear(op);
-	node_getattr(op);
+	emptied(op);
 }
 
 void node_truncate(struct op *op)
@@ -229,8 +259,8 @@ void node_truncate(struct op *op)
 		op_reply_error(op, err);
 	} else if (op->off == 0 && op->handle) {
 		/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
-		handle_truncate(op->handle);
-		node_getattr(op);
+		handle_truncate(op->fs, op->handle);
+		emptied(op);
 	} else if (op->off == 0) {
 		op_call(op, XS_WRITE, op->inode->view->tx_id, path, NULL, 0);
 		op_submit(op, truncate_done);
@@ -263,7 +293,7 @@ static void created(struct op *op, bool pending)
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
-	handle_truncate(handle);
+	handle_truncate(fs, handle);
 	if (pending)
 		inode_set_pending(&fs->inodes, leaf, true);
 	else
@@ -324,7 +354,7 @@ void node_flush_empty(struct op *op, void (*then)(struct op *op))
 	int err;
 
 	if (op->handle)
-		due |= handle_is_empty_due(op->handle);
+		due |= handle_is_empty_due(op->fs, op->handle);
 	if (!due) {
 		then(op);
 		return;
@@ -363,21 +393,18 @@ static void release_done(struct op *op)
 void node_release(struct fs *fs, struct handle *handle)
 {
 	struct inode *inode = handle->inode;
-	bool created_here = inode_is_pending(&fs->inodes, inode);
-	bool due = handle_take_empty_due(handle);
 	char path[PATH_SIZE];
 	struct op *op;
 
-	/* What was created and then removed again before anything was written stays removed. */
-	if (due && (created_here || (handle->flags & O_CREAT) == 0) &&
-	    inode_path(&fs->inodes, inode, NULL, path) == 0) {
+	if (handle_ends_empty(fs, handle) && inode_path(&fs->inodes, inode, NULL, path) == 0) {
 		op = op_new(fs, NULL, inode->nodeid, "release");
 		if (op) {
 			op_call(op, XS_WRITE, inode->view->tx_id, path, NULL, 0);
 			op_submit(op, release_done);
 		}
 	}
-	if (due && created_here)
+	/* Nobody is left who would make it. */
+	if (handle_take_empty_due(handle))
 		inode_set_pending(&fs->inodes, inode, false);
 	handle_free(fs, handle);
 }

@@ -70,7 +70,11 @@ void node_getxattr(struct op *op)
 
 static void set_done(struct op *op)
 {
-	op_reply_error(op, op_call_error(op, 0));
+	int err = op_call_error(op, 0);
+
+	if (!err && is_value(op))
+		inode_changed(&op->fs->inodes, op->inode);
+	op_reply_error(op, err);
 }
 
 /* The node is in the store by now. */

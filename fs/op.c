@@ -20,6 +20,10 @@
  * has changed; this only bounds for how long a mistake could last. */
 #define META_VALID_SECONDS 60.0
 
+/* The lowest limit that servers have on the length of paths (oxenstored's quota-path-max), below
+ * the protocol's XENSTORE_ABS_PATH_MAX. */
+#define SERVER_PATH_MAX 1024
+
 static uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -249,7 +253,12 @@ int op_call_error(const struct op *op, unsigned i)
 {
 	int err = op_call_raw_error(op, i);
 
-	return err && i < op->n_calls ? error_from_store(op->calls[i]->msg.type, err) : err;
+	if (!err || i >= op->n_calls)
+		return err;
+	/* A path of ours is well formed; what such a server means is its length. */
+	if (err == -EINVAL && strlen(op->calls[i]->payload) > SERVER_PATH_MAX)
+		return -ENAMETOOLONG;
+	return error_from_store(op->calls[i]->msg.type, err);
 }
 
 void op_calls_clear(struct op *op)

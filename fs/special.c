@@ -137,7 +137,9 @@ void special_open(struct op *op)
 		return;
 	}
 	if (!special->text) {
-		/* Like a node's file. */
+		/* Like a node's file, but where it has no value there is none to be emptied. */
+		if (special->truncate != node_truncate)
+			op->flags &= ~O_TRUNC;
 		node_open(op);
 		return;
 	}
@@ -161,12 +163,15 @@ void special_open(struct op *op)
 static void read_text(struct op *op)
 {
 	ssize_t count;
-	char *buf = malloc(op->size ? op->size : 1);
+	char *buf = malloc(op->size ? op->size : 1), *text;
+	size_t size;
 
 	if (!buf) {
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
+	if (op->off == 0 && op->inode->special->text(op->fs, &text, &size) == 0)
+		handle_set_snapshot(op->handle, text, size);
 	count = handle_read_snapshot(op->handle, buf, op->size, op->off);
 	op_reply_buf(op, buf, count < 0 ? 0 : count);
 	free(buf);

@@ -115,7 +115,6 @@ static void write_done(struct op *op)
 {
 	int err = op_call_error(op, 0);
 
-	handle_take_empty_due(op->handle);
 	if (err)
 		op_reply_error(op, err);
 	else

@@ -86,7 +86,7 @@ static void value_getattr(struct op *op)
 {
 	struct stat st;
 
-	if (op->handle && handle_is_empty_due(op->handle)) {
+	if (op->handle && handle_is_empty_due(op->fs, op->handle)) {
 		node_attr_file(op->fs, 0, &st);
 		op_reply_attr(op, &st);
 		return;
@@ -111,7 +111,7 @@ static void created(struct op *op)
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
-	handle_truncate(handle);
+	handle_truncate(fs, handle);
 	inode_set_pending(&fs->inodes, file, true);
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, file, &st, handle);
@@ -155,7 +155,7 @@ static void value_unlink(struct op *op)
 	}
 	file = inode_find(&fs->inodes, op->inode, SPECIAL_VALUE_NAME, INODE_SPECIAL);
 	if (file)
-		inode_set_pending(&fs->inodes, file, false);
+		inode_changed(&fs->inodes, file);
 	inode_put(&fs->inodes, file);
 	op_call(op, XS_WRITE, op->inode->view->tx_id, path, NULL, 0);
 	op_submit(op, unlink_done);

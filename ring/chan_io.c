@@ -433,7 +433,7 @@ static void handle_lost(struct chan *chan)
 
 	pthread_mutex_lock(&chan->lock);
 	err = chan->lost;
-	if (!err || chan->sending || chan->state != CHAN_CONNECTED) {
+	if (!err || chan->sending) {
 		pthread_mutex_unlock(&chan->lock);
 		return;
 	}

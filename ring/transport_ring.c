@@ -22,6 +22,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -47,6 +48,17 @@
 /* Domain 0's page, which is no guest frame that could be mapped by number. */
 #define DOM0_PAGE "/proc/xen/xsd_kva"
 
+/*
+ * How long to look whether the server goes on without a signal, in nanoseconds: about one turn of
+ * its loop.  A signal costs either side more when the server is awake, which the looks find out:
+ * a vain one takes as much trust as GLANCE_PENALTY others give, and with none left only one in
+ * GLANCE_RETRY_EVERY is tried.
+ */
+#define GLANCE_NS 1500
+#define GLANCE_TRUST_MAX 16
+#define GLANCE_PENALTY 2
+#define GLANCE_RETRY_EVERY 32
+
 /* Of the shared page, on every architecture that Xen runs on. */
 #define XEN_PAGE_SIZE 4096
 
@@ -57,6 +69,12 @@ enum ring_state {
 	RING_BROKEN,    /* was disconnected: the streams are in the middle of something */
 	RING_RESETTING, /* the server was asked to reconnect */
 	RING_CONNECTED,
+};
+
+/* How well looking before signalling paid lately, in one direction; its user's alone. */
+struct glance {
+	unsigned trust;
+	unsigned skipped; /* opportunities since the last look */
 };
 
 struct transport_ring {
@@ -72,6 +90,11 @@ struct transport_ring {
 	bool masked;
 	bool reconnection; /* the server offers XENSTORE_SERVER_FEATURE_RECONNECTION */
 	int64_t quiet_since, quiet_start;
+	struct glance recv_glance;
+	size_t pos, fill; /* buf[pos] to buf[fill] is received and not yet given */
+	char buf[XENSTORE_RING_SIZE];
+
+	struct glance send_glance; /* the sender's, of whom there is one at a time */
 
 	/* Something was sent or received since the server was last signalled. */
 	atomic_bool unsignalled;
@@ -111,6 +134,33 @@ static void ring_progress(struct transport_ring *r, bool notify)
 	}
 	atomic_fetch_add_explicit(&r->wakeups_saved, 1, memory_order_relaxed);
 	atomic_store(&r->unsignalled, true);
+}
+
+/*
+ * Looks for a moment whether the server is awake: it has `seen` the last `n` bytes that we moved.
+ * oxenstored may be awake and stop with work left, so that it has to be signalled in any case.
+ */
+static bool ring_is_awake(const struct transport_ring *r, struct glance *glance,
+			  bool (*seen)(const struct xenstore_domain_interface *page, size_t n),
+			  size_t n)
+{
+	int64_t until;
+
+	if (r->reconnection)
+		return false;
+	if (!glance->trust && ++glance->skipped < GLANCE_RETRY_EVERY)
+		return false;
+	glance->skipped = 0;
+	until = now_ns() + GLANCE_NS;
+	do {
+		if (!seen(r->page, n))
+			continue;
+		if (glance->trust < GLANCE_TRUST_MAX)
+			glance->trust++;
+		return true;
+	} while (now_ns() < until);
+	glance->trust -= glance->trust < GLANCE_PENALTY ? glance->trust : GLANCE_PENALTY;
+	return false;
 }
 
 /* Logs what the server says is wrong with the ring.  Returns 0 or the errno for it. */
@@ -154,6 +204,11 @@ static bool ring_is_fresh(const struct xenstore_domain_interface *page)
 
 static int ring_connected(struct transport_ring *r)
 {
+	/*
+	 * C xenstored clears the indices when the domain is introduced again, but leaves the error
+	 * of the connection before.  Ours to clear: the server only ever writes it.
+	 */
+	__atomic_store_n(&r->page->error, XENSTORE_ERROR_NONE, __ATOMIC_RELAXED);
 	r->state = RING_CONNECTED;
 	return 0;
 }
@@ -179,7 +234,7 @@ static int ring_resetting(struct transport_ring *r)
 	}
 	if (!ring_is_fresh(r->page))
 		return ring_reset(r);
-	return ring_error(r) ? -ENOTCONN : ring_connected(r);
+	return ring_connected(r);
 }
 
 /* Throws away a predecessor's replies.  Returns 0 when none has come for a while. */
@@ -235,7 +290,7 @@ static int ring_connect(struct transport *t)
 		/* Another server took the ring over, and it will never answer. */
 		r->state = RING_BROKEN;
 	}
-	if (fresh && !error)
+	if (fresh)
 		return ring_connected(r);
 	if (r->reconnection)
 		return ring_reset(r);
@@ -256,13 +311,15 @@ static void ring_disconnect(struct transport *t)
 	/* Nothing of it can be withdrawn: what is half sent or half received stays so. */
 	if (r->state == RING_CONNECTED)
 		r->state = RING_BROKEN;
+	r->pos = r->fill = 0;
 }
 
 static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcnt)
 {
 	struct transport_ring *r = to_ring(t);
-	bool notify = false;
-	ssize_t n, sent = 0;
+	bool notify = false, asleep;
+	size_t sent = 0, unseen = 0; /* bytes, and those of them since it may have fallen asleep */
+	ssize_t n;
 	int i, err;
 
 	if (r->state != RING_CONNECTED)
@@ -271,33 +328,61 @@ static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcn
 	if (err)
 		return err;
 	for (i = 0; i < iovcnt; i++) {
-		n = page_send(r->page, iov[i].iov_base, iov[i].iov_len, &notify);
+		asleep = false;
+		n = page_send(r->page, iov[i].iov_base, iov[i].iov_len, &asleep);
 		if (n < 0) {
 			log_error(r->log, "ring: the server's request index makes no sense");
 			return n;
 		}
+		if (asleep)
+			unseen = 0;
+		notify |= asleep;
+		unseen += n;
 		sent += n;
 		if ((size_t)n < iov[i].iov_len)
 			break;
 	}
+	if (notify)
+		notify = !ring_is_awake(r, &r->send_glance, page_sent_is_seen, unseen);
 	if (sent)
 		ring_progress(r, notify);
 	return sent;
 }
 
+/*
+ * Empties the ring into the buffer, all at once: a reply longer than the ring would keep the server
+ * waiting for room otherwise, sixteen bytes of it after each header.  Returns what recv() does.
+ */
+static ssize_t ring_fill(struct transport_ring *r)
+{
+	bool notify = false;
+	ssize_t n = page_recv(r->page, r->buf, sizeof(r->buf), &notify);
+
+	if (n <= 0)
+		return n;
+	r->pos = 0;
+	r->fill = n;
+	if (notify)
+		notify = !ring_is_awake(r, &r->recv_glance, page_room_is_seen, n);
+	ring_progress(r, notify);
+	return n;
+}
+
 static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
 {
 	struct transport_ring *r = to_ring(t);
-	bool notify = false;
 	ssize_t n;
 	int err;
 
 	if (r->state != RING_CONNECTED)
 		return -ENOTCONN;
-	n = page_recv(r->page, buf, len, &notify);
+	n = r->pos < r->fill ? 1 : ring_fill(r);
 	if (n > 0) {
-		ring_progress(r, notify);
-		return n;
+		if (len > r->fill - r->pos)
+			len = r->fill - r->pos;
+		memcpy(buf, r->buf + r->pos, len);
+		r->pos += len;
+		return len;
 	}
 	/* After the replies: those that came before the error are good. */
 	err = ring_error(r);
@@ -321,8 +406,8 @@ static bool ring_may_sleep(struct transport *t, bool want_send)
 	 * Cheap and first: most of the time a busy ring says no here.  The error counts, because
 	 * the server need not signal it, and recv() is to report it.
 	 */
-	if (page_readable(r->page) || (want_send && page_writable(r->page)) ||
-	    page_error(r->page))
+	if (r->pos < r->fill || page_readable(r->page) ||
+	    (want_send && page_writable(r->page)) || page_error(r->page))
 		return false;
 	/*
 	 * oxenstored stops in front of a ring's end or when it has used up what a signal was worth,

@@ -18,7 +18,6 @@
 #include <stdbool.h>
 
 #include "ring/wire.h"
-#include <stdint.h>
 
 /* The device's buffer for one message, header included (its u.buffer is XENSTORE_PAYLOAD_MAX). */
 #define XENBUS_MESSAGE_MAX XENSTORE_PAYLOAD_MAX

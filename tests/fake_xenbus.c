@@ -5,9 +5,10 @@
  * xenbus transport, and by hand for any program that opens /dev/xen/xenbus.  One thread answers
  * FUSE and never blocks; each open file has a connection to the store and a thread for it.
  *
- * usage: fake_xenbus [-i zero|request|garbage] [-r BYTES] SOCKET MOUNTPOINT
+ * usage: fake_xenbus [-i zero|request|garbage] [-r BYTES] [-x] SOCKET MOUNTPOINT
  *   -i  the ids of replies to WATCH and UNWATCH (kernels differ; default zero)
  *   -r  a read() gives at most so many bytes
+ *   -x  WATCH and UNWATCH are answered twice (no kernel does that)
  * It stays in the foreground, and says "ready" on standard output once MOUNTPOINT/xenbus exists.
  */
 #define FUSE_USE_VERSION 314
@@ -74,7 +75,7 @@ struct client {
 	pthread_mutex_t lock;
 	int sock, wake_fd;
 	bool quit;
-	uint32_t last_id;
+	uint32_t last_id, garbage;
 
 	char msg[BUFFER_SIZE]; /* the message being written */
 	size_t msg_len;
@@ -92,6 +93,7 @@ static struct {
 	const char *socket_path;
 	enum { IDS_ZERO, IDS_REQUEST, IDS_GARBAGE } ids;
 	size_t read_max;
+	bool twice;
 	fuse_ino_t last_ino; /* FUSE thread only */
 } config = { .read_max = SIZE_MAX, .last_ino = FUSE_ROOT_ID };
 
@@ -241,13 +243,18 @@ static int error_number(const char *body, size_t len)
 	return EINVAL;
 }
 
-static void watch_ids(struct xsd_sockmsg *hdr)
+/* Something for ids that the kernel leaves to chance. */
+static uint32_t garbage_next_locked(struct client *c)
 {
-	static uint32_t garbage = 0x5eed;
+	c->garbage = c->garbage * 1103515245 + 12345;
+	return c->garbage;
+}
 
+static void watch_ids_locked(struct client *c, struct xsd_sockmsg *hdr)
+{
 	if (config.ids == IDS_REQUEST)
 		return;
-	hdr->req_id = config.ids == IDS_ZERO ? 0 : __atomic_add_fetch(&garbage, 1, __ATOMIC_RELAXED);
+	hdr->req_id = config.ids == IDS_ZERO ? 0 : garbage_next_locked(c);
 	hdr->tx_id = hdr->req_id;
 }
 
@@ -264,8 +271,10 @@ static void watch_answered(struct client *c, struct pending *p, uint32_t type, c
 		TAILQ_REMOVE(&c->watches, p->watch, link);
 		watch_free(p->watch);
 	} else {
-		watch_ids(&hdr);
+		watch_ids_locked(c, &hdr);
 		user_reply_locked(c, &hdr, p->hdr.type, "OK");
+		if (config.twice)
+			user_reply_locked(c, &hdr, p->hdr.type, "OK");
 	}
 	pthread_mutex_unlock(&c->lock);
 	/* The reply is there to be read before write() returns, as with the kernel. */
@@ -298,7 +307,6 @@ static void transaction_answered_locked(struct client *c, struct pending *p, uin
 
 static void event_locked(struct client *c, const char *body, size_t len)
 {
-	static uint32_t garbage = 0xdeadbeef;
 	struct xsd_sockmsg hdr = { .type = XS_WATCH_EVENT };
 	const char *token = memchr(body, 0, len);
 	struct watch *w;
@@ -313,9 +321,8 @@ static void event_locked(struct client *c, const char *body, size_t len)
 		return;
 	/* Uninitialised memory in the kernel.  A small number is the nastiest: it looks like the id
 	 * of somebody's request. */
-	garbage = garbage * 1103515245 + 12345;
-	hdr.req_id = garbage >> 27;
-	hdr.tx_id = garbage;
+	hdr.tx_id = garbage_next_locked(c);
+	hdr.req_id = hdr.tx_id >> 27;
 	hdr.len = (uint32_t)(token - body + strlen(w->token) + 1);
 	bytes_add(&c->to_user, &hdr, sizeof(hdr));
 	bytes_add(&c->to_user, body, (size_t)(token - body));
@@ -501,7 +508,7 @@ static bool watch_message_locked(struct client *c, fuse_req_t req, size_t len,
 	struct pending *p;
 	const char *token;
 
-	watch_ids(&hdr);
+	watch_ids_locked(c, &hdr);
 	if (!watch_parse(body, hdr.len, &token)) {
 		user_reply_locked(c, &hdr, XS_ERROR, "EINVAL");
 		return false;
@@ -732,7 +739,7 @@ static const struct fuse_lowlevel_ops fs_ops = {
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: fake_xenbus [-i zero|request|garbage] [-r BYTES] "
+	fprintf(stderr, "usage: fake_xenbus [-i zero|request|garbage] [-r BYTES] [-x] "
 			"SOCKET MOUNTPOINT\n");
 	return 2;
 }
@@ -744,7 +751,7 @@ int main(int argc, char **argv)
 	struct fuse_session *se;
 	int opt, err = 1;
 
-	while ((opt = getopt(argc, argv, "i:r:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:r:x")) != -1) {
 		if (opt == 'i' && !strcmp(optarg, "zero"))
 			config.ids = IDS_ZERO;
 		else if (opt == 'i' && !strcmp(optarg, "request"))
@@ -753,6 +760,8 @@ int main(int argc, char **argv)
 			config.ids = IDS_GARBAGE;
 		else if (opt == 'r' && strtoul(optarg, NULL, 10))
 			config.read_max = strtoul(optarg, NULL, 10);
+		else if (opt == 'x')
+			config.twice = true;
 		else
 			return usage();
 	}
@@ -773,5 +782,6 @@ int main(int argc, char **argv)
 		fuse_remove_signal_handlers(se);
 	}
 	fuse_session_destroy(se);
+	fuse_opt_free_args(&args);
 	return err ? 1 : 0;
 }

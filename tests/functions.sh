@@ -55,10 +55,14 @@ note() {
 	printf '%s\n' "$*" | sed 's/^/# /'
 }
 
-# result WORD NAME: counts one assertion and prints it.
+# result WORD NAME: counts one assertion and prints it. Names say the same in every run, on one line.
 result() {
+	local name=${2//"$SCRATCH"\/mnt.??????/MNT}
+	name=${name//"$SCRATCH"/SCRATCH}
+	name=${name//$'\n'/ }
+	((${#name} <= 160)) || name=${name:0:150}...
 	printf '%s\n' "$1" >>"$RESULTS"
-	printf '%s %d - %s%s\n' "$1" "$(wc -l <"$RESULTS")" "$PREFIX" "$2"
+	printf '%s %d - %s%s\n' "$1" "$(wc -l <"$RESULTS")" "$PREFIX" "$name"
 }
 
 # ok NAME
@@ -75,7 +79,7 @@ not_ok() {
 
 # skip_one NAME WHY: one assertion that cannot be made here.
 skip_one() {
-	result 'ok' "$1 # SKIP $2"
+	result 'ok' "${1:0:80} # SKIP ${2:0:60}"
 }
 
 # skip WHY: ends the test, or this combination of for_each_store, as skipped.
@@ -123,6 +127,26 @@ same() {
 	else
 		not_ok "$3" "$output"
 	fi
+}
+
+# checked CMD...: the assertions of a program that reports them as store_client.py does, with the store's
+# socket and that module in its environment. That it ends well is one more.
+checked() {
+	local verdict got expected name status
+	while IFS=$'\t' read -r verdict got expected name; do
+		case $verdict in
+		same) ok "$name" ;;
+		other) not_ok "$name" "got:      $got" $'\n'"expected: $expected" ;;
+		status) status=$got ;;
+		*) note "$verdict $got $expected $name" ;;
+		esac
+	done < <(
+		status=0
+		XENSTORED_PATH=$SERVER_SOCKET PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 \
+			timeout --kill-after=2 $((2 * XSFS_TEST_PATIENCE)) "$@" 2>&1 || status=$?
+		printf 'status\t%d\n' "$status"
+	)
+	is "$status" 0 "$1 ${2##*/} ends well"
 }
 
 declare -A ERRNO_TEXT=(
@@ -302,6 +326,25 @@ xs() {
 	XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 "$XSFS_TEST_PATIENCE" "xenstore-$command" "$@"
 }
 
+# value PATH: prints a node's value as the store has it, byte for byte.
+value() {
+	xs read -R "$1"
+}
+
+# exists PATH: whether the store has that node.
+exists() {
+	xs exists "$1" 2>/dev/null
+}
+
+# absent PATH NAME: the store has no such node.
+absent() {
+	if exists "$1"; then
+		not_ok "$2" "the store has $1"
+	else
+		ok "$2"
+	fi
+}
+
 # --- mounts ---------------------------------------------------------------------------------------
 
 # mounted DIR: looks without asking the file system itself, which may hang.
@@ -365,6 +408,16 @@ umount_xsfs() {
 	fi
 }
 
+# stat_of NAME [DIR]: prints a number of the mount's statistics, 0 if it has none of that name.
+stat_of() {
+	awk -v name="$1" '$1 == name { n = $2 } END { print n + 0 }' "${2:-$MNT}/.xsfs/stats"
+}
+
+# perms FILE: prints what user.xenstore.perms says.
+perms() {
+	bounded getfattr --absolute-names --only-values -n user.xenstore.perms "$1"
+}
+
 # fuse_abort DIR: ends a FUSE connection, whatever state its server is in.
 fuse_abort() {
 	local device
@@ -377,8 +430,8 @@ fuse_abort() {
 	echo 1 2>/dev/null >"/sys/fs/fuse/connections/$device/abort" || true
 }
 
-# for_each_store FUNCTION: runs FUNCTION with a fresh server under every server and transport of the
-# matrix, each in a subshell. FUNCTION mounts "$STORE".
+# for_each_store FUNCTION [ARGS]: runs FUNCTION with a fresh server under every server and transport of the
+# matrix, each in a subshell. FUNCTION mounts "$STORE". ARGS go to the server.
 for_each_store() {
 	local server transport status ran=
 	for server in $XSFS_TEST_SERVER; do
@@ -397,7 +450,7 @@ for_each_store() {
 				trap 'cleanup; exit $FINAL' EXIT
 				[[ $transport == socket ]] || has_config HAVE_XEN ||
 					skip 'built without the ring transport'
-				start_server "$server"
+				start_server "$server" "${@:2}"
 				"$1"
 			)
 			status=$?

@@ -668,6 +668,35 @@ static void test_half_message(void **state)
 	nothing_left(b);
 }
 
+/* The second of two replies that were read together: poll() does not know of it. */
+static void test_buffered_message(void **state)
+{
+	struct bench *b = *state;
+	struct pollfd fds[TRANSPORT_POLLFDS];
+	/* A header and "/local/domain/1". */
+	char two[2 * (sizeof(struct xsd_sockmsg) + 16)];
+	int64_t deadline = now_ms() + PATIENCE_MS;
+	size_t got, half = sizeof(two) / 2;
+	uint32_t round;
+	ssize_t n;
+	int count;
+
+	for (round = 0; round < 100; round++) {
+		send_literal(b, XS_GET_DOMAIN_PATH, 1, "1");
+		send_literal(b, XS_GET_DOMAIN_PATH, 2, "1");
+		for (got = 0; got < sizeof(two); got += (size_t)n) {
+			/* At most to the end of the first one, and then as if to sleep. */
+			if (got % half == 0 && b->t->ops->may_sleep(b->t, false)) {
+				count = b->t->ops->pollfds(b->t, false, fds);
+				assert_true(poll(fds, (nfds_t)count, (int)(deadline - now_ms())) > 0);
+			}
+			n = b->t->ops->recv(b->t, two + got, half - got % half);
+			assert_true(n >= 0);
+		}
+	}
+	nothing_left(b);
+}
+
 static void test_reconnect(void **state)
 {
 	struct bench *b = *state;
@@ -916,6 +945,7 @@ int main(int argc, char **argv)
 		WITH_DEVICE(test_transaction),
 		WITH_DEVICE(test_idle),
 		WITH_DEVICE(test_half_message),
+		WITH_DEVICE(test_buffered_message),
 		WITH_DEVICE(test_reconnect),
 		WITH_DEVICE(test_soak),
 		WITH_DEVICE(test_watch_stuck),
@@ -923,6 +953,13 @@ int main(int argc, char **argv)
 	};
 	const struct CMUnitTest last[] = {
 		WITH_DEVICE(test_device_dies_in_watch),
+	};
+
+	/* Those that have one WATCH or UNWATCH under way at a time. */
+	const struct CMUnitTest twice[] = {
+		WITH_DEVICE(test_reset_watches),
+		WITH_DEVICE(test_transaction),
+		WITH_DEVICE(test_idle),
 	};
 
 	device = getenv("XENBUS_DEVICE");
@@ -936,6 +973,9 @@ int main(int argc, char **argv)
 	store_pid = (pid_t)strtol(getenv("XENBUS_STORE_PID"), NULL, 10);
 	signal(SIGALRM, too_long);
 	alarm(LIMIT_S);
+	/* For a device that answers a watch twice. */
+	if (argc > 1 && !strcmp(argv[1], "twice"))
+		return cmocka_run_group_tests(twice, NULL, NULL);
 	/* "last": with a device of its own, as each of the two ends kills it. */
 	if (argc > 1 && !strcmp(argv[1], "last"))
 		return cmocka_run_group_tests(last, NULL, NULL);

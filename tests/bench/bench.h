@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the measurements share: time, processor time, medians, one thread of libxenstore to compare
+ * with.  For bench_chan and bench_mount; any thread.
+ *
+ * Both print lines of seven words, `WHAT OPERATION BYTES WAY MEDIAN BEST RATE`, and `#` comments;
+ * the script `run` makes the table of them.  MEDIAN and BEST are ratios to libxenstore with one
+ * thread in the same rounds, RATE is requests a second.
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <xenstore.h>
+
+/* Most rounds that are kept. */
+#define ROUNDS_MAX 200
+
+/* The rates that one way reached, round by round. */
+struct rates {
+	double of[ROUNDS_MAX];
+	unsigned count;
+};
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t now_ns(void);
+
+/* Says what went wrong on standard error and exits with status 1. */
+void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* Adds the rate of a round; beyond ROUNDS_MAX it is dropped. */
+void rates_add(struct rates *rates, double rate);
+
+/* Return the median and the largest, 0 of none. */
+double rates_median(const struct rates *rates);
+double rates_best(const struct rates *rates);
+
+/* Prints a line of results. */
+void report(const char *what, const char *operation, size_t bytes, const char *way,
+	    const struct rates *rates, const struct rates *base);
+
+/* Returns the processor time in nanoseconds that the threads of a process have used; 0 for one that
+ * is not there. */
+uint64_t cpu_ns(pid_t pid);
+
+/* Fills in `size` bytes of a printable value. */
+void value_fill(char *value, size_t size);
+
+/* Reads or writes with one thread of libxenstore for `ns` nanoseconds.  Returns requests a second. */
+double lib_rate(struct xs_handle *xs, bool write, const char *path, const char *value, size_t size,
+		uint64_t ns);
+
+#endif

@@ -1,0 +1,743 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fakestore SOCKET [CONTROL]: a store on a unix socket that misbehaves on command.
+ * For tests of the whole program.  One thread, one loop over poll().
+ *
+ * It serves a small tree, transactions and watches.  CONTROL is a FIFO, or a file with commands
+ * that are carried out at the start.  Standard output says "ready", "done COMMAND" after each
+ * command: a test waits for these lines.
+ *
+ *	ok                 no faults from now on
+ *	delay MS           replies come so much later
+ *	reorder N          replies are kept until there are N, and sent in reverse (after 100 ms at
+ *	                   the latest, however few)
+ *	split N            N bytes in one send(), 1 ms apart
+ *	wrong-id N         the next N replies have an id that nobody asked with
+ *	wrong-type N       ... a type that nobody asked for
+ *	oversize N         ... a length that cannot be
+ *	garbage N          ... are random bytes
+ *	half N             ... stop in the middle, and the connection ends
+ *	silent N           ... are never sent
+ *	twice N            ... are sent twice
+ *	error N NAME       ... are errors of that name
+ *	lie N TEXT         ... have that body
+ *	event PATH TOKEN   sends a watch event to everybody
+ *	set PATH VALUE     changes the tree, with events
+ *	remove PATH        ... removes a node
+ *	close              ends all connections
+ *	refuse on|off      ends new connections at once
+ *	die                ends the program
+ *	after N COMMAND    carries COMMAND out when N more requests have come
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ring/wire.h"
+#include "tests/fake_tree.h"
+
+#define CONNECTIONS_MAX 16
+#define REORDER_PATIENCE_MS 100
+
+/* A message on its way out. */
+struct packet {
+	TAILQ_ENTRY(packet) link;
+	uint64_t due_ms;
+	bool last; /* the connection ends behind it */
+	size_t len, pos;
+	char data[];
+};
+
+struct transaction {
+	TAILQ_ENTRY(transaction) link;
+	uint32_t id;
+	uint64_t base; /* generation of the tree that it started from */
+	struct fake_tree *tree;
+};
+
+struct watch {
+	TAILQ_ENTRY(watch) link;
+	char *path, *token;
+};
+
+TAILQ_HEAD(packets, packet);
+
+struct connection {
+	TAILQ_ENTRY(connection) link;
+	int fd;
+	struct packets out;
+	struct packets held; /* for reorder */
+	unsigned held_count;
+	uint64_t held_until_ms;
+	TAILQ_HEAD(, transaction) transactions;
+	TAILQ_HEAD(, watch) watches;
+	uint32_t last_transaction;
+	size_t got;
+	struct xsd_sockmsg hdr;
+	char body[WIRE_PAYLOAD_MAX + 1];
+};
+
+struct deferred {
+	TAILQ_ENTRY(deferred) link;
+	unsigned requests;
+	char *command;
+};
+
+/* Counts of replies that are still to be spoilt, and lasting settings. */
+struct faults {
+	unsigned wrong_id, wrong_type, oversize, garbage, half, silent, twice, error, lie;
+	unsigned delay_ms, reorder, split;
+	bool refuse;
+	char text[256];
+};
+
+static TAILQ_HEAD(, connection) connections = TAILQ_HEAD_INITIALIZER(connections);
+static TAILQ_HEAD(, deferred) deferreds = TAILQ_HEAD_INITIALIZER(deferreds);
+static unsigned connections_count;
+static struct fake_tree *tree;
+static struct faults faults;
+
+static void *must(void *p)
+{
+	if (!p)
+		abort();
+	return p;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * UINT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+/* Counts one down and says whether there was one. */
+static bool spend(unsigned *count)
+{
+	if (*count == 0)
+		return false;
+	--*count;
+	return true;
+}
+
+/* --- sending ------------------------------------------------------------------------------------- */
+
+static void packet_add(struct connection *c, struct packets *list, const struct xsd_sockmsg *hdr,
+		       const void *body, size_t len, bool last)
+{
+	struct packet *p = must(malloc(sizeof(*p) + sizeof(*hdr) + len));
+
+	p->due_ms = now_ms() + faults.delay_ms;
+	p->last = last;
+	p->pos = 0;
+	p->len = sizeof(*hdr) + len;
+	memcpy(p->data, hdr, sizeof(*hdr));
+	if (len)
+		memcpy(p->data + sizeof(*hdr), body, len);
+	TAILQ_INSERT_TAIL(list, p, link);
+	if (list == &c->held && c->held_count++ == 0)
+		c->held_until_ms = now_ms() + REORDER_PATIENCE_MS;
+}
+
+/* What was held back goes out, the last first. */
+static void release_held(struct connection *c)
+{
+	struct packet *p;
+
+	while ((p = TAILQ_LAST(&c->held, packets))) {
+		TAILQ_REMOVE(&c->held, p, link);
+		TAILQ_INSERT_TAIL(&c->out, p, link);
+	}
+	c->held_count = 0;
+}
+
+/* Sends a reply, spoilt as the faults have it. */
+static void reply(struct connection *c, uint32_t type, const void *body, size_t len)
+{
+	struct packets *list = faults.reorder > 1 ? &c->held : &c->out;
+	struct xsd_sockmsg hdr = c->hdr;
+	bool half = false;
+
+	if (spend(&faults.silent))
+		return;
+	hdr.type = type;
+	if (spend(&faults.error)) {
+		hdr.type = XS_ERROR;
+		body = faults.text;
+		len = strlen(faults.text) + 1;
+	} else if (spend(&faults.lie)) {
+		body = faults.text;
+		len = strlen(faults.text);
+	}
+	hdr.len = len;
+	if (spend(&faults.wrong_id))
+		hdr.req_id ^= UINT32_C(0x55555400);
+	if (spend(&faults.wrong_type))
+		hdr.type = hdr.type == XS_READ ? XS_WRITE : XS_READ;
+	if (spend(&faults.oversize))
+		hdr.len = UINT32_C(0x7fffffff);
+	if (spend(&faults.garbage))
+		memset(&hdr, 0xa5, sizeof(hdr));
+	if (spend(&faults.half)) {
+		half = true;
+		/* Without a body, half of the header. */
+		hdr.len = len ? hdr.len : 100;
+		len /= 2;
+	}
+	packet_add(c, list, &hdr, body, len, half);
+	if (spend(&faults.twice))
+		packet_add(c, list, &hdr, body, len, false);
+	if (list == &c->held && c->held_count >= faults.reorder)
+		release_held(c);
+}
+
+static void reply_error(struct connection *c, const char *name)
+{
+	reply(c, XS_ERROR, name, strlen(name) + 1);
+}
+
+static void send_event(struct connection *c, const char *path, const char *token)
+{
+	struct xsd_sockmsg hdr = { .type = XS_WATCH_EVENT };
+	char body[WIRE_EVENT_MAX];
+	size_t path_size = strlen(path) + 1, token_size = strlen(token) + 1;
+
+	if (path_size + token_size > sizeof(body))
+		return;
+	memcpy(body, path, path_size);
+	memcpy(body + path_size, token, token_size);
+	hdr.len = path_size + token_size;
+	packet_add(c, &c->out, &hdr, body, hdr.len, false);
+}
+
+/* Tells all watches what has changed. */
+static void fire(struct fake_tree *changed)
+{
+	struct connection *c;
+	struct watch *w;
+
+	TAILQ_FOREACH(c, &connections, link)
+		TAILQ_FOREACH(w, &c->watches, link)
+			for (size_t i = 0; i < changed->changes_count; i++)
+				if (fake_tree_concerns(changed->changes[i], w->path))
+					send_event(c, changed->changes[i], w->token);
+	fake_tree_forget_changes(changed);
+}
+
+/* --- connections --------------------------------------------------------------------------------- */
+
+static void transaction_free(struct connection *c, struct transaction *t)
+{
+	TAILQ_REMOVE(&c->transactions, t, link);
+	fake_tree_free(t->tree);
+	free(t);
+}
+
+static void watch_free(struct connection *c, struct watch *w)
+{
+	TAILQ_REMOVE(&c->watches, w, link);
+	free(w->path);
+	free(w->token);
+	free(w);
+}
+
+static void forget_state(struct connection *c)
+{
+	struct transaction *t;
+	struct watch *w;
+
+	while ((t = TAILQ_FIRST(&c->transactions)))
+		transaction_free(c, t);
+	while ((w = TAILQ_FIRST(&c->watches)))
+		watch_free(c, w);
+}
+
+static void connection_end(struct connection *c)
+{
+	struct packet *p;
+
+	release_held(c);
+	while ((p = TAILQ_FIRST(&c->out))) {
+		TAILQ_REMOVE(&c->out, p, link);
+		free(p);
+	}
+	forget_state(c);
+	TAILQ_REMOVE(&connections, c, link);
+	connections_count--;
+	close(c->fd);
+	free(c);
+}
+
+static void end_all(void)
+{
+	while (!TAILQ_EMPTY(&connections))
+		connection_end(TAILQ_FIRST(&connections));
+}
+
+static void connection_accept(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct connection *c;
+
+	if (fd < 0)
+		return;
+	if (faults.refuse) {
+		close(fd);
+		return;
+	}
+	c = must(calloc(1, sizeof(*c)));
+	c->fd = fd;
+	TAILQ_INIT(&c->out);
+	TAILQ_INIT(&c->held);
+	TAILQ_INIT(&c->transactions);
+	TAILQ_INIT(&c->watches);
+	TAILQ_INSERT_TAIL(&connections, c, link);
+	connections_count++;
+}
+
+/* --- requests ------------------------------------------------------------------------------------ */
+
+static struct transaction *transaction_find(struct connection *c, uint32_t id)
+{
+	struct transaction *t;
+
+	TAILQ_FOREACH(t, &c->transactions, link)
+		if (t->id == id)
+			return t;
+	return NULL;
+}
+
+static void transaction_start(struct connection *c)
+{
+	struct transaction *t = must(calloc(1, sizeof(*t)));
+	char id[12];
+
+	t->id = ++c->last_transaction;
+	t->base = tree->generation;
+	t->tree = fake_tree_copy(tree);
+	TAILQ_INSERT_TAIL(&c->transactions, t, link);
+	reply(c, XS_TRANSACTION_START, id, snprintf(id, sizeof(id), "%" PRIu32, t->id) + 1);
+}
+
+static void transaction_end(struct connection *c, struct transaction *t)
+{
+	struct fake_tree *old = NULL;
+
+	if (c->body[0] == 'T' && t->tree->changes_count) {
+		if (tree->generation != t->base) {
+			transaction_free(c, t);
+			reply_error(c, "EAGAIN");
+			return;
+		}
+		old = t->tree;
+		t->tree = tree;
+		tree = old;
+	}
+	transaction_free(c, t);
+	reply(c, XS_TRANSACTION_END, "OK", sizeof("OK"));
+	if (old)
+		fire(tree);
+}
+
+static struct watch *watch_find(struct connection *c, const char *path, const char *token)
+{
+	struct watch *w;
+
+	TAILQ_FOREACH(w, &c->watches, link)
+		if (!strcmp(w->path, path) && !strcmp(w->token, token))
+			return w;
+	return NULL;
+}
+
+static void watch_request(struct connection *c)
+{
+	const char *path, *token;
+	struct watch *w;
+
+	if (wire_event_parse(c->body, c->hdr.len, &path, &token) ||
+	    (*path != '/' && *path != '@')) {
+		reply_error(c, "EINVAL");
+		return;
+	}
+	w = watch_find(c, path, token);
+	if (!w != (c->hdr.type == XS_WATCH)) {
+		reply_error(c, w ? "EEXIST" : "ENOENT");
+		return;
+	}
+	if (c->hdr.type == XS_UNWATCH) {
+		watch_free(c, w);
+		reply(c, XS_UNWATCH, "OK", sizeof("OK"));
+		return;
+	}
+	w = must(calloc(1, sizeof(*w)));
+	w->path = must(strdup(path));
+	w->token = must(strdup(token));
+	TAILQ_INSERT_TAIL(&c->watches, w, link);
+	reply(c, XS_WATCH, "OK", sizeof("OK"));
+	send_event(c, path, token);
+}
+
+static void tree_request(struct connection *c, struct transaction *t)
+{
+	struct fake_tree *target = t ? t->tree : tree;
+	struct fake_answer a = fake_tree_answer(target, c->hdr.type, c->body, c->hdr.len);
+
+	if (a.error) {
+		reply_error(c, a.error);
+	} else if (a.len > WIRE_PAYLOAD_MAX) {
+		reply_error(c, "E2BIG");
+	} else {
+		reply(c, c->hdr.type, a.body, a.len);
+	}
+	free(a.body);
+	if (!t)
+		fire(tree);
+}
+
+static void handle(struct connection *c)
+{
+	struct transaction *t = transaction_find(c, c->hdr.tx_id);
+
+	if (c->hdr.tx_id && !t) {
+		reply_error(c, "ENOENT");
+		return;
+	}
+	switch (c->hdr.type) {
+	case XS_TRANSACTION_START:
+		if (t)
+			reply_error(c, "EBUSY");
+		else
+			transaction_start(c);
+		break;
+	case XS_TRANSACTION_END:
+		if (t)
+			transaction_end(c, t);
+		else
+			reply_error(c, "ENOENT");
+		break;
+	case XS_WATCH:
+	case XS_UNWATCH:
+		watch_request(c);
+		break;
+	case XS_RESET_WATCHES:
+		forget_state(c);
+		reply(c, c->hdr.type, "OK", sizeof("OK"));
+		break;
+	default:
+		tree_request(c, t);
+	}
+}
+
+/* --- commands ------------------------------------------------------------------------------------ */
+
+static unsigned *fault_count(const char *name)
+{
+	static const struct {
+		const char *name;
+		unsigned *count;
+	} counts[] = {
+		{ "delay", &faults.delay_ms },        { "reorder", &faults.reorder },
+		{ "split", &faults.split },           { "wrong-id", &faults.wrong_id },
+		{ "wrong-type", &faults.wrong_type }, { "oversize", &faults.oversize },
+		{ "garbage", &faults.garbage },       { "half", &faults.half },
+		{ "silent", &faults.silent },         { "twice", &faults.twice },
+		{ "error", &faults.error },           { "lie", &faults.lie },
+	};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		if (!strcmp(counts[i].name, name))
+			return counts[i].count;
+	return NULL;
+}
+
+static void change_tree(uint32_t type, const char *path, const char *value)
+{
+	char body[WIRE_PAYLOAD_MAX + 1];
+	size_t path_size = strlen(path) + 1, value_len = strlen(value);
+
+	memcpy(body, path, path_size);
+	memcpy(body + path_size, value, value_len + 1);
+	free(fake_tree_answer(tree, type, body, path_size + value_len).body);
+	fire(tree);
+}
+
+static void defer(const char *requests, const char *command)
+{
+	struct deferred *d = must(calloc(1, sizeof(*d)));
+
+	d->requests = atoi(requests);
+	d->command = must(strdup(command));
+	TAILQ_INSERT_TAIL(&deferreds, d, link);
+}
+
+/* Returns false for what is no command. */
+static bool obey(const char *line)
+{
+	char name[32] = "", first[WIRE_PAYLOAD_MAX / 2] = "";
+	struct connection *c;
+	const char *rest;
+	unsigned *count;
+	int used = 0;
+
+	/* A name, a word, and the rest of the line. */
+	if (sscanf(line, "%31s %2047s %n", name, first, &used) < 1)
+		return false;
+	rest = used ? line + used : "";
+	count = fault_count(name);
+	if (count) {
+		*count = atoi(first);
+		if (count == &faults.error || count == &faults.lie)
+			snprintf(faults.text, sizeof(faults.text), "%s", rest);
+	} else if (!strcmp(name, "ok")) {
+		faults = (struct faults){ 0 };
+	} else if (!strcmp(name, "event")) {
+		TAILQ_FOREACH(c, &connections, link)
+			send_event(c, first, rest);
+	} else if (!strcmp(name, "set")) {
+		change_tree(XS_WRITE, first, rest);
+	} else if (!strcmp(name, "remove")) {
+		change_tree(XS_RM, first, "");
+	} else if (!strcmp(name, "close")) {
+		end_all();
+	} else if (!strcmp(name, "refuse")) {
+		faults.refuse = !strcmp(first, "on");
+	} else if (!strcmp(name, "after")) {
+		defer(first, rest);
+	} else if (!strcmp(name, "die")) {
+		_exit(0);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void command(const char *line)
+{
+	printf("%s %s\n", obey(line) ? "done" : "unknown", line);
+	fflush(stdout);
+}
+
+/* Carries out what was put off until this request. */
+static void count_request(void)
+{
+	struct deferred *d, *next;
+
+	for (d = TAILQ_FIRST(&deferreds); d; d = next) {
+		next = TAILQ_NEXT(d, link);
+		if (d->requests > 1) {
+			d->requests--;
+			continue;
+		}
+		TAILQ_REMOVE(&deferreds, d, link);
+		command(d->command);
+		free(d->command);
+		free(d);
+	}
+}
+
+static void read_commands(int fd)
+{
+	static char buf[WIRE_PAYLOAD_MAX];
+	static size_t fill;
+	ssize_t n;
+	char *end;
+
+	while ((n = read(fd, buf + fill, sizeof(buf) - 1 - fill)) > 0) {
+		fill += n;
+		buf[fill] = '\0';
+		while ((end = strchr(buf, '\n'))) {
+			*end = '\0';
+			if (*buf)
+				command(buf);
+			fill -= end + 1 - buf;
+			memmove(buf, end + 1, fill + 1);
+		}
+		if (fill == sizeof(buf) - 1)
+			fill = 0;
+	}
+}
+
+/* --- the loop ------------------------------------------------------------------------------------ */
+
+/* Reads at most one message, as a command may end the connection behind it.  Returns false when
+ * the connection ended. */
+static bool receive(struct connection *c)
+{
+	char *to = (char *)&c->hdr + c->got;
+	size_t want = sizeof(c->hdr) - c->got;
+	ssize_t n;
+
+	if (c->got >= sizeof(c->hdr)) {
+		if (c->hdr.len > WIRE_PAYLOAD_MAX)
+			return false;
+		to = c->body + (c->got - sizeof(c->hdr));
+		want = sizeof(c->hdr) + c->hdr.len - c->got;
+	}
+	n = want ? recv(c->fd, to, want, 0) : 0;
+	if (want && n <= 0)
+		return n < 0 && errno == EAGAIN;
+	c->got += n;
+	if (c->got >= sizeof(c->hdr) && c->got == sizeof(c->hdr) + c->hdr.len) {
+		c->got = 0;
+		c->body[c->hdr.len] = '\0';
+		handle(c);
+		count_request();
+	}
+	return true;
+}
+
+/* Sends what is due.  Returns false when the connection ended. */
+static bool transmit(struct connection *c, uint64_t now)
+{
+	struct packet *p;
+	bool last;
+	size_t len;
+	ssize_t n;
+
+	while ((p = TAILQ_FIRST(&c->out)) && p->due_ms <= now) {
+		len = p->len - p->pos;
+		if (faults.split && len > faults.split)
+			len = faults.split;
+		n = send(c->fd, p->data + p->pos, len, MSG_NOSIGNAL);
+		if (n < 0)
+			return errno == EAGAIN;
+		p->pos += n;
+		if (p->pos == p->len) {
+			last = p->last;
+			TAILQ_REMOVE(&c->out, p, link);
+			free(p);
+			if (last)
+				return false;
+		}
+		if (faults.split) {
+			p = TAILQ_FIRST(&c->out);
+			if (p && p->due_ms <= now)
+				p->due_ms = now + 1;
+			break;
+		}
+	}
+	return true;
+}
+
+/* Returns for how long poll() may sleep before something is due on this connection. */
+static int next_due(const struct connection *c, uint64_t now, int timeout)
+{
+	const struct packet *p = TAILQ_FIRST(&c->out);
+	uint64_t due = p ? p->due_ms : UINT64_MAX;
+
+	if (c->held_count && c->held_until_ms < due)
+		due = c->held_until_ms;
+	if (due == UINT64_MAX)
+		return timeout;
+	due = due > now ? due - now : 0;
+	return timeout < 0 || due < (uint64_t)timeout ? (int)due : timeout;
+}
+
+static void serve(struct connection *c, short events, uint64_t now)
+{
+	struct connection *other;
+
+	if (events & (POLLIN | POLLHUP) && !receive(c)) {
+		connection_end(c);
+		return;
+	}
+	/* A command may have ended it. */
+	TAILQ_FOREACH(other, &connections, link)
+		if (other == c)
+			break;
+	if (!other)
+		return;
+	if (c->held_count && c->held_until_ms <= now)
+		release_held(c);
+	if (!transmit(c, now))
+		connection_end(c);
+}
+
+static void loop_once(int listener, int control)
+{
+	struct pollfd fds[2 + CONNECTIONS_MAX] = {
+		{ .fd = connections_count < CONNECTIONS_MAX ? listener : -1, .events = POLLIN },
+		{ .fd = control, .events = POLLIN },
+	};
+	struct connection *order[CONNECTIONS_MAX], *c;
+	uint64_t now = now_ms();
+	int n = 0, timeout = -1;
+
+	TAILQ_FOREACH(c, &connections, link) {
+		order[n] = c;
+		timeout = next_due(c, now, timeout);
+		fds[2 + n++] = (struct pollfd){ .fd = c->fd, .events = POLLIN };
+	}
+	poll(fds, 2 + n, timeout);
+	now = now_ms();
+	for (int i = 0; i < n; i++) {
+		/* Serving one may end others. */
+		TAILQ_FOREACH(c, &connections, link)
+			if (c == order[i])
+				break;
+		if (c)
+			serve(c, fds[2 + i].revents, now);
+	}
+	if (fds[1].revents & POLLIN)
+		read_commands(control);
+	if (fds[0].revents & POLLIN)
+		connection_accept(listener);
+}
+
+static int listen_on(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path))
+		return -1;
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 16) < 0)
+		return -1;
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	int listener, control = -1;
+
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: fakestore SOCKET [CONTROL]\n");
+		return 2;
+	}
+	tree = fake_tree_new();
+	listener = listen_on(argv[1]);
+	if (listener < 0) {
+		perror(argv[1]);
+		return 1;
+	}
+	if (argc == 3) {
+		/* For writing as well, or a FIFO is at its end whenever its writer has closed it. */
+		control = open(argv[2], O_RDWR | O_NONBLOCK | O_CLOEXEC);
+		if (control < 0) {
+			perror(argv[2]);
+			return 1;
+		}
+		read_commands(control);
+		if (lseek(control, 0, SEEK_CUR) >= 0) {
+			close(control);
+			control = -1;
+		}
+	}
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		loop_once(listener, control);
+}

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# What the tests under load share: the counters of a mount, open transactions as the server saw them, and
+# the processes of hold.c. Sourced after functions.sh.
+
+# Both ways to read /dev/fuse, unless the one who runs the test wants one.
+: "${XSFS_TEST_THREADS:=1 4}"
+
+# stat_is NAME VALUE [MOUNT]
+stat_is() {
+	[[ $(stat_of "$1" "${3:-$MNT}") == "$2" ]]
+}
+
+# at_rest: nothing is in flight, and no operation under way but the read that asks.
+at_rest() {
+	stat_is in_flight 0 && stat_is queued 0 && stat_is fuse_operations_now 1
+}
+
+# comes_true SECONDS NAME CMD...: an assertion that CMD succeeds before the time is over.
+comes_true() {
+	local seconds=$1 name=$2
+	shift 2
+	if wait_for "$seconds" "$@"; then
+		ok "$name"
+	else
+		not_ok "$name" "$(timeout 5 cat "$MNT/.xsfs/stats" 2>&1)"
+	fi
+}
+
+# at_least NUMBER MINIMUM NAME and at_most NUMBER MAXIMUM NAME
+at_least() {
+	if ((${1:-0} >= $2)); then
+		ok "$3"
+	else
+		not_ok "$3" "${1:-nothing}, which is less than $2"
+	fi
+}
+
+at_most() {
+	if [[ $1 ]] && (($1 <= $2)); then
+		ok "$3"
+	else
+		not_ok "$3" "${1:-nothing}, which is more than $2"
+	fi
+}
+
+# start_traced: starts the server of for_each_store anew, so that it writes down what it does.
+start_traced() {
+	TRACE=$SERVER_DIR/trace
+	stop_server
+	if [[ $SERVER_KIND == c ]]; then
+		start_server c -T "$TRACE"
+	else
+		start_server o -T "$TRACE" --set access-log-transactions-ops=true \
+			--set access-log-read-ops=true --set access-log-nb-lines=100000000
+	fi
+}
+
+# transactions_open: how many the server of start_traced has, by its trace. xenstored writes a line for
+# each that it drops, for whatever reason.
+transactions_open() {
+	if [[ $SERVER_KIND == c ]]; then
+		echo $(($(grep -c ' TRANSACTION_START ([0-9]' "$TRACE") -
+			$(grep -c '^DESTROY transaction' "$TRACE")))
+	else
+		echo $(($(grep -c ' t start' "$TRACE") - $(grep -c ' t end' "$TRACE")))
+	fi
+}
+
+transactions_seen() {
+	grep -c -e ' TRANSACTION_START ([0-9]' -e ' t start' "$TRACE"
+}
+
+no_transaction_open() {
+	[[ $(transactions_open) == 0 ]]
+}
+
+# cpu_ms PID: the processor time that all its threads have used, in milliseconds.
+cpu_ms() {
+	cat "/proc/$1/task/"*/schedstat | awk '{ ns += $1 } END { printf "%d\n", ns / 1000000 }'
+}
+
+# hold_start RENAMERS UNLINKERS READERS: starts hold.c below the mount and waits until it is at work.
+hold_start() {
+	local answer
+	coproc HOLD { exec "$BUILD/tests/hold" "$MNT/hold" "$@" 2>&1; }
+	PIDS+=("$HOLD_PID")
+	read -r -t "$XSFS_TEST_PATIENCE" answer <&"${HOLD[0]}"
+	[[ $answer == ready ]] || { note "hold: $answer"; return 1; }
+}
+
+# hold_say COMMAND...: sets ANSWER.
+hold_say() {
+	printf '%s\n' "$*" >&"${HOLD[1]}"
+	ANSWER='no answer'
+	read -r -t "$XSFS_TEST_PATIENCE" ANSWER <&"${HOLD[0]}" || true
+}
+
+# of_answer NAME: a number of ANSWER.
+of_answer() {
+	sed -n "s/.*\\b$1 \\([0-9]*\\).*/\\1/p" <<<"$ANSWER"
+}
+
+# hold_inside NUMBER...: whether so many renamers, unlinkers and readers are inside of their system call.
+hold_inside() {
+	local inside
+	hold_say blocked
+	read -r -a inside <<<"$ANSWER"
+	((inside[0] >= $1 && inside[1] >= $2 && inside[2] >= $3))
+}
