@@ -33,6 +33,17 @@ static char *key_new(const struct inode *parent, const char *name, enum inode_ki
 	return key;
 }
 
+/* An answer that is younger than this may not have reached the kernel's caches yet. */
+#define SETTLED_MS 20
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * UINT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
 static void drop_listing_locked(struct inodes *t, struct inode *inode)
 {
 	if (!inode->listing)
@@ -291,6 +302,7 @@ void inode_remember(struct inodes *t, struct inode *inode)
 {
 	pthread_mutex_lock(&t->lock);
 	inode->nlookup++;
+	inode->answered_ms = now_ms();
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -406,6 +418,16 @@ unsigned inode_changes(struct inodes *t, const struct inode *inode)
 	return changes;
 }
 
+bool inodes_any_pending(struct inodes *t)
+{
+	bool pending;
+
+	pthread_mutex_lock(&t->lock);
+	pending = t->pending > 0;
+	pthread_mutex_unlock(&t->lock);
+	return pending;
+}
+
 void inode_for_each_pending(struct inodes *t, const struct inode *parent,
 			    void (*fn)(void *arg, const char *name), void *arg)
 {
@@ -489,6 +511,26 @@ int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 
 /* ---- changes ---- */
 
+static void set_stale_locked(struct inodes *t, struct inode *inode)
+{
+	if (!t->track_stale || !inode->nlookup || !inode->hashed)
+		return;
+	if (now_ms() - inode->answered_ms < SETTLED_MS)
+		inode->stale_twice = true;
+	if (inode->stale_queued)
+		return;
+	inode->stale_queued = true;
+	inode->refs++;
+	TAILQ_INSERT_TAIL(&t->stale, inode, stale_link);
+}
+
+void inode_set_stale(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	set_stale_locked(t, inode);
+	pthread_mutex_unlock(&t->lock);
+}
+
 /* A node of which an event told; `inode` stands for it. */
 static void touch_locked(struct inodes *t, struct inode *inode, const struct timespec *now,
 			 struct wakeups *wakeups)
@@ -500,11 +542,7 @@ static void touch_locked(struct inodes *t, struct inode *inode, const struct tim
 	drop_listing_locked(t, inode);
 	LIST_FOREACH(handle, &inode->pollers, poll_link)
 		handle_take_poll(handle, wakeups);
-	if (t->track_stale && inode->nlookup && !inode->stale_queued && inode->hashed) {
-		inode->stale_queued = true;
-		inode->refs++;
-		TAILQ_INSERT_TAIL(&t->stale, inode, stale_link);
-	}
+	set_stale_locked(t, inode);
 }
 
 /* The next inode of a subtree in preorder, or NULL behind the last. */
@@ -638,19 +676,19 @@ void inode_wrote(struct inodes *t, struct inode *inode)
 
 uint64_t inode_events(struct inodes *t, const struct inode *inode)
 {
-	uint64_t changes;
+	uint64_t events;
 
 	pthread_mutex_lock(&t->lock);
-	changes = inode->events;
+	events = inode->events;
 	pthread_mutex_unlock(&t->lock);
-	return changes;
+	return events;
 }
 
-void inode_looked(struct inodes *t, struct inode *inode, uint64_t changes, bool gone)
+void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool gone)
 {
 	pthread_mutex_lock(&t->lock);
-	if (changes >= inode->looked_at) {
-		inode->looked_at = changes;
+	if (events >= inode->looked_at) {
+		inode->looked_at = events;
 		inode->gone = gone;
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -695,7 +733,8 @@ struct listing *inode_get_listing(struct inodes *t, struct inode *inode)
 	return listing;
 }
 
-struct inode *inode_take_stale(struct inodes *t, uint64_t *parent, char *name, size_t size)
+struct inode *inode_take_stale(struct inodes *t, uint64_t *parent, char *name, size_t size,
+			       bool *twice)
 {
 	struct inode *inode;
 
@@ -704,6 +743,8 @@ struct inode *inode_take_stale(struct inodes *t, uint64_t *parent, char *name, s
 	if (inode) {
 		TAILQ_REMOVE(&t->stale, inode, stale_link);
 		inode->stale_queued = false;
+		*twice = inode->stale_twice;
+		inode->stale_twice = false;
 		*parent = inode->parent ? inode->parent->nodeid : 0;
 		snprintf(name, size, "%s", inode->name);
 	}

@@ -78,6 +78,8 @@ struct inode {
 	struct cover_ref *cover;    /* poll.c: a watch for this path alone */
 	struct listing *listing;    /* the names in it, while they are known to be right */
 	TAILQ_ENTRY(inode) listing_link;
+	uint64_t answered_ms;       /* CLOCK_MONOTONIC: when the kernel was last told of it */
+	bool stale_twice;           /* it may not have taken that in yet when it is told again */
 	bool stale_queued;          /* the kernel is to be told; with a reference */
 	TAILQ_ENTRY(inode) stale_link;
 
@@ -171,6 +173,9 @@ void inode_changed(struct inodes *t, struct inode *inode);
 /* Returns how often that happened. */
 unsigned inode_changes(struct inodes *t, const struct inode *inode);
 
+/* Returns whether any file is pending. */
+bool inodes_any_pending(struct inodes *t);
+
 /* Calls `fn` with the name of each file in `parent` that is pending, under the lock. */
 void inode_for_each_pending(struct inodes *t, const struct inode *parent,
 			    void (*fn)(void *arg, const char *name), void *arg);
@@ -195,11 +200,11 @@ void wakeups_notify(struct wakeups *wakeups);
 /* This mount wrote the value of a directory's node: the event of that is no news about its kind. */
 void inode_wrote(struct inodes *t, struct inode *inode);
 
-/* Returns the number of changes noted so far. */
+/* Returns the number of events noted so far. */
 uint64_t inode_events(struct inodes *t, const struct inode *inode);
 
-/* The store was asked after `changes` had been read: the node was there, or not. */
-void inode_looked(struct inodes *t, struct inode *inode, uint64_t changes, bool gone);
+/* The store was asked after inode_events() had said `events`: the node was there, or not. */
+void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool gone);
 
 /* Returns when the last change was noted, or 0. */
 struct timespec inode_changed_at(struct inodes *t, const struct inode *inode);
@@ -210,9 +215,14 @@ void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *li
 /* Returns the names in a directory with a reference, or NULL if they are not known to be right. */
 struct listing *inode_get_listing(struct inodes *t, struct inode *inode);
 
+/* The kernel has something to forget about an inode.  See notifier_wake(). */
+void inode_set_stale(struct inodes *t, struct inode *inode);
+
 /* Takes an inode of which the kernel's knowledge is stale, with a reference, or returns NULL.
- * *parent and `name` (FUSE's longest name) say where it is. */
-struct inode *inode_take_stale(struct inodes *t, uint64_t *parent, char *name, size_t size);
+ * *parent and `name` (FUSE's longest name) say where it is; *twice: an answer may just be on its
+ * way into the kernel, so that telling once may be too early. */
+struct inode *inode_take_stale(struct inodes *t, uint64_t *parent, char *name, size_t size,
+			       bool *twice);
 
 /*
  * The node moved: whatever inodes it had move with it, and what stood at the new place can no

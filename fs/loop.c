@@ -42,17 +42,33 @@ static bool ended(struct fs *fs)
 	return atomic_load(&fs->stop) || fuse_session_exited(fs->se);
 }
 
+/* Returns the time that the machine was suspended, in seconds since it was started. */
+static time_t suspended(void)
+{
+	struct timespec boot, running;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_MONOTONIC, &running);
+	return boot.tv_sec - running.tv_sec;
+}
+
 /* Sleeps until something happens, and runs the callbacks of the caller's descriptors. */
 static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 {
 	struct pollfd fds[1 + EXTRA_MAX + CHAN_POLLFDS];
+	time_t before = suspended();
 	unsigned n = 0;
+	int ready;
 
 	fds[n++] = (struct pollfd){ .fd = fuse_session_fd(fs->se), .events = POLLIN };
 	for (unsigned i = 0; i < n_extra; i++)
 		fds[n++] = (struct pollfd){ .fd = extra[i].fd, .events = POLLIN };
 	n += chan_pollfds(fs->chan, fds + n);
-	if (poll(fds, n, chan_timeout(fs->chan)) <= 0)
+	ready = poll(fds, n, chan_timeout(fs->chan));
+	/* The two clocks are read one after the other: a second is within the error. */
+	if (suspended() > before + 1)
+		event_resync(fs);
+	if (ready <= 0)
 		return;
 	for (unsigned i = 0; i < n_extra; i++)
 		if (fds[1 + i].revents)

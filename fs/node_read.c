@@ -11,6 +11,7 @@
 #include "fs/dir.h"
 #include "fs/listing.h"
 #include "fs/node.h"
+#include "fs/notifier.h"
 #include "fs/poll.h"
 #include "fs/special.h"
 #include "fs/text.h"
@@ -184,6 +185,13 @@ void node_lookup(struct op *op)
 
 /* ---- getattr ---- */
 
+/* The kernel still has a name for what is gone: it is to look again. */
+static void forget_name(struct op *op)
+{
+	inode_set_stale(&op->fs->inodes, op->inode);
+	notifier_wake(op->fs);
+}
+
 static void getattr_dir(struct op *op)
 {
 	struct fs *fs = op->fs;
@@ -191,8 +199,10 @@ static void getattr_dir(struct op *op)
 	struct stat st;
 
 	/* The root of the mount stays, whatever happens to its node. */
-	if (err == -ENOENT && !op->inode->view_root)
+	if (err == -ENOENT && !op->inode->view_root) {
 		inode_set_sticky(&fs->inodes, op->inode, false);
+		forget_name(op);
+	}
 	if (err && err != -EACCES && !(err == -ENOENT && op->inode->view_root)) {
 		op_reply_error(op, err);
 		return;
@@ -216,6 +226,8 @@ static void getattr_leaf(struct op *op)
 	if (!err && (facts.has_children || !facts.readable) &&
 	    !inode_is_open(&fs->inodes, op->inode))
 		err = -ESTALE;
+	if (err == -ENOENT || err == -ESTALE)
+		forget_name(op);
 	if (err) {
 		op_reply_error(op, err);
 		return;
@@ -439,11 +451,15 @@ static void remember_listing(struct op *op, struct listing *listing)
 	struct fs *fs = op->fs;
 	char path[PATH_SIZE];
 
-	if (!fs->notifier || op->inode->view->tx_id || fs->inodes.pending ||
+	if (!fs->notifier || op->inode->view->tx_id || inodes_any_pending(&fs->inodes) ||
 	    inode_path(&fs->inodes, op->inode, NULL, path))
 		return;
-	if (cover_has(fs, path) && !event_since(fs, op->seq, path) && !listing_sort(listing))
-		inode_set_listing(&fs->inodes, op->inode, listing);
+	if (!cover_has(fs, path) || listing_sort(listing))
+		return;
+	/* First kept, then checked: an event between the two drops it, or is seen. */
+	inode_set_listing(&fs->inodes, op->inode, listing);
+	if (event_since(fs, op->seq, path))
+		inode_set_listing(&fs->inodes, op->inode, NULL);
 }
 
 /* The names from the store are there: adds ours, and answers what asked for them. */

@@ -467,9 +467,10 @@ void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
 
 	op_disarm(op);
 	log_op(op, 0);
-	fill_entry(op, &entry, inode, attr);
-	/* Counted before the kernel can answer with a FORGET. */
+	/* Counted before the kernel can answer with a FORGET, and before it is decided for how long
+	 * it may believe this: from here on an event finds the inode. */
 	inode_remember(&op->fs->inodes, inode);
+	fill_entry(op, &entry, inode, attr);
 	if (fuse_reply_entry(op->req, &entry) < 0)
 		inode_forget(&op->fs->inodes, entry.ino, 1);
 	op_end(op);
@@ -490,9 +491,9 @@ void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr
 
 	op_disarm(op);
 	log_op(op, 0);
+	inode_remember(&fs->inodes, inode);
 	fill_entry(op, &entry, inode, attr);
 	fill_open(&op->fi, handle);
-	inode_remember(&fs->inodes, inode);
 	if (fuse_reply_create(op->req, &entry, &op->fi) < 0) {
 		inode_forget(&fs->inodes, entry.ino, 1);
 		handle_free(fs, handle);
