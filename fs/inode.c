@@ -694,6 +694,23 @@ void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool g
 	pthread_mutex_unlock(&t->lock);
 }
 
+void inode_confirm(struct inodes *t, struct inode *inode, uint64_t events)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->confirmed = events;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_confirmed(struct inodes *t, const struct inode *inode)
+{
+	bool confirmed;
+
+	pthread_mutex_lock(&t->lock);
+	confirmed = inode->confirmed == inode->events && inode->hashed;
+	pthread_mutex_unlock(&t->lock);
+	return confirmed;
+}
+
 struct timespec inode_changed_at(struct inodes *t, const struct inode *inode)
 {
 	struct timespec at;

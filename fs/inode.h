@@ -71,6 +71,7 @@ struct inode {
 	/* What events told, see event.h. */
 	uint64_t events;            /* counts events that concern it; starts at 1 */
 	uint64_t looked_at;         /* `events` when the store was last asked for it by a poll */
+	uint64_t confirmed;         /* `events` when a lookup last found it there; 0: since unknown */
 	bool gone;                  /* the store said so then, or when it was read */
 	struct timespec changed_at; /* 0: not since it is known */
 	unsigned own_writes;        /* our own writes whose events are to come */
@@ -205,6 +206,11 @@ uint64_t inode_events(struct inodes *t, const struct inode *inode);
 
 /* The store was asked after inode_events() had said `events`: the node was there, or not. */
 void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool gone);
+
+/* The node was found after inode_events() had said `events` (0: take that back).
+ * inode_is_confirmed() returns whether that was so and no event has come since. */
+void inode_confirm(struct inodes *t, struct inode *inode, uint64_t events);
+bool inode_is_confirmed(struct inodes *t, const struct inode *inode);
 
 /* Returns when the last change was noted, or 0. */
 struct timespec inode_changed_at(struct inodes *t, const struct inode *inode);

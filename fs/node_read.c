@@ -107,6 +107,19 @@ static bool found_is_dir(struct op *op, const struct node_facts *facts, const ch
 	       stays_dir(op, path);
 }
 
+/* Remembers that a directory is there, for as long as no event comes: the kernel asks again and
+ * again, as each listing makes it forget the time of access. */
+static void confirm_dir(struct op *op, struct inode *dir, const char *path)
+{
+	struct fs *fs = op->fs;
+
+	if (!fs->notifier || dir->view->tx_id || !cover_has(fs, path))
+		return;
+	inode_confirm(&fs->inodes, dir, inode_events(&fs->inodes, dir));
+	if (event_since(fs, op->seq, path))
+		inode_confirm(&fs->inodes, dir, 0);
+}
+
 /* The store has no such node.  A file that was created here and not yet written is shown. */
 static void lookup_missing(struct op *op, const char *path, int err)
 {
@@ -157,6 +170,8 @@ static void lookup_done(struct op *op)
 	if (dir) {
 		/* From now on the kernel has it as a directory, and `rm -r` relies on that. */
 		inode_set_sticky(&fs->inodes, inode, facts.readable);
+		if (facts.readable)
+			confirm_dir(op, inode, path);
 		node_attr_dir(fs, facts.readable, &st);
 	} else {
 		node_attr_file(fs, text_size(fs->config.format, facts.value_len), &st);
@@ -196,6 +211,7 @@ static void getattr_dir(struct op *op)
 {
 	struct fs *fs = op->fs;
 	int err = op_call_error(op, 0);
+	char path[PATH_SIZE];
 	struct stat st;
 
 	/* The root of the mount stays, whatever happens to its node. */
@@ -207,6 +223,8 @@ static void getattr_dir(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
+	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path))
+		confirm_dir(op, op->inode, path);
 	node_attr_dir(fs, err != -EACCES, &st);
 	op_reply_attr(op, &st);
 }
@@ -245,6 +263,11 @@ void node_getattr(struct op *op)
 
 	if (op->handle && handle_is_empty_due(op->fs, op->handle)) {
 		node_attr_file(op->fs, 0, &st);
+		op_reply_attr(op, &st);
+		return;
+	}
+	if (op->inode->kind == INODE_DIR && inode_is_confirmed(&op->fs->inodes, op->inode)) {
+		node_attr_dir(op->fs, true, &st);
 		op_reply_attr(op, &st);
 		return;
 	}
