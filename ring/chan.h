@@ -73,7 +73,7 @@ struct chan_stats {
 	uint64_t eagain;       /* of these, TRANSACTION_ENDs that conflicted */
 	uint64_t abandoned;    /* given up while on the wire */
 	uint64_t timeouts;     /* of these, by their deadline */
-	uint64_t late_replies; /* swallowed */
+	uint64_t late_replies; /* to these, swallowed */
 	uint64_t unknown_replies;
 	uint64_t events;
 	uint64_t reconnects;

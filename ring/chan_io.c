@@ -172,6 +172,7 @@ static int make_end(struct chan *chan, const char *body, size_t len, struct requ
 	memcpy((*end)->payload, "F", sizeof("F"));
 	(*end)->state = REQUEST_DONE;
 	(*end)->abandoned = true;
+	(*end)->channels_own = true;
 	(*end)->submitted_ns = chan_now();
 	return 0;
 }
@@ -187,7 +188,7 @@ static int swallow_reply(struct chan *chan)
 	    make_end(chan, rx->body ? rx->body : rx->scratch, rx->hdr.len, &end))
 		return -ENOMEM;
 	pthread_mutex_lock(&chan->lock);
-	chan->counters.late_replies++;
+	chan->counters.late_replies += !req->channels_own;
 	chan_retire_locked(chan, req);
 	if (end) {
 		chan->counters.requests[XS_TRANSACTION_END]++;

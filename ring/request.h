@@ -51,6 +51,7 @@ struct request {
 	/* The channel's, under its lock. */
 	enum request_state state;
 	bool abandoned;
+	bool channels_own; /* nobody ever waited for it */
 	bool has_deadline;
 	unsigned slot;
 	uint64_t submitted_ns;

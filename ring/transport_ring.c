@@ -49,15 +49,19 @@
 #define DOM0_PAGE "/proc/xen/xsd_kva"
 
 /*
- * How long to look whether the server goes on without a signal, in nanoseconds: about one turn of
- * its loop.  A signal costs either side more when the server is awake, which the looks find out:
- * a vain one takes as much trust as GLANCE_PENALTY others give, and with none left only one in
- * GLANCE_RETRY_EVERY is tried.
+ * How long to look whether the server goes on: without a signal, about one turn of its loop; after
+ * one, about the time in which it wakes up.  Where that happens, the looks save signals and sleeps,
+ * which cost either side more; a vain one takes as much trust as GLANCE_PENALTY others give, and
+ * with none left only one in GLANCE_RETRY_EVERY is tried.
  */
-#define GLANCE_NS 1500
+#define GLANCE_AWAKE_NS 1500
+#define GLANCE_WAKING_NS 8000
 #define GLANCE_TRUST_MAX 16
 #define GLANCE_PENALTY 2
 #define GLANCE_RETRY_EVERY 32
+
+/* What is received at a time: the long replies to a batch of requests. */
+#define RECV_SIZE 32768
 
 /* Of the shared page, on every architecture that Xen runs on. */
 #define XEN_PAGE_SIZE 4096
@@ -71,8 +75,9 @@ enum ring_state {
 	RING_CONNECTED,
 };
 
-/* How well looking before signalling paid lately, in one direction; its user's alone. */
+/* How well looking for the server paid lately, in one situation; its user's alone. */
 struct glance {
+	unsigned ns; /* how long to look at the most */
 	unsigned trust;
 	unsigned skipped; /* opportunities since the last look */
 };
@@ -90,11 +95,11 @@ struct transport_ring {
 	bool masked;
 	bool reconnection; /* the server offers XENSTORE_SERVER_FEATURE_RECONNECTION */
 	int64_t quiet_since, quiet_start;
-	struct glance recv_glance;
+	struct glance recv_awake, recv_running, recv_waking;
 	size_t pos, fill; /* buf[pos] to buf[fill] is received and not yet given */
-	char buf[XENSTORE_RING_SIZE];
+	char *buf;
 
-	struct glance send_glance; /* the sender's, of whom there is one at a time */
+	struct glance send_awake; /* the sender's, of whom there is one at a time */
 
 	/* Something was sent or received since the server was last signalled. */
 	atomic_bool unsignalled;
@@ -151,7 +156,7 @@ static bool ring_is_awake(const struct transport_ring *r, struct glance *glance,
 	if (!glance->trust && ++glance->skipped < GLANCE_RETRY_EVERY)
 		return false;
 	glance->skipped = 0;
-	until = now_ns() + GLANCE_NS;
+	until = now_ns() + glance->ns;
 	do {
 		if (!seen(r->page, n))
 			continue;
@@ -343,29 +348,41 @@ static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcn
 			break;
 	}
 	if (notify)
-		notify = !ring_is_awake(r, &r->send_glance, page_sent_is_seen, unseen);
+		notify = !ring_is_awake(r, &r->send_awake, page_sent_is_seen, unseen);
 	if (sent)
 		ring_progress(r, notify);
 	return sent;
 }
 
 /*
- * Empties the ring into the buffer, all at once: a reply longer than the ring would keep the server
- * waiting for room otherwise, sixteen bytes of it after each header.  Returns what recv() does.
+ * Fills the empty buffer, from a server that writes long replies as long as it keeps up: it would
+ * fall asleep over the full ring while we look after the first of them, and each ring-full would
+ * cost a wake-up.  Returns what recv() does.
  */
 static ssize_t ring_fill(struct transport_ring *r)
 {
-	bool notify = false;
-	ssize_t n = page_recv(r->page, r->buf, sizeof(r->buf), &notify);
+	struct glance *glance = &r->recv_awake;
+	size_t fill = 0;
+	bool full, awake;
+	ssize_t n;
 
-	if (n <= 0)
+	do {
+		full = false;
+		n = page_recv(r->page, r->buf + fill, RECV_SIZE - fill, &full);
+		if (n <= 0)
+			break;
+		fill += n;
+		awake = full && ring_is_awake(r, glance, page_room_is_seen, n);
+		ring_progress(r, full && !awake);
+		/* Once it runs it is likely to go on, which tells nothing of the next time. */
+		glance = &r->recv_running;
+	} while (full && fill < RECV_SIZE &&
+		 (awake || ring_is_awake(r, &r->recv_waking, page_room_is_seen, n)));
+	if (!fill)
 		return n;
 	r->pos = 0;
-	r->fill = n;
-	if (notify)
-		notify = !ring_is_awake(r, &r->recv_glance, page_room_is_seen, n);
-	ring_progress(r, notify);
-	return n;
+	r->fill = fill;
+	return fill;
 }
 
 static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
@@ -472,6 +489,7 @@ static void ring_free(struct transport *t)
 		munmap(r->page, XEN_PAGE_SIZE);
 	if (r->fmem)
 		xenforeignmemory_close(r->fmem);
+	free(r->buf);
 	free(r);
 }
 
@@ -559,6 +577,13 @@ int transport_ring_new(struct transport **out, const struct ring_params *params,
 	/* Until connect() has seen the server's features. */
 	r->transport.no_reconnect = true;
 	r->log = log;
+	r->send_awake.ns = r->recv_awake.ns = GLANCE_AWAKE_NS;
+	r->recv_running.ns = r->recv_waking.ns = GLANCE_WAKING_NS;
+	r->buf = malloc(RECV_SIZE);
+	if (!r->buf) {
+		ring_free(&r->transport);
+		return -ENOMEM;
+	}
 	if (!params->domid && !params->gfn)
 		err = page_map_file(r);
 	else

@@ -177,6 +177,7 @@ static void reply(struct connection *c, uint32_t type, const void *body, size_t 
 		body = faults.text;
 		len = strlen(faults.text) + 1;
 	} else if (spend(&faults.lie)) {
+		hdr.type = c->hdr.type;
 		body = faults.text;
 		len = strlen(faults.text);
 	}

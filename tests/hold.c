@@ -53,7 +53,8 @@ struct child {
 static struct child children[CHILDREN_MAX];
 static unsigned counts[KINDS], total;
 static const char *dir;
-static int go[2]; /* a byte for each read */
+static int go[2];      /* a byte for each read */
+static int working[2]; /* a byte from each child that is at work */
 static atomic_bool *stop;
 
 static unsigned long now_us(void)
@@ -89,6 +90,12 @@ static void __attribute__((noreturn)) end_with(int error)
 	_exit(STATUS_OTHER);
 }
 
+static void is_working(void)
+{
+	if (write(working[1], "w", 1) != 1)
+		end_with(errno);
+}
+
 static void path_make(char *path, unsigned id, const char *name)
 {
 	snprintf(path, 512, "%s/h%u/%s", dir, id, name);
@@ -113,9 +120,12 @@ static void rename_always(unsigned id)
 
 	path_make(a, id, "a");
 	path_make(b, id, "b");
-	while (!atomic_load(stop))
+	for (bool first = true; !atomic_load(stop); first = false) {
 		if (rename(a, b) || rename(b, a))
 			end_with(errno);
+		if (first)
+			is_working();
+	}
 }
 
 static void unlink_always(unsigned id)
@@ -124,12 +134,14 @@ static void unlink_always(unsigned id)
 	int err;
 
 	path_make(a, id, "a");
-	while (!atomic_load(stop)) {
+	for (bool first = true; !atomic_load(stop); first = false) {
 		err = file_write(a, "to be removed\n");
 		if (err)
 			end_with(-err);
 		if (unlink(a))
 			end_with(errno);
+		if (first)
+			is_working();
 	}
 }
 
@@ -144,6 +156,7 @@ static void read_when_told(unsigned id)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		end_with(errno);
+	is_working();
 	while ((n = read(go[0], &byte, 1)) == 1) {
 		n = pread(fd, text, sizeof(text), 0);
 		if (n < 0)
@@ -164,6 +177,7 @@ static void __attribute__((noreturn)) child_run(unsigned id)
 
 	sigaction(SIGINT, &action, NULL);
 	close(go[1]);
+	close(working[0]);
 	if (children[id].kind == RENAMER)
 		rename_always(id);
 	else if (children[id].kind == UNLINKER)
@@ -193,6 +207,7 @@ static int prepare(unsigned id)
 
 static int start(void)
 {
+	char byte;
 	int err = 0;
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
@@ -208,6 +223,10 @@ static int start(void)
 		if (children[id].pid < 0)
 			err = -errno;
 	}
+	close(working[1]);
+	for (unsigned i = 0; i < total && !err; i++)
+		if (read(working[0], &byte, 1) != 1)
+			err = -ECHILD;
 	return err;
 }
 
@@ -364,7 +383,8 @@ int main(int argc, char **argv)
 	for (int kind = 0; kind < KINDS; kind++)
 		total += counts[kind] = atoi(argv[2 + kind]);
 	stop = mmap(NULL, sizeof(*stop), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (total > CHILDREN_MAX || stop == MAP_FAILED || pipe2(go, O_CLOEXEC))
+	if (total > CHILDREN_MAX || stop == MAP_FAILED || pipe2(go, O_CLOEXEC) ||
+	    pipe2(working, O_CLOEXEC))
 		return 2;
 	setlinebuf(stdout);
 	err = start();

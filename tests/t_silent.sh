@@ -48,7 +48,7 @@ speaks_again() {
 	at_least "$(stat_of abandoned)" 1 "$1: there were such"
 	comes_true 5 "$1: no transaction is left open" no_transaction_open
 	at_least "$(transactions_seen)" 50 "$1: of many"
-	comes_true 5 "$1: no file is left open" stat_is open_files 0
+	comes_true 5 "$1: no file is left open" stat_is open_files "$OPEN_AT_REST"
 	is "$(stat_of reconnects)$(stat_of unknown_replies)$(stat_of timeouts)" 000 \
 		"$1: the connection was never lost or confused"
 }
@@ -58,6 +58,7 @@ test_killed() {
 	for threads in $XSFS_TEST_THREADS; do
 		start_traced
 		mount_xsfs "$STORE" -o "threads=$threads"
+		OPEN_AT_REST=$(stat_of open_files)
 		name="threads=$threads, SIGKILL"
 
 		hold_start $RENAMERS $UNLINKERS $READERS
@@ -103,6 +104,14 @@ test_killed() {
 	done
 }
 
+# another_server: after a mount that ended while its ring was full, xenstored has half a request, and takes
+# the beginning of the next owner's first for the rest of it.
+another_server() {
+	kill -s CONT "$SERVER_PID"
+	stop_server
+	start_server "$SERVER_KIND"
+}
+
 # In good order and at once, whoever waits.
 test_ended() {
 	local threads begin status
@@ -123,7 +132,7 @@ test_ended() {
 		is "$(($(of_answer eio) + $(of_answer notconn)))" 70 \
 			"threads=$threads, SIGTERM: who waited gets an error"
 		is "$(mounted "$MNT" && echo mounted)" '' "threads=$threads, SIGTERM: it is unmounted"
-		kill -s CONT "$SERVER_PID"
+		another_server
 
 		# Nobody holds the mount any more, but their requests are still on the wire.
 		mount_xsfs "$STORE" -o "threads=$threads"
@@ -139,7 +148,7 @@ test_ended() {
 		umount_xsfs || status=$?
 		at_most $((${EPOCHREALTIME/[.,]/} - begin)) 1000000 "threads=$threads, umount: at once"
 		is "$status" 0 "threads=$threads, umount: status 0"
-		kill -s CONT "$SERVER_PID"
+		another_server
 
 		# umount -f takes it from under them.
 		mount_xsfs "$STORE" -o "threads=$threads"
@@ -155,7 +164,7 @@ test_ended() {
 		status=0
 		wait "$MOUNT_PID" || status=$?
 		is "$status" 0 "threads=$threads, umount -f: status 0"
-		kill -s CONT "$SERVER_PID"
+		another_server
 	done
 }
 

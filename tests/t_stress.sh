@@ -3,22 +3,12 @@
 # Many processes read, write, create, rename and remove through two mounts of one store, while the
 # xenstore-* commands do the same: no write is lost, no value is wrong, nothing fails.
 . "${0%/*}/functions.sh"
+. "${0%/*}/load.sh"
 requires xenstore-read xenstore-write xenstore-rm xenstore-list "$BUILD/tests/stress"
 
 # Under each server and transport; XSFS_STRESS_SECONDS=60 is the full minute.
 : "${XSFS_STRESS_SECONDS:=15}"
 [[ -z $XSFS_TEST_QUICK ]] || XSFS_STRESS_SECONDS=4
-: "${XSFS_TEST_THREADS:=1 4}"
-
-# stat_of NAME [MOUNT]: a line of `.xsfs/stats`.
-stat_of() {
-	awk -v name="$1" '$1 == name { print $2 }' "${2:-$MNT}/.xsfs/stats"
-}
-
-at_rest() {
-	[[ $(stat_of in_flight) == 0 && $(stat_of queued) == 0 && $(stat_of open_files) == 0 &&
-		$(stat_of fuse_operations_now) == 1 ]]
-}
 
 # run_stress THREADS SECONDS
 run_stress() {

@@ -164,6 +164,8 @@ static void abandoned_before_its_first_byte(void **state)
 	chan_submit_all(fx->chan, reqs, 3);
 	chan_abandon(fx->chan, b->req, -EINTR);
 	assert_int_equal(b->error, -EINTR);
+	/* Its issuer can tell that it never was on the wire. */
+	assert_int_equal(b->req->msg.req_id, 0);
 	assert_int_equal(stats(fx).in_flight, 2);
 	fake_store_room(fx->store, SIZE_MAX);
 	pump(fx);
@@ -347,7 +349,12 @@ static void expired_start_is_ended(void **state)
 	wait_done(fx, start);
 	msg = take(fx, XS_TRANSACTION_START, "");
 	answer(fx, &msg, "5");
-	take(fx, XS_TRANSACTION_END, "F");
+	msg = take(fx, XS_TRANSACTION_END, "F");
+	answer(fx, &msg, "OK");
+	assert_int_equal(stats(fx).in_flight, 0);
+	/* One was abandoned, and its reply was late; the END is the channel's own. */
+	assert_int_equal(stats(fx).abandoned, 1);
+	assert_int_equal(stats(fx).late_replies, 1);
 }
 
 static void refused_start_needs_no_end(void **state)

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# A large tree, copied in and out with tar and cp: values, values of directories and permissions are the same
+# afterwards, and rm -r leaves nothing.
+. "${0%/*}/functions.sh"
+requires python3 tar xenstore-ls
+
+cat >"$SCRATCH/populate.py" <<'END'
+import sys
+from store_client import *
+keys = int(sys.argv[1])
+store = Store()
+values = [b'', b'one line', b'two\nlines', b'a newline\n', b'\n', bytes(range(256)), b'x' * 1500]
+perms = [b'n0\0', b'n0\0r5\0', b'n5\0r0\0b7\0', b'b0\0']
+made = 0
+for i in range(keys // 100):
+    directory = f'/src/d{i % 10}/e{i}'
+    for j in range(100 - (i % 3 > 0)):
+        path = f'{directory}/k_{j}-@{j}'
+        store.write(path, values[(i + j) % len(values)] + b'%d' % j * (j % 2))
+        store.call(SET_PERMS, path.encode() + b'\0' + perms[(i * j) % len(perms)])
+        made += 1
+    if i % 3 > 0:
+        store.write(directory, values[i % len(values)] + b'own')
+        made += 1
+    store.call(SET_PERMS, directory.encode() + b'\0' + perms[i % len(perms)])
+check(made, keys, 'keys with values')
+END
+
+# dump PATH: the subtree as the store has it, under the name /.
+dump() {
+	xs ls -fp "$1" | sed "s:^$1/:/:" | sort
+}
+
+same_tree() {
+	dump "$1" >"$SCRATCH/dump"
+	same "$SCRATCH/dump" "$SCRATCH/src.dump" "$2"
+	is "$(value "$1/d1/e1")" "$(value /src/d1/e1)" "$2: a directory's value"
+	is "$(perms "$MNT$1/d2/e2")" "$(perms "$MNT/src/d2/e2")" "$2: a directory's permissions"
+}
+
+archive() {
+	tar -C "$1" --xattrs --xattrs-include='user.xenstore.perms' --sort=name -cf "$2" .
+}
+
+test_copy() {
+	local keys=10000
+	[[ -z $XSFS_TEST_QUICK ]] || keys=1000
+	"$XSLOOP" domain "$SERVER_DIR" 5 4705
+	checked python3 "$SCRATCH/populate.py" "$keys"
+	dump /src >"$SCRATCH/src.dump"
+	mount_xsfs "$STORE"
+	succeeds "tar out: $keys keys" archive "$MNT/src" "$SCRATCH/src.tar"
+	is "$(tar -tf "$SCRATCH/src.tar" | grep -vc '/$')" "$keys" 'every value is a file in the archive'
+	mkdir "$MNT/in"
+	succeeds 'tar in' tar -C "$MNT/in" --xattrs --xattrs-include='user.xenstore.perms' -xf "$SCRATCH/src.tar"
+	same_tree /in 'tar in'
+	succeeds 'tar out again' archive "$MNT/in" "$SCRATCH/in.tar"
+	same "$SCRATCH/in.tar" "$SCRATCH/src.tar" 'the archives are the same'
+	succeeds 'tar over what is there' tar -C "$MNT/in" --xattrs --xattrs-include='user.xenstore.perms' -xf "$SCRATCH/src.tar"
+	same_tree /in 'tar over what is there'
+	succeeds 'rm -r' rm -r "$MNT/in"
+	absent /in 'rm -r leaves nothing'
+	succeeds 'cp -a' cp -a "$MNT/src" "$MNT/cp"
+	same_tree /cp 'cp -a'
+	is "$(find "$MNT/cp" -type f | wc -l)" "$keys" 'find sees every value'
+	is "$(find "$MNT/cp" -name .value | wc -l)" "$(find "$MNT/src" -name .value | wc -l)" 'and those of directories'
+	succeeds 'rm -rf' rm -rf "$MNT/cp" "$MNT/src"
+	absent /cp 'rm -rf leaves nothing'
+	absent /src 'of the original either'
+	is "$(stat_of reconnects)" 0 'one connection all the time'
+	umount_xsfs
+	rm -f "$SCRATCH"/*.tar
+}
+for_each_store test_copy
