@@ -34,6 +34,8 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	fs->log = config->log;
 	fs->root_view.layout = config->layout;
 	fs->nodes_view.layout = FS_NODES;
+	/* A privileged domain may list everything. */
+	atomic_init(&fs->root_listable, config->privileged ? 1 : -1);
 	clock_gettime(CLOCK_REALTIME, &fs->mounted_at);
 	TAILQ_INIT(&fs->interrupted);
 	pthread_mutex_init(&fs->interrupted_lock, NULL);

@@ -49,6 +49,7 @@ struct fs {
 	struct streams streams;
 	struct notifier *notifier; /* NULL: the kernel caches nothing */
 	bool can_expire;           /* the kernel can be told to ask for a name again */
+	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */
 
 	/* Operations whose caller was interrupted, until the I/O thread deals with them. */
 	pthread_mutex_t interrupted_lock;

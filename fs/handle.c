@@ -115,6 +115,25 @@ void handle_truncate(struct fs *fs, struct handle *handle)
 	pthread_mutex_unlock(&handle->lock);
 }
 
+void handle_set_closing(struct handle *handle)
+{
+	pthread_mutex_lock(&handle->lock);
+	handle->closing = true;
+	pthread_mutex_unlock(&handle->lock);
+}
+
+bool handle_is_last_close(struct handle *handle, uint64_t owner)
+{
+	bool last;
+
+	pthread_mutex_lock(&handle->lock);
+	last = handle->closing || (handle->first_closer && handle->first_closer == owner);
+	if (!handle->first_closer)
+		handle->first_closer = owner;
+	pthread_mutex_unlock(&handle->lock);
+	return last;
+}
+
 void handle_refuse_write(struct handle *handle)
 {
 	pthread_mutex_lock(&handle->lock);

@@ -42,6 +42,8 @@ struct handle {
 	bool empty_due;
 	bool write_refused;
 	unsigned due_since;
+	bool closing;          /* the next close writes it */
+	uint64_t first_closer; /* who closed a descriptor of it first; 0: nobody */
 
 	/* A directory's names. */
 	struct listing *listing;
@@ -80,6 +82,13 @@ void handle_set_content(struct handle *handle, char *content, size_t size);
 
 /* Begins anew: the content is empty and defined by this handle. */
 void handle_truncate(struct fs *fs, struct handle *handle);
+
+/* The next close is to write the empty value that is due. */
+void handle_set_closing(struct handle *handle);
+
+/* A descriptor was closed by `owner` (FUSE's lock owner: a process).  Returns whether that is to
+ * write the empty value; see node_flush(). */
+bool handle_is_last_close(struct handle *handle, uint64_t owner);
 
 /* A write failed. */
 void handle_refuse_write(struct handle *handle);

@@ -36,6 +36,9 @@ static char *key_new(const struct inode *parent, const char *name, enum inode_ki
 /* An answer that is younger than this may not have reached the kernel's caches yet. */
 #define SETTLED_MS 20
 
+/* The event of a write of our own comes with its reply, or shortly after. */
+#define OWN_EVENT_MS 1000
+
 static uint64_t now_ms(void)
 {
 	struct timespec ts;
@@ -569,6 +572,9 @@ static void touch_subtree_locked(struct inodes *t, struct inode *top, const stru
  * and made again, perhaps as something without children: it no longer has to be a directory. */
 static void unstick_locked(struct inode *inode)
 {
+	/* Events are merged, or never sent: what did not come soon will not. */
+	if (now_ms() - inode->own_write_ms > OWN_EVENT_MS)
+		inode->own_writes = 0;
 	if (inode->own_writes > 0)
 		inode->own_writes--;
 	else
@@ -669,8 +675,10 @@ void inode_wrote(struct inodes *t, struct inode *inode)
 	pthread_mutex_lock(&t->lock);
 	if (inode->kind == INODE_SPECIAL)
 		inode = inode->parent;
-	if (inode->kind == INODE_DIR)
+	if (inode->kind == INODE_DIR) {
 		inode->own_writes++;
+		inode->own_write_ms = now_ms();
+	}
 	pthread_mutex_unlock(&t->lock);
 }
 

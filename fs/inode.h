@@ -74,7 +74,8 @@ struct inode {
 	uint64_t confirmed;         /* `events` when a lookup last found it there; 0: since unknown */
 	bool gone;                  /* the store said so then, or when it was read */
 	struct timespec changed_at; /* 0: not since it is known */
-	unsigned own_writes;        /* our own writes whose events are to come */
+	unsigned own_writes;        /* our own writes whose events are to come, */
+	uint64_t own_write_ms;      /* and when the last was */
 	LIST_HEAD(, handle) pollers;
 	struct cover_ref *cover;    /* poll.c: a watch for this path alone */
 	struct listing *listing;    /* the names in it, while they are known to be right */

@@ -207,6 +207,29 @@ static void forget_name(struct op *op)
 	notifier_wake(op->fs);
 }
 
+/* Keeps what the store says of the mount's root. */
+static void note_root(const struct op *op, int err)
+{
+	struct fs *fs = op->fs;
+
+	if (op->inode == fs->inodes.root && !fs->config.privileged && (!err || err == -EACCES))
+		atomic_store(&fs->root_listable, !err);
+}
+
+/* Answers for the mount's root from memory: umount(8) asks for it, and so does every walk to
+ * `.xsfs/stats`, which are not to wait for a silent store.  Returns false if it has to be asked. */
+static bool getattr_root(struct op *op)
+{
+	int listable = atomic_load(&op->fs->root_listable);
+	struct stat st;
+
+	if (op->inode != op->fs->inodes.root || listable < 0)
+		return false;
+	node_attr_dir(op->fs, listable, &st);
+	op_reply_attr(op, &st);
+	return true;
+}
+
 static void getattr_dir(struct op *op)
 {
 	struct fs *fs = op->fs;
@@ -214,6 +237,7 @@ static void getattr_dir(struct op *op)
 	char path[PATH_SIZE];
 	struct stat st;
 
+	note_root(op, err);
 	/* The root of the mount stays, whatever happens to its node. */
 	if (err == -ENOENT && !op->inode->view_root) {
 		inode_set_sticky(&fs->inodes, op->inode, false);
@@ -271,6 +295,8 @@ void node_getattr(struct op *op)
 		op_reply_attr(op, &st);
 		return;
 	}
+	if (getattr_root(op))
+		return;
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
@@ -544,6 +570,7 @@ static void list_done(struct op *op)
 		return;
 	}
 	err = op_call_error(op, 0);
+	note_root(op, err);
 	listing = err ? NULL : listing_new();
 	if (!err && !listing)
 		err = -ENOMEM;

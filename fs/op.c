@@ -344,8 +344,10 @@ void ops_interrupt(struct fs *fs)
 {
 	struct op *op;
 
-	if (!atomic_exchange(&fs->any_interrupted, false))
+	/* Looked at first: this is called all the time. */
+	if (!atomic_load(&fs->any_interrupted))
 		return;
+	atomic_store(&fs->any_interrupted, false);
 	pthread_mutex_lock(&fs->interrupted_lock);
 	while ((op = TAILQ_FIRST(&fs->interrupted))) {
 		TAILQ_REMOVE(&fs->interrupted, op, interrupted_link);
@@ -481,6 +483,8 @@ static void fill_open(struct fuse_file_info *fi, struct handle *handle)
 	fi->fh = (uintptr_t)handle;
 	/* Values change behind the kernel's back: it is to ask for each read. */
 	fi->direct_io = 1;
+	/* Only who writes has something to say at close. */
+	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
 }
 
 void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr,

@@ -249,7 +249,8 @@ static void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse
 	else if (!strcmp(name, SPECIAL_VALUE_NAME) || !strcmp(new_name, SPECIAL_VALUE_NAME))
 		/* A value can be copied to or from a node, and mv then does. */
 		err = -EXDEV;
-	else if (special_is_name(name) || is_special(op))
+	else if (special_is_name(name) || is_special(op) ||
+		 special_find(op->fs, op->target, new_name))
 		err = -EPERM;
 	else if (op->target->kind != INODE_DIR)
 		err = -EPERM;
@@ -343,6 +344,19 @@ static void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t si
 		special_write(op);
 	else
 		node_write(op);
+}
+
+static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "flush");
+
+	if (!op)
+		return;
+	op->handle = handle_of(fi);
+	if (is_special(op) && !op->inode->special->fsync)
+		op_reply_error(op, 0);
+	else
+		node_flush(op, fi->lock_owner);
 }
 
 static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -472,8 +486,7 @@ static void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 		node_removexattr(op);
 }
 
-/* No flush: the errors of writes are those of write() itself, and a shell's dup() makes flushes
- * come before them.  No access: the kernel checks modes where they matter. */
+/* No access: the kernel checks modes where they matter. */
 const struct fuse_lowlevel_ops ops_table = {
 	.init = ops_init,
 	.lookup = ops_lookup,
@@ -494,6 +507,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.read = ops_read,
 	.write = ops_write,
 	.poll = ops_poll,
+	.flush = ops_flush,
 	.fsync = ops_fsync,
 	.release = ops_release,
 	.opendir = ops_opendir,

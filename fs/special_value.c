@@ -157,6 +157,8 @@ static void value_unlink(struct op *op)
 	if (file)
 		inode_changed(&fs->inodes, file);
 	inode_put(&fs->inodes, file);
+	/* Before it is sent: the event may come before the reply. */
+	inode_wrote(&fs->inodes, op->inode);
 	op_call(op, XS_WRITE, op->inode->view->tx_id, path, NULL, 0);
 	op_submit(op, unlink_done);
 }

@@ -13,32 +13,6 @@
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
-/* Starts a transaction. */
-static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
-{
-	const struct request *req;
-	uint64_t id;
-	int err;
-
-	op_calls_clear(op);
-	op_call(op, XS_TRANSACTION_START, 0, "", NULL, 0);
-	*epoch = chan_epoch(op->fs->chan);
-	if (op->n_calls)
-		op->calls[0]->epoch = *epoch;
-	err = op_wait(op);
-	if (err)
-		return err;
-	err = op_call_error(op, 0);
-	if (err)
-		return err;
-	req = op->calls[0];
-	err = wire_number_parse(req->reply, strnlen(req->reply, req->reply_len), UINT32_MAX, &id);
-	if (err)
-		return -EIO;
-	*tx_id = id;
-	return 0;
-}
-
 /* Ends a transaction without effect.  Nobody waits for that; if even this cannot be sent the
  * server ends it with the connection. */
 static void abort_tx(struct op *op, uint32_t tx_id, uint32_t epoch)
@@ -56,6 +30,33 @@ static void abort_tx(struct op *op, uint32_t tx_id, uint32_t epoch)
 	request_put(req);
 }
 
+/* Starts a transaction. */
+static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
+{
+	const struct request *req;
+	int err, interrupted;
+	uint64_t id;
+
+	op_calls_clear(op);
+	op_call(op, XS_TRANSACTION_START, 0, "", NULL, 0);
+	*epoch = chan_epoch(op->fs->chan);
+	if (op->n_calls)
+		op->calls[0]->epoch = *epoch;
+	interrupted = op_wait(op);
+	err = op_call_error(op, 0);
+	if (err)
+		return err;
+	req = op->calls[0];
+	err = wire_number_parse(req->reply, strnlen(req->reply, req->reply_len), UINT32_MAX, &id);
+	if (err)
+		return -EIO;
+	*tx_id = id;
+	/* The interruption and the answer may come together. */
+	if (interrupted)
+		abort_tx(op, *tx_id, *epoch);
+	return interrupted;
+}
+
 static int commit(struct op *op, uint32_t tx_id, uint32_t epoch)
 {
 	int err;
@@ -64,10 +65,10 @@ static int commit(struct op *op, uint32_t tx_id, uint32_t epoch)
 	op_call(op, XS_TRANSACTION_END, tx_id, "T", NULL, 0);
 	if (op->n_calls)
 		op->calls[0]->epoch = epoch;
-	err = op_wait(op);
-	if (!err)
-		err = op_call_raw_error(op, 0);
-	/* A request that got an id was on the wire, and the outcome is the store's.  One that was
+	/* The answer counts, also when an interruption came with it. */
+	op_wait(op);
+	err = op_call_raw_error(op, 0);
+	/* A request that has an id was on the wire, and the outcome is the store's.  One that was
 	 * given up before leaves the transaction open. */
 	if (err && (op->n_calls == 0 || op->calls[0]->msg.req_id == 0))
 		abort_tx(op, tx_id, epoch);

@@ -368,6 +368,8 @@ static bool unsend_locked(struct chan *chan, struct request *req)
 	memmove(batch->reqs + i, batch->reqs + i + 1, behind * sizeof(batch->reqs[0]));
 	memmove(batch->iov + i, batch->iov + i + 1, behind * sizeof(batch->iov[0]));
 	chan_retire_locked(chan, req);
+	/* As request.h says: who finds no id knows that the store never heard of it. */
+	req->msg.req_id = 0;
 	request_put(req);
 	return true;
 }

@@ -146,7 +146,8 @@ void chan_submit(struct chan *chan, struct request *req);
 void chan_submit_all(struct chan *chan, struct request **reqs, unsigned n);
 
 /*
- * Gives a request up: unless it is done already, it completes with `error` before this returns.
+ * Gives a request up: it completes with `error` before this returns, unless it is done already
+ * (`complete` has run then, or is running on another thread).
  * One that is not submitted yet completes with it when it is.
  * An id on the wire stays taken until its reply comes; a TRANSACTION_START that succeeds late is
  * ended by the channel.  Any thread; the caller holds a reference.

@@ -89,7 +89,7 @@ static int rx_header(struct chan *chan)
 	if (rx->hdr.len > WIRE_REPLY_MAX)
 		return -EPROTO;
 	if (rx->hdr.type == XS_WATCH_EVENT) {
-		/* By type first: its ids mean nothing (/dev/xen/xenbus leaves them uninitialised). */
+		/* By type first: its ids mean nothing (uninitialised on /dev/xen/xenbus). */
 		if (rx->hdr.len > WIRE_EVENT_MAX)
 			return -EPROTO;
 		rx->body_ready = true;
@@ -365,12 +365,6 @@ static int receive(struct chan *chan)
 			break;
 		count++;
 	}
-	if (rx->received) {
-		pthread_mutex_lock(&chan->lock);
-		chan->counters.bytes_received += rx->received;
-		pthread_mutex_unlock(&chan->lock);
-		rx->received = 0;
-	}
 	return count;
 }
 
@@ -522,26 +516,20 @@ static void reconnect(struct chan *chan)
 	back_off(chan, now);
 }
 
-static void expire(struct chan *chan)
+static void expire_locked(struct chan *chan, struct request_list *done)
 {
-	struct request_list done = TAILQ_HEAD_INITIALIZER(done);
-	struct request *req;
+	struct request *req = TAILQ_FIRST(&chan->deadlines);
 	uint64_t now;
 
-	pthread_mutex_lock(&chan->lock);
-	req = TAILQ_FIRST(&chan->deadlines);
-	if (req) {
-		now = chan_now();
-		for (; req && req->deadline_ns <= now; req = TAILQ_FIRST(&chan->deadlines)) {
-			chan->counters.timeouts++;
-			/* Not connected: what it waited for is a connection. */
-			chan_give_up_locked(chan, req,
-					    chan->state == CHAN_CONNECTED ? -ETIMEDOUT : -EIO,
-					    &done);
-		}
+	if (!req)
+		return;
+	now = chan_now();
+	for (; req && req->deadline_ns <= now; req = TAILQ_FIRST(&chan->deadlines)) {
+		chan->counters.timeouts++;
+		/* Not connected: what it waited for is a connection. */
+		chan_give_up_locked(chan, req, chan->state == CHAN_CONNECTED ? -ETIMEDOUT : -EIO,
+				    done);
 	}
-	pthread_mutex_unlock(&chan->lock);
-	chan_finish_all(&done);
 }
 
 static void drain_wake_fd(struct chan *chan)
@@ -557,22 +545,32 @@ static void drain_wake_fd(struct chan *chan)
 
 int chan_service(struct chan *chan)
 {
+	struct request_list done = TAILQ_HEAD_INITIALIZER(done);
 	int received = 0;
 
-	atomic_store(&chan->sleeping, false);
+	/* Only this thread sets it; a look is cheaper than a store that is seen everywhere. */
+	if (atomic_load_explicit(&chan->sleeping, memory_order_relaxed))
+		atomic_store(&chan->sleeping, false);
 	if (atomic_load(&chan->signalled))
 		drain_wake_fd(chan);
 	if (chan->state == CHAN_CONNECTED)
 		received = receive(chan);
 	else if (chan->state != CHAN_SHUTDOWN)
 		reconnect(chan);
-	handle_lost(chan);
-	expire(chan);
 	pthread_mutex_lock(&chan->lock);
+	chan->counters.bytes_received += chan->rx.received;
+	chan->rx.received = 0;
+	if (chan->lost) {
+		pthread_mutex_unlock(&chan->lock);
+		handle_lost(chan);
+		pthread_mutex_lock(&chan->lock);
+	}
+	expire_locked(chan, &done);
 	/* There may be room now; if not, that is noted again. */
 	chan->blocked = false;
 	chan_send_locked(chan);
 	pthread_mutex_unlock(&chan->lock);
+	chan_finish_all(&done);
 	return received;
 }
 

@@ -99,27 +99,6 @@ ssize_t page_recv(struct xenstore_domain_interface *page, void *data, size_t len
 }
 
 /*
- * Both look only at whether the peer's index went past the point where it might have gone to sleep:
- * it got there by having seen our index, and looks again before it sleeps.  Nothing is read or
- * written on the strength of it, so no order is needed.
- */
-bool page_sent_is_seen(const struct xenstore_domain_interface *page, size_t n)
-{
-	XENSTORE_RING_IDX left = __atomic_load_n(&page->req_prod, __ATOMIC_RELAXED) -
-				 __atomic_load_n(&page->req_cons, __ATOMIC_RELAXED);
-
-	return left < n;
-}
-
-bool page_room_is_seen(const struct xenstore_domain_interface *page, size_t n)
-{
-	XENSTORE_RING_IDX fill = __atomic_load_n(&page->rsp_prod, __ATOMIC_RELAXED) -
-				 __atomic_load_n(&page->rsp_cons, __ATOMIC_RELAXED);
-
-	return fill + n > XENSTORE_RING_SIZE;
-}
-
-/*
  * Both are the last look before a sleep.  Seq_cst: they come after the seq_cst publication in
  * page_recv() or page_send(), so that the peer, which publishes its own index and then looks at
  * ours to decide whether to signal, cannot miss us while we miss it.

@@ -36,14 +36,6 @@ ssize_t page_send(struct xenstore_domain_interface *page, const void *data, size
  */
 ssize_t page_recv(struct xenstore_domain_interface *page, void *data, size_t len, bool *notify);
 
-/*
- * Return whether the server was awake after a call that set *notify, which makes the signal
- * needless: it has taken something of what page_send() returning `n` > 0 put there, or filled up
- * room that page_recv() returning `n` > 0 made.  Before the next page_send() or page_recv().
- */
-bool page_sent_is_seen(const struct xenstore_domain_interface *page, size_t n);
-bool page_room_is_seen(const struct xenstore_domain_interface *page, size_t n);
-
 /* Returns whether page_recv() would return something other than 0 now. */
 bool page_readable(const struct xenstore_domain_interface *page);
 

@@ -62,7 +62,8 @@ struct request {
 	atomic_uint refs;
 	char inline_reply[REQUEST_INLINE_REPLY + 1];
 
-	/* The message as it goes on the wire: header, then msg.len bytes. */
+	/* The message as it goes on the wire: header, then msg.len bytes.  msg.req_id is the
+	 * channel's; 0 in a request that is DONE: no byte of it was sent. */
 	struct xsd_sockmsg msg;
 	char payload[];
 };

@@ -48,21 +48,6 @@
 /* Domain 0's page, which is no guest frame that could be mapped by number. */
 #define DOM0_PAGE "/proc/xen/xsd_kva"
 
-/*
- * How long to look whether the server goes on: without a signal, about one turn of its loop; after
- * one, about the time in which it wakes up.  Where that happens, the looks save signals and sleeps,
- * which cost either side more; a vain one takes as much trust as GLANCE_PENALTY others give, and
- * with none left only one in GLANCE_RETRY_EVERY is tried.
- */
-#define GLANCE_AWAKE_NS 1500
-#define GLANCE_WAKING_NS 8000
-#define GLANCE_TRUST_MAX 16
-#define GLANCE_PENALTY 2
-#define GLANCE_RETRY_EVERY 32
-
-/* What is received at a time: the long replies to a batch of requests. */
-#define RECV_SIZE 32768
-
 /* Of the shared page, on every architecture that Xen runs on. */
 #define XEN_PAGE_SIZE 4096
 
@@ -73,13 +58,6 @@ enum ring_state {
 	RING_BROKEN,    /* was disconnected: the streams are in the middle of something */
 	RING_RESETTING, /* the server was asked to reconnect */
 	RING_CONNECTED,
-};
-
-/* How well looking for the server paid lately, in one situation; its user's alone. */
-struct glance {
-	unsigned ns; /* how long to look at the most */
-	unsigned trust;
-	unsigned skipped; /* opportunities since the last look */
 };
 
 struct transport_ring {
@@ -95,11 +73,8 @@ struct transport_ring {
 	bool masked;
 	bool reconnection; /* the server offers XENSTORE_SERVER_FEATURE_RECONNECTION */
 	int64_t quiet_since, quiet_start;
-	struct glance recv_awake, recv_running, recv_waking;
 	size_t pos, fill; /* buf[pos] to buf[fill] is received and not yet given */
-	char *buf;
-
-	struct glance send_awake; /* the sender's, of whom there is one at a time */
+	char buf[XENSTORE_RING_SIZE];
 
 	/* Something was sent or received since the server was last signalled. */
 	atomic_bool unsignalled;
@@ -139,33 +114,6 @@ static void ring_progress(struct transport_ring *r, bool notify)
 	}
 	atomic_fetch_add_explicit(&r->wakeups_saved, 1, memory_order_relaxed);
 	atomic_store(&r->unsignalled, true);
-}
-
-/*
- * Looks for a moment whether the server is awake: it has `seen` the last `n` bytes that we moved.
- * oxenstored may be awake and stop with work left, so that it has to be signalled in any case.
- */
-static bool ring_is_awake(const struct transport_ring *r, struct glance *glance,
-			  bool (*seen)(const struct xenstore_domain_interface *page, size_t n),
-			  size_t n)
-{
-	int64_t until;
-
-	if (r->reconnection)
-		return false;
-	if (!glance->trust && ++glance->skipped < GLANCE_RETRY_EVERY)
-		return false;
-	glance->skipped = 0;
-	until = now_ns() + glance->ns;
-	do {
-		if (!seen(r->page, n))
-			continue;
-		if (glance->trust < GLANCE_TRUST_MAX)
-			glance->trust++;
-		return true;
-	} while (now_ns() < until);
-	glance->trust -= glance->trust < GLANCE_PENALTY ? glance->trust : GLANCE_PENALTY;
-	return false;
 }
 
 /* Logs what the server says is wrong with the ring.  Returns 0 or the errno for it. */
@@ -322,9 +270,8 @@ static void ring_disconnect(struct transport *t)
 static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcnt)
 {
 	struct transport_ring *r = to_ring(t);
-	bool notify = false, asleep;
-	size_t sent = 0, unseen = 0; /* bytes, and those of them since it may have fallen asleep */
-	ssize_t n;
+	bool notify = false;
+	ssize_t n, sent = 0;
 	int i, err;
 
 	if (r->state != RING_CONNECTED)
@@ -333,56 +280,35 @@ static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcn
 	if (err)
 		return err;
 	for (i = 0; i < iovcnt; i++) {
-		asleep = false;
-		n = page_send(r->page, iov[i].iov_base, iov[i].iov_len, &asleep);
+		n = page_send(r->page, iov[i].iov_base, iov[i].iov_len, &notify);
 		if (n < 0) {
 			log_error(r->log, "ring: the server's request index makes no sense");
 			return n;
 		}
-		if (asleep)
-			unseen = 0;
-		notify |= asleep;
-		unseen += n;
 		sent += n;
 		if ((size_t)n < iov[i].iov_len)
 			break;
 	}
-	if (notify)
-		notify = !ring_is_awake(r, &r->send_awake, page_sent_is_seen, unseen);
 	if (sent)
 		ring_progress(r, notify);
 	return sent;
 }
 
 /*
- * Fills the empty buffer, from a server that writes long replies as long as it keeps up: it would
- * fall asleep over the full ring while we look after the first of them, and each ring-full would
- * cost a wake-up.  Returns what recv() does.
+ * Empties the ring into the buffer, all at once: the server would be let out of a full ring for the
+ * sixteen bytes of a header otherwise.  Returns what recv() does.
  */
 static ssize_t ring_fill(struct transport_ring *r)
 {
-	struct glance *glance = &r->recv_awake;
-	size_t fill = 0;
-	bool full, awake;
-	ssize_t n;
+	bool notify = false;
+	ssize_t n = page_recv(r->page, r->buf, sizeof(r->buf), &notify);
 
-	do {
-		full = false;
-		n = page_recv(r->page, r->buf + fill, RECV_SIZE - fill, &full);
-		if (n <= 0)
-			break;
-		fill += n;
-		awake = full && ring_is_awake(r, glance, page_room_is_seen, n);
-		ring_progress(r, full && !awake);
-		/* Once it runs it is likely to go on, which tells nothing of the next time. */
-		glance = &r->recv_running;
-	} while (full && fill < RECV_SIZE &&
-		 (awake || ring_is_awake(r, &r->recv_waking, page_room_is_seen, n)));
-	if (!fill)
+	if (n <= 0)
 		return n;
 	r->pos = 0;
-	r->fill = fill;
-	return fill;
+	r->fill = n;
+	ring_progress(r, notify);
+	return n;
 }
 
 static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
@@ -489,7 +415,6 @@ static void ring_free(struct transport *t)
 		munmap(r->page, XEN_PAGE_SIZE);
 	if (r->fmem)
 		xenforeignmemory_close(r->fmem);
-	free(r->buf);
 	free(r);
 }
 
@@ -577,13 +502,6 @@ int transport_ring_new(struct transport **out, const struct ring_params *params,
 	/* Until connect() has seen the server's features. */
 	r->transport.no_reconnect = true;
 	r->log = log;
-	r->send_awake.ns = r->recv_awake.ns = GLANCE_AWAKE_NS;
-	r->recv_running.ns = r->recv_waking.ns = GLANCE_WAKING_NS;
-	r->buf = malloc(RECV_SIZE);
-	if (!r->buf) {
-		ring_free(&r->transport);
-		return -ENOMEM;
-	}
 	if (!params->domid && !params->gfn)
 		err = page_map_file(r);
 	else

@@ -181,6 +181,8 @@ int wire_perms_from_text(const char *text, size_t len, char *body, size_t size)
 
 	if (len && text[len - 1] == '\n')
 		len--;
+	if (!len)
+		return -EINVAL;
 	for (end = text + len;; pos = comma + 1) {
 		comma = memchr(pos, ',', end - pos);
 		n = (comma ? comma : end) - pos;

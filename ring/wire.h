@@ -63,10 +63,11 @@ struct wire_strings {
 	const char *end;
 };
 
-/* Starts a cursor over `len` bytes at `body`, borrowed for as long as the cursor is used. */
+/* Starts a cursor over `len` bytes at `body`, borrowed for as long as the cursor is used.
+ * `body` may be NULL if `len` is 0. */
 static inline struct wire_strings wire_strings_init(const char *body, size_t len)
 {
-	return (struct wire_strings){ body, body + len };
+	return (struct wire_strings){ body, len ? body + len : body };
 }
 
 /*

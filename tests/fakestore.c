@@ -131,7 +131,7 @@ static bool spend(unsigned *count)
 	return true;
 }
 
-/* --- sending ------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static void packet_add(struct connection *c, struct packets *list, const struct xsd_sockmsg *hdr,
 		       const void *body, size_t len, bool last)
@@ -236,7 +236,7 @@ static void fire(struct fake_tree *changed)
 	fake_tree_forget_changes(changed);
 }
 
-/* --- connections --------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void transaction_free(struct connection *c, struct transaction *t)
 {
@@ -307,7 +307,7 @@ static void connection_accept(int listener)
 	connections_count++;
 }
 
-/* --- requests ------------------------------------------------------------------------------------ */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static struct transaction *transaction_find(struct connection *c, uint32_t id)
 {
@@ -440,7 +440,7 @@ static void handle(struct connection *c)
 	}
 }
 
-/* --- commands ------------------------------------------------------------------------------------ */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static unsigned *fault_count(const char *name)
 {
@@ -569,7 +569,7 @@ static void read_commands(int fd)
 	}
 }
 
-/* --- the loop ------------------------------------------------------------------------------------ */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 /* Reads at most one message, as a command may end the connection behind it.  Returns false when
  * the connection ended. */
@@ -725,7 +725,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (argc == 3) {
-		/* For writing as well, or a FIFO is at its end whenever its writer has closed it. */
+		/* For writing as well, or a FIFO is at its end once its writer has closed it. */
 		control = open(argv[2], O_RDWR | O_NONBLOCK | O_CLOEXEC);
 		if (control < 0) {
 			perror(argv[2]);

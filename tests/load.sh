@@ -11,6 +11,11 @@ stat_is() {
 	[[ $(stat_of "$1" "${3:-$MNT}") == "$2" ]]
 }
 
+# state_is STATE: of the connection.
+state_is() {
+	grep -q "^state $1\$" "$MNT/.xsfs/stats"
+}
+
 # at_rest: nothing is in flight, and no operation under way but the read that asks.
 at_rest() {
 	stat_is in_flight 0 && stat_is queued 0 && stat_is fuse_operations_now 1
@@ -99,6 +104,13 @@ hold_say() {
 # of_answer NAME: a number of ANSWER.
 of_answer() {
 	sed -n "s/.*\\b$1 \\([0-9]*\\).*/\\1/p" <<<"$ANSWER"
+}
+
+# hold_timed COMMAND...: sets TOOK too, in milliseconds.
+hold_timed() {
+	local begin=${EPOCHREALTIME/[.,]/}
+	hold_say "$@"
+	TOOK=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
 }
 
 # hold_inside NUMBER...: whether so many renamers, unlinkers and readers are inside of their system call.

@@ -37,7 +37,7 @@ both_ways() {
 	done
 	is "$(value /p/dir)" own 'the value is as it was'
 	xs chmod /p/dir n0
-	for list in '' x0 n n-1 n0, ,n0 n0,r n0,,r1 'n0 r5' 'n0;r5' $'n0\nr5' 0n N0 n0x n123456; do
+	for list in '' x0 n n-1 'n0,' ',n0' n0,r n0,,r1 'n0 r5' 'n0;r5' $'n0\nr5' 0n N0 n0x n123456; do
 		fails EINVAL set_perms "$MNT/p/leaf" "$list"
 		[[ -z $list ]] || fails EINVAL bash -c 'printf %s "$1" >"$2"' - "$list" "$MNT/p/dir/.perms"
 	done

@@ -14,7 +14,7 @@
 #include "ring/chan_impl.h"
 #include "tests/chan_fixture.h"
 
-/* --- who reads and who writes -------------------------------------------------------------------- */
+/* --- who reads and who writes ----------------------------------------------------------------- */
 
 static void reply_is_delivered(void **state)
 {
@@ -201,7 +201,7 @@ static void too_large_is_refused(void **state)
 	assert_int_equal(fake_store_sent(fx->store), 0);
 }
 
-/* --- ids, orders, pieces ------------------------------------------------------------------------- */
+/* --- ids, orders, pieces ---------------------------------------------------------------------- */
 
 static void ids_are_the_channels_own(void **state)
 {
@@ -294,7 +294,8 @@ static void sent_byte_by_byte(void **state)
 	assert_memory_equal(msg.body, "/b\0two", 6);
 	answer(fx, &msg, "OK");
 	assert_int_equal(first->done + second->done, 2);
-	assert_int_equal(stats(fx).bytes_sent, request_size(first->req) + request_size(second->req));
+	assert_int_equal(stats(fx).bytes_sent,
+			 request_size(first->req) + request_size(second->req));
 }
 
 static void received_byte_by_byte(void **state)
@@ -329,7 +330,7 @@ static void received_with_gaps(void **state)
 	assert_string_equal(call->req->reply, "val");
 }
 
-/* --- wake-ups ------------------------------------------------------------------------------------ */
+/* --- wake-ups --------------------------------------------------------------------------------- */
 
 static void running_thread_is_not_woken(void **state)
 {
@@ -460,7 +461,7 @@ static void nearer_deadline_wakes_the_sleeper(void **state)
 	assert_int_equal(call->error, -ETIMEDOUT);
 }
 
-/* --- deadlines ----------------------------------------------------------------------------------- */
+/* --- deadlines -------------------------------------------------------------------------------- */
 
 static void deadline_passes(void **state)
 {
@@ -519,7 +520,7 @@ static void queued_requests_expire_too(void **state)
 	assert_int_equal(fake_store_sent(fx->store), 0);
 }
 
-/* --- slots --------------------------------------------------------------------------------------- */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 static void in_flight_is_bounded(void **state)
 {
@@ -629,7 +630,7 @@ static void starts_are_serialised_where_needed(void **state)
 	take(fx, XS_TRANSACTION_START, "");
 }
 
-/* --- completion ---------------------------------------------------------------------------------- */
+/* --- completion ------------------------------------------------------------------------------- */
 
 struct counted_gather {
 	struct gather gather;
@@ -719,7 +720,7 @@ static void wait_services(void **state)
 	assert_string_equal(call->req->reply, "v");
 }
 
-/* --- looking at it ------------------------------------------------------------------------------- */
+/* --- looking at it ---------------------------------------------------------------------------- */
 
 struct seen {
 	unsigned count, sent, abandoned;

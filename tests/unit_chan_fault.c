@@ -16,7 +16,7 @@
 #include "ring/chan_impl.h"
 #include "tests/chan_fixture.h"
 
-/* --- no memory ----------------------------------------------------------------------------------- */
+/* --- no memory -------------------------------------------------------------------------------- */
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
@@ -128,7 +128,7 @@ static void no_memory_to_undo_a_start(void **state)
 	assert_int_equal(end.hdr.tx_id, 12);
 }
 
-/* --- giving up ----------------------------------------------------------------------------------- */
+/* --- giving up -------------------------------------------------------------------------------- */
 
 static void abandoned_while_queued(void **state)
 {
@@ -302,7 +302,7 @@ static void abandoned_before_it_is_submitted(void **state)
 	assert_int_equal(fake_store_sent(fx->store), 0);
 }
 
-/* --- transactions that nobody wants any more ----------------------------------------------------- */
+/* --- transactions that nobody wants any more -------------------------------------------------- */
 
 static void late_start_is_ended(void **state)
 {
@@ -418,7 +418,7 @@ static void end_is_lost_with_its_connection(void **state)
 	assert_int_equal(stats(fx).queued + stats(fx).in_flight, 0);
 }
 
-/* --- the connection ------------------------------------------------------------------------------ */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static void reconnect(struct fixture *fx)
 {
@@ -720,7 +720,7 @@ static void first_connection_fails(void **state)
 	fake_store_free(store);
 }
 
-/* --- a server that breaks the rules -------------------------------------------------------------- */
+/* --- a server that breaks the rules ----------------------------------------------------------- */
 
 static void unknown_id_is_ignored(void **state)
 {
@@ -916,7 +916,7 @@ static void event_with_the_id_of_a_request(void **state)
 	assert_int_equal(call->done, 0);
 }
 
-/* --- the end ------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void shutdown_ends_everything(void **state)
 {

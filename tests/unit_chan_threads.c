@@ -20,7 +20,7 @@
 #include "ring/chan_impl.h"
 #include "tests/fake_store.h"
 
-/* --- the eventfd --------------------------------------------------------------------------------- */
+/* --- the eventfd ------------------------------------------------------------------------------ */
 
 ssize_t __real_write(int fd, const void *buf, size_t count);
 ssize_t __real_read(int fd, void *buf, size_t count);
@@ -89,7 +89,7 @@ static void wake_up_is_not_left_behind(void **state)
 	fake_store_free(store);
 }
 
-/* --- stress -------------------------------------------------------------------------------------- */
+/* --- stress ----------------------------------------------------------------------------------- */
 
 #define SUBMITTERS 8
 #define ABANDONERS 2
@@ -165,7 +165,8 @@ static void end_complete(struct request *req)
 /* A completion that submits, from whatever thread it runs on. */
 static void end_transaction(struct stress *st, struct request *start)
 {
-	struct request *end = request_new_path(XS_TRANSACTION_END, atoi(start->reply), "F", NULL, 0);
+	uint32_t id = atoi(start->reply);
+	struct request *end = request_new_path(XS_TRANSACTION_END, id, "F", NULL, 0);
 
 	end->complete = end_complete;
 	end->arg = st;

@@ -145,7 +145,7 @@ static void await_connection(struct world *w)
 		sleep_and_pump(w->fx);
 }
 
-/* --- setting ------------------------------------------------------------------------------------- */
+/* --- setting ---------------------------------------------------------------------------------- */
 
 static void armed_after_reply_and_event(void **state)
 {
@@ -249,7 +249,7 @@ static void unknown_token_is_ignored(void **state)
 	assert_int_equal(w->fx->store->disconnects, 0);
 }
 
-/* --- removing ------------------------------------------------------------------------------------ */
+/* --- removing --------------------------------------------------------------------------------- */
 
 static void last_watcher_takes_the_server_watch_along(void **state)
 {
@@ -489,7 +489,7 @@ static void removal_waits_for_the_callback(void **state)
 	assert_int_equal(spy.changed, 1);
 }
 
-/* --- what cannot be watched ---------------------------------------------------------------------- */
+/* --- what cannot be watched ------------------------------------------------------------------- */
 
 static void refused(void **state)
 {
@@ -617,7 +617,7 @@ static void out_of_memory(void **state)
 	assert_int_equal(spy.armed, 1);
 }
 
-/* --- other connections --------------------------------------------------------------------------- */
+/* --- other connections ------------------------------------------------------------------------ */
 
 static void set_again_after_a_reconnect(void **state)
 {

@@ -49,7 +49,8 @@ uint64_t cpu_ns(pid_t pid);
 /* Fills in `size` bytes of a printable value. */
 void value_fill(char *value, size_t size);
 
-/* Reads or writes with one thread of libxenstore for `ns` nanoseconds.  Returns requests a second. */
+/* Reads or writes for `ns` nanoseconds, with one thread of libxenstore.  Returns requests a
+ * second. */
 double lib_rate(struct xs_handle *xs, bool write, const char *path, const char *value, size_t size,
 		uint64_t ns);
 

@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Mounting as administrators do it: mount(8), fstab, umount, errors that come late; several mounts of one
+# store; and directories that do not fit into one message.
+. "${0%/*}/functions.sh"
+requires python3 xenstore-ls findmnt
+
+# install_helper: lets mount(8) find xsfs, which looks for it where its own PATH leads.
+install_helper() {
+	[[ -x /sbin/mount.fuse || -x /sbin/mount.fuse3 ]] || skip 'mount.fuse3 is not installed (fuse3)'
+	mkdir -p "$SCRATCH/bin"
+	cat >"$SCRATCH/bin/xsfs" <<-END
+		#!/bin/bash
+		$([[ $STORE == socket ]] || loop_env)
+		exec $XSFS_TEST_WRAPPER $XSFS "\$@"
+	END
+	chmod +x "$SCRATCH/bin/xsfs"
+	if ! mounted /usr/local/bin; then
+		mount --bind "$SCRATCH/bin" /usr/local/bin
+		MOUNTS+=(/usr/local/bin)
+	fi
+}
+
+# daemon_of DIR: the process that serves a mount in the background.
+daemon_of() {
+	local process
+	for process in /proc/[0-9]*; do
+		if [[ $(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) == *"xsfs $SOURCE $1 "* ]]; then
+			basename "$process"
+		fi
+	done
+}
+
+no_daemon() {
+	[[ -z $(daemon_of "$1") ]]
+}
+
+mount_command() {
+	local dir=$SCRATCH/admin
+	install_helper
+	mkdir -p "$dir"
+	MOUNTS+=("$dir")
+	SOURCE=socket:$SERVER_SOCKET
+	[[ $STORE == socket ]] || SOURCE=ring:domid=0,gfn=0
+	succeeds 'mount -t fuse.xsfs' mount -t fuse.xsfs "$SOURCE" "$dir" -o noatime,timeout=5
+	is "$(findmnt --noheadings --output FSTYPE,SOURCE "$dir" | tr -s ' ')" "fuse.xsfs $SOURCE" 'findmnt shows type and source'
+	xs write /m/k v
+	is "$(<"$dir/m/k")" v 'the store is there'
+	echo w >"$dir/m/k"
+	is "$(value /m/k)" w 'and can be written'
+	is "$(daemon_of "$dir" | wc -l)" 1 'one process serves it'
+	succeeds 'umount' umount "$dir"
+	succeeds 'the process ends' wait_for 5 no_daemon "$dir"
+	fails ENOENT cat "$dir/m/k"
+
+	printf '%s %s fuse.xsfs noauto,ro,x-test.option=1,comment=xsfs,root=/m 0 0\n' "$SOURCE" "$dir" >"$SCRATCH/fstab"
+	succeeds 'fstab: mount DIR' mount --fstab "$SCRATCH/fstab" "$dir"
+	is "$(<"$dir/k")" w 'with its options: root='
+	like ",$(findmnt --noheadings --output OPTIONS "$dir")," '*,ro,*' 'and ro'
+	fails EROFS bash -c 'echo x >"$1"' - "$dir/k"
+	fails EROFS mkdir "$dir/d"
+	fails EROFS rm "$dir/k"
+	is "$(value /m/k)" w 'the store is as it was'
+	if bounded mount -o remount,rw "$dir" 2>"$SCRATCH/err"; then
+		not_ok 'remounting is refused'
+	else
+		like "$(<"$SCRATCH/err")" '*unmount it*' 'remounting is refused with advice'
+	fi
+	is "$(<"$dir/k")" w 'the mount is as it was'
+	xs write /m/k x
+	is "$(<"$dir/k")" x 'it shows what others change'
+	succeeds 'umount' umount "$dir"
+	succeeds 'the process ends' wait_for 5 no_daemon "$dir"
+
+	# What only the process in the background can find out reaches mount(8).
+	if mount -t fuse.xsfs "socket:$SCRATCH/none" "$dir" 2>"$SCRATCH/err"; then
+		not_ok 'a store that is not there: mount fails'
+	else
+		like "$(<"$SCRATCH/err")" "*$SCRATCH/none: No such file or directory*" 'a store that is not there: mount says so'
+	fi
+	if mount -t fuse.xsfs "$SOURCE" "$dir" -o bogus 2>"$SCRATCH/err"; then
+		not_ok 'a wrong option: mount fails'
+	else
+		like "$(<"$SCRATCH/err")" '*unknown option -o bogus*' 'a wrong option: mount names it'
+	fi
+	if mounted "$dir"; then
+		not_ok 'nothing is mounted then'
+	else
+		ok 'nothing is mounted then'
+	fi
+	succeeds 'no process is left' wait_for 5 no_daemon "$dir"
+}
+
+# Two mounts of the same store see each other's changes at once; a ring has one owner, the other is a socket.
+two_mounts() {
+	local first second i wrong=0
+	mount_xsfs socket
+	first=$MNT
+	mount_xsfs "$STORE"
+	second=$MNT
+	mkdir "$first/both"
+	echo 0 >"$first/both/k"
+	for ((i = 1; i <= 100; i++)); do
+		echo "$i" >"$first/both/k"
+		[[ $(<"$second/both/k") == "$i" ]] || wrong=$((wrong + 1))
+		echo "$i" >"$second/both/n$i"
+		[[ $(<"$first/both/n$i") == "$i" ]] || wrong=$((wrong + 1))
+	done
+	is "$wrong" 0 'what one writes the other reads'
+	is "$(find "$first/both" | wc -l)" 102 'and lists'
+	rm -r "$second/both"
+	fails ENOENT ls "$first/both"
+	# A directory that was made there is an empty key here.
+	mkdir "$first/dir"
+	is "$(stat --format=%F "$second/dir")" 'regular empty file' 'an empty directory is remembered by its own mount only'
+	rmdir "$first/dir"
+	umount "$first"
+	is "$(<"$second/m/k")" x 'one goes, the other stays'
+	umount_xsfs
+}
+
+cat >"$SCRATCH/fill.py" <<'END'
+import sys
+from store_client import *
+path, count, name = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+store = Store()
+for i in range(count):
+    store.write(path + '/' + name % i, b'%d' % i)
+END
+
+# fill PATH COUNT NAME: makes COUNT keys, NAME being the format of their names.
+fill() {
+	XENSTORED_PATH=$SERVER_SOCKET PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 python3 "$SCRATCH/fill.py" "$@"
+}
+
+large_directories() {
+	fill /large/exact 1024 %03x
+	fill /large/over 1025 %03x
+	fill /large/wide 60 %0200d
+	fill /large/many 2000 %05d
+	xs write /large/many own
+	mount_xsfs "$STORE"
+	is "$(ls "$MNT/large" | paste -sd ' ')" 'exact many over wide' 'directories that do not fit into a message are directories'
+	is "$(<"$MNT/large/many/01999") $(<"$MNT/large/many/.value")" '1999 own' 'what is in them can be read by name'
+	is "$(ls "$MNT/large/exact" | wc -l)" 1024 'names that just fit into a message'
+	if [[ $SERVER_KIND == o && $STORE == ring ]]; then
+		# oxenstored has no DIRECTORY_PART, and a ring carries 4096 bytes.
+		fails E2BIG ls "$MNT/large/many"
+		fails E2BIG ls "$MNT/large/over"
+		like "$(<"$MOUNT_LOG")" '*/large/many: too large to be listed*DIRECTORY_PART*' 'the log says why'
+		fails ENOTEMPTY rmdir "$MNT/large/many"
+		fails E2BIG python3 -c 'import os, sys; os.rename(*sys.argv[1:])' "$MNT/large/many" "$MNT/large/moved"
+		is "$(value /large/many/00000)" 0 'nothing of it was moved'
+	else
+		is "$(ls "$MNT/large/many" | sort | md5sum)" "$(seq -f %05g 0 1999 | md5sum)" '2,000 names'
+		is "$(ls -A "$MNT/large/many" | wc -l)" 2001 'and .value'
+		is "$(ls "$MNT/large/wide" | wc -l)" 60 '12 KB of names'
+		is "$(ls "$MNT/large/over" | wc -l)" 1025 'one name more than a message carries'
+		is "$(find "$MNT/large" -type f | wc -l)" 4110 'find'
+		is "$(cat "$MNT/large/many/"* | sort -n | md5sum)" "$(seq 0 1999 | md5sum)" 'the values of all'
+		fails ENOTEMPTY rmdir "$MNT/large/many"
+		succeeds 'a large directory is moved' mv "$MNT/large/many" "$MNT/large/moved"
+		is "$(value /large/moved) $(value /large/moved/00000) $(value /large/moved/01999)" 'own 0 1999' 'all of it'
+		absent /large/many 'nothing is left at its old place'
+		# Others come and go while it is listed: what stays is listed, once.
+		(
+			set +e
+			trap - ERR EXIT
+			i=0
+			while ((++i <= 300)); do
+				xs write "/large/moved/x$((i % 7))" '' "/large/moved/y$i" ''
+				xs rm "/large/moved/x$((i % 7))"
+			done
+		) &
+		local changer=$! listed wrong=0 rounds=0
+		PIDS+=("$changer")
+		while alive "$changer"; do
+			ls "$MNT/large/moved" >"$SCRATCH/names"
+			listed=$(grep -c '^[0-9]*$' "$SCRATCH/names")
+			[[ $listed == 2000 && -z $(sort "$SCRATCH/names" | uniq -d) ]] || wrong=$((wrong + 1))
+			rounds=$((rounds + 1))
+		done
+		wait "$changer" || wrong=$((wrong + 100))
+		is "$wrong" 0 'while others change it: what stays is listed, once'
+		is "$((rounds > 0))" 1 'it was listed meanwhile'
+		succeeds 'rm -r' rm -r "$MNT/large"
+		absent /large 'nothing is left'
+	fi
+	is "$(stat_of reconnects)" 0 'one connection all the time'
+	umount_xsfs
+}
+
+test_mount() {
+	requires_fuse
+	mount_command
+	two_mounts
+	large_directories
+}
+for_each_store test_mount

@@ -1,0 +1,228 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Somebody dies: the server, the daemon, a client. The others hear of it in time, and nothing stays behind.
+. "${0%/*}/functions.sh"
+. "${0%/*}/load.sh"
+requires "$BUILD/tests/hold" xenstore-write
+
+# The timeout= of the mounts, in seconds.
+TIMEOUT=2
+
+# timed CMD...: sets TOOK, in milliseconds, and OUTPUT.
+timed() {
+	local begin=${EPOCHREALTIME/[.,]/}
+	OUTPUT=$(bounded "$@" 2>&1) || true
+	TOOK=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
+}
+
+# fails_in_time ERRNO MINIMUM MAXIMUM NAME CMD...: it fails so after that many milliseconds.
+fails_in_time() {
+	local text=${ERRNO_TEXT[$1]} minimum=$2 maximum=$3 name=$4
+	shift 4
+	timed "$@"
+	like "$OUTPUT" "*$text*" "$name: $text"
+	at_least "$TOOK" "$minimum" "$name: not before $minimum ms"
+	at_most "$TOOK" "$maximum" "$name: not later than $maximum ms"
+}
+
+# silent_with_waiting NAME RENAMERS UNLINKERS READERS: of hold.c, in the middle of what they do.
+silent_with_waiting() {
+	WAITING=$(($2 + $3 + $4))
+	hold_start "$2" "$3" "$4"
+	kill -s STOP "$SERVER_PID"
+	hold_say read
+	comes_true 20 "$1: $WAITING operations wait" stat_is fuse_operations_now $((WAITING + 1))
+}
+
+# all_end_with WORD MAXIMUM NAME: not later than after that many milliseconds. Path walks to the
+# same place fail one after the other, as the kernel lets only one at a time look a name up.
+all_end_with() {
+	hold_timed reap
+	note "$ANSWER"
+	is "$(of_answer "$1")" "$WAITING" "$3: all who waited"
+	at_most "$TOOK" "$2" "$3: not later than $2 ms"
+}
+
+# The server is there and does not answer: each request has its time.
+test_timeout() {
+	mount_xsfs "$STORE" -o "timeout=$TIMEOUT"
+	xs write /tool/x value
+	exec 9<"$MNT/tool/x"
+	silent_with_waiting 'silent' 3 3 30
+	fails_in_time ETIMEDOUT $((TIMEOUT * 1000 - 100)) $((TIMEOUT * 1000 + 1500)) 'silent' cat <&9
+	all_end_with timedout $((TIMEOUT * 8000)) 'silent: ETIMEDOUT'
+	at_least "$(stat_of timeouts)" $((WAITING + 1)) 'silent: counted'
+	kill -s CONT "$SERVER_PID"
+	comes_true 10 'silent: all late replies come' at_rest
+	is "$(stat_of late_replies)" "$(stat_of abandoned)" 'silent: and are swallowed'
+	is "$(cat <&9)" value 'silent: then all is as before'
+	exec 9<&-
+	umount_xsfs
+}
+
+# A socket tells at once, and leads to the next server.
+test_socket() {
+	mount_xsfs "$STORE" -o "timeout=$TIMEOUT"
+	xs write /tool/x value
+	exec 9<"$MNT/tool/x"
+	silent_with_waiting 'socket, killed' 0 0 36
+	kill_server
+	all_end_with eio 500 'socket, killed: EIO'
+	comes_true 5 'socket, killed: .xsfs/stats says so' state_is connecting
+	fails_in_time EIO $((TIMEOUT * 1000 - 100)) $((TIMEOUT * 1000 + 1500)) 'socket, no server' \
+		cat <&9
+
+	timeout 20 ls "$MNT" >"$SCRATCH/ls" 2>&1 &
+	PIDS+=("$!")
+	start_server "$SERVER_KIND" 9<&-
+	wait_for 20 dead "${PIDS[-1]}" || true
+	is "$(grep -c Input/output "$SCRATCH/ls" || true)" 0 'socket, restarted: who waited for it goes on'
+	comes_true 5 'socket, restarted: used without remounting' state_is connected
+	is "$(stat_of reconnects)" 1 'socket, restarted: one connection more'
+	xs write /tool/x again
+	is "$(cat <&9)" again 'socket, restarted: an open file stays valid'
+	exec 9<&-
+	echo new >"$MNT/tool/y"
+	is "$(xs read -R /tool/y)" new 'socket, restarted: writing too'
+	comes_true 5 'socket, restarted: nothing is left' at_rest
+
+	# Transactions and path walks, which send more than one request.
+	silent_with_waiting 'socket, killed again' 3 3 0
+	kill_server
+	all_end_with eio $((TIMEOUT * 8000)) 'socket, killed again: EIO'
+	start_server "$SERVER_KIND"
+	comes_true 5 'socket, restarted again: used' state_is connected
+	umount_xsfs
+}
+
+# A ring says nothing when its server dies.  It is used again when somebody introduces it to the next one.
+test_ring() {
+	local port
+	mount_xsfs "$STORE" -o "timeout=$TIMEOUT"
+	xs write /tool/x value
+	exec 9<"$MNT/tool/x"
+	silent_with_waiting 'ring, killed' 3 3 30
+	kill_server
+	all_end_with timedout $((TIMEOUT * 8000)) 'ring, killed: ETIMEDOUT'
+	fails_in_time ETIMEDOUT $((TIMEOUT * 1000 - 100)) $((TIMEOUT * 1000 + 1500)) 'ring, no server' \
+		cat <&9
+	is "$(timeout 5 cat "$MNT/.xsfs/stats" | sed -n 's/^transport //p')" ring \
+		'ring, no server: .xsfs/stats can be read'
+
+	port=$("$XSLOOP" ports "$SERVER_DIR" | sed -n 's/^ *\([0-9]*\): domain 0, handle [0-9]*,.*/\1/p' |
+		tail -n 1)
+	start_server "$SERVER_KIND" 9<&-
+	"$XSLOOP" introduce "$SERVER_DIR" 0 0 "$port"
+	comes_true 20 'ring, introduced again: it is used' timeout 5 ls "$MNT/tool"
+	xs write /tool/x again
+	is "$(cat <&9)" again 'ring, introduced again: an open file stays valid'
+	exec 9<&-
+	umount_xsfs
+}
+
+# page_set OFFSET BYTES: into domain 0's shared page.
+page_set() {
+	local file
+	file=$(find "$SERVER_DIR" -maxdepth 1 -name xsd_kva -o -maxdepth 1 -name 'page.0.*' | head -n 1)
+	# shellcheck disable=SC2059 # the bytes are escapes
+	printf "$2" | dd of="$file" bs=1 seek="$1" conv=notrunc status=none
+}
+
+# xenstored gives a ring up for good by its error word (xen/io/xs_wire.h), and nobody is kept waiting.
+test_dead_ring() {
+	[[ $SERVER_KIND == c ]] || skip 'oxenstored reconnects'
+	mount_xsfs "$STORE"
+	xs write /tool/x value
+	exec 9<"$MNT/tool/x"
+	silent_with_waiting 'dead ring' 3 3 30
+	page_set 2072 '\003\000\000\000'
+	# The server need not signal it: it is noticed with the next request.
+	fails_in_time EIO 0 500 'dead ring, the first' cat <&9
+	all_end_with eio 1000 'dead ring: EIO'
+	comes_true 5 'dead ring: .xsfs/stats says so' state_is dead
+	fails_in_time EIO 0 500 'dead ring, the next' cat <&9
+	exec 9<&-
+	kill -s CONT "$SERVER_PID"
+	umount_xsfs
+}
+
+# The daemon is killed: nobody hangs, and the next one takes over.
+test_daemon() {
+	local dead_mount
+	mount_xsfs "$STORE"
+	dead_mount=$MNT
+	WAITING=36
+	hold_start 18 18 0
+	kill -s KILL "$MOUNT_PID"
+	wait "$MOUNT_PID" 2>/dev/null || true
+	all_end_with notconn 1000 'daemon killed: ENOTCONN or ECONNABORTED'
+	fails ENOTCONN stat "$dead_mount/tool"
+	succeeds 'daemon killed: umount -l' umount -l "$dead_mount"
+	if [[ $STORE == ring && $SERVER_KIND == c ]]; then
+		# It may have half a request, which it would take the beginning of the next for.
+		stop_server
+		start_server c
+	fi
+	mount_xsfs "$STORE"
+	echo value >"$MNT/tool/x"
+	is "$(xs read -R /tool/x)" value 'daemon killed: mounted again, it works'
+	umount_xsfs
+}
+
+# Clients are killed in the middle of what they do.
+test_clients() {
+	local threads rounds=10 i wrong open_files
+	[[ -z $XSFS_TEST_QUICK ]] || rounds=2
+	for threads in $XSFS_TEST_THREADS; do
+		start_traced
+		mount_xsfs "$STORE" -o "threads=$threads"
+		hold_start 10 10 0
+		hold_say kill 9
+		open_files=$(stat_of open_files)
+		wrong=0
+		for ((i = 1; i < rounds; i++)); do
+			hold_start 10 10 0
+			hold_say "$( ((i % 3)) && echo kill 9 || echo killall 9)"
+			wrong=$((wrong + $(of_answer wrong)))
+		done
+		is "$wrong" 0 "threads=$threads, $((rounds * 20)) clients killed: they die"
+		comes_true 10 "threads=$threads, clients killed: nothing is in flight" at_rest
+		comes_true 5 "threads=$threads, clients killed: no file is open" \
+			stat_is open_files "$open_files"
+		comes_true 5 "threads=$threads, clients killed: no transaction is open" no_transaction_open
+		at_least "$(transactions_seen)" $((rounds * 20)) \
+			"threads=$threads, clients killed: there were many"
+		at_least "$(stat_of fuse_interrupted)" $((rounds * 5)) \
+			"threads=$threads, clients killed: in the middle of operations"
+		is "$(stat_of late_replies)" "$(stat_of abandoned)" \
+			"threads=$threads, clients killed: as many late replies as abandoned requests"
+		umount_xsfs
+	done
+}
+
+# In the embedded store everybody knows that the server is dead.
+test_embedded() {
+	local server
+	mount_xsfs embedded
+	server=$(awk -v parent="$MOUNT_PID" '$4 == parent { print $1 }' /proc/[0-9]*/stat 2>/dev/null ||
+		true)
+	SERVER_PID=$server silent_with_waiting 'embedded, killed' 3 3 30
+	kill -s KILL "$server"
+	all_end_with eio 1000 'embedded, killed: EIO'
+	comes_true 5 'embedded, killed: .xsfs/stats says so' state_is dead
+	fails_in_time EIO 0 500 'embedded, killed' stat "$MNT/tool"
+	umount_xsfs
+}
+
+for_each_store test_timeout
+MATRIX=$XSFS_TEST_TRANSPORT
+if [[ $MATRIX == *socket* ]]; then
+	XSFS_TEST_TRANSPORT=socket for_each_store test_socket
+fi
+if [[ $MATRIX == *ring* ]] && has_config HAVE_XEN; then
+	XSFS_TEST_TRANSPORT=ring for_each_store test_ring
+	XSFS_TEST_TRANSPORT=ring for_each_store test_dead_ring
+	test_embedded
+fi
+for_each_store test_daemon
+for_each_store test_clients
