@@ -19,13 +19,13 @@ void dir_listed(struct op *op, struct listing *listing)
 		old = handle->listing;
 		handle->listing = listing;
 		pthread_mutex_unlock(&handle->lock);
-		listing_free(old);
+		listing_put(old);
 		dir_reply(op);
 		return;
 	}
 	handle = handle_new(op->fs, op->inode, op->flags);
 	if (!handle) {
-		listing_free(listing);
+		listing_put(listing);
 		op_reply_error(op, -ENOMEM);
 		return;
 	}

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "fs/fs_impl.h"
 #include "fs/loop.h"
+#include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/ops.h"
 
@@ -38,6 +40,8 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	TAILQ_INIT(&fs->interrupted);
 	pthread_mutex_init(&fs->interrupted_lock, NULL);
 	made_init(&fs->made);
+	events_init(&fs->events);
+	streams_init(&fs->streams);
 	fs->wake_readers = eventfd(0, EFD_CLOEXEC);
 	if (fs->wake_readers < 0) {
 		err = -errno;
@@ -49,15 +53,20 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	err = inodes_init(&fs->inodes, config->root, &fs->root_view);
 	if (err)
 		goto out_pool;
+	err = cover_init(fs);
+	if (err)
+		goto out_inodes;
 	fs->se = fuse_session_new(&args, &ops_table, sizeof(ops_table), fs);
 	fuse_opt_free_args(&args);
 	if (!fs->se) {
 		err = -EINVAL;
-		goto out_inodes;
+		goto out_cover;
 	}
 	*out = fs;
 	return 0;
 
+out_cover:
+	cover_deinit(fs);
 out_inodes:
 	inodes_deinit(&fs->inodes);
 out_pool:
@@ -65,6 +74,8 @@ out_pool:
 out_fd:
 	close(fs->wake_readers);
 out_free:
+	streams_deinit(&fs->streams);
+	events_deinit(&fs->events);
 	made_deinit(&fs->made);
 	pthread_mutex_destroy(&fs->interrupted_lock);
 	free(fs);
@@ -101,6 +112,19 @@ static unsigned start_readers(struct fs *fs, pthread_t *readers)
 	return n;
 }
 
+/* What the kernel remembers is kept right by a watch, and by a thread that tells it. */
+static void start_caching(struct fs *fs)
+{
+	int err = notifier_start(fs);
+
+	if (err) {
+		log_warning(fs->log, "nothing is cached: no thread: %s", strerror(-err));
+		return;
+	}
+	fs->inodes.track_stale = true;
+	cover_start(fs);
+}
+
 int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 {
 	pthread_t readers[READERS_MAX];
@@ -108,6 +132,8 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	const uint64_t one = 1;
 	int err;
 
+	if (fs->config.cache == FS_CACHE_META)
+		start_caching(fs);
 	n_readers = start_readers(fs, readers);
 	err = loop_run(fs, extra, n_extra);
 
@@ -121,7 +147,16 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	chan_shutdown(fs->chan);
 	pool_free(fs->pool);
 	fs->pool = NULL;
+	streams_shutdown(fs);
+	/* The notifier may be waiting for a directory that is locked by somebody who waits for us. */
+	while (!notifier_end(fs))
+		loop_answer(fs);
 	return err;
+}
+
+void fs_gap(struct fs *fs)
+{
+	event_resync(fs);
 }
 
 void fs_stop(struct fs *fs)
@@ -135,7 +170,10 @@ void fs_free(struct fs *fs)
 	fuse_session_destroy(fs->se);
 	if (fs->pool)
 		pool_free(fs->pool);
+	cover_deinit(fs);
 	inodes_deinit(&fs->inodes);
+	streams_deinit(&fs->streams);
+	events_deinit(&fs->events);
 	made_deinit(&fs->made);
 	close(fs->wake_readers);
 	pthread_mutex_destroy(&fs->interrupted_lock);

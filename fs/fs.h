@@ -26,12 +26,19 @@ enum fs_layout {
 	FS_NODES, /* every node is a directory, its value in `.value` */
 };
 
+/* What the kernel may remember; xsfs(5), "Caching". */
+enum fs_cache {
+	FS_CACHE_OFF,  /* nothing */
+	FS_CACHE_META, /* names and attributes, while a watch covers them */
+};
+
 struct fs_config {
 	struct chan *chan;     /* borrowed; connected, with no handlers set */
 	struct logger *log;    /* borrowed */
 	const char *root;      /* store path that is mounted, absolute; "/" for all (copied) */
 	enum fs_format format;
 	enum fs_layout layout;
+	enum fs_cache cache;
 	uid_t uid;             /* owner of all files */
 	gid_t gid;
 	mode_t umask;          /* taken from 0666 and 0777; the default 0077 leaves 0600 and 0700 */
@@ -71,6 +78,9 @@ int fs_mount(struct fs *fs, const char *mountpoint);
  * Returns 0, or -errno when reading /dev/fuse failed.
  */
 int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra);
+
+/* The process was stopped for a while, and events may have been lost meanwhile.  I/O thread only. */
+void fs_gap(struct fs *fs);
 
 /* Makes fs_run() return soon.  I/O thread (an fs_extra_fd's callback) only. */
 void fs_stop(struct fs *fs);

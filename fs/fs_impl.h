@@ -18,11 +18,15 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include "fs/cover.h"
+#include "fs/event.h"
 #include "fs/fs.h"
 #include "fs/inode.h"
 #include "fs/made.h"
 #include "fs/pool.h"
+#include "fs/stream.h"
 
+struct notifier;
 struct op;
 TAILQ_HEAD(op_list, op);
 
@@ -40,6 +44,11 @@ struct fs {
 
 	struct inodes inodes;
 	struct made made;
+	struct events events;
+	struct cover cover;
+	struct streams streams;
+	struct notifier *notifier; /* NULL: the kernel caches nothing */
+	bool can_expire;           /* the kernel can be told to ask for a name again */
 	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */
 
 	/* Operations whose caller was interrupted, until the I/O thread deals with them. */
@@ -51,6 +60,7 @@ struct fs {
 	atomic_ulong ops_started;
 	atomic_ulong ops_interrupted;
 	atomic_ulong tx_retries;
+	atomic_ulong invalidations;
 	atomic_uint ops_now;
 	atomic_uint handles;
 };

@@ -6,6 +6,8 @@
 #include "fs/fs_impl.h"
 #include "fs/handle.h"
 #include "fs/listing.h"
+#include "fs/poll.h"
+#include "fs/stream.h"
 
 struct handle *handle_new(struct fs *fs, struct inode *inode, int flags)
 {
@@ -20,13 +22,36 @@ struct handle *handle_new(struct fs *fs, struct inode *inode, int flags)
 	return handle;
 }
 
+void handle_take_poll(struct handle *handle, struct wakeups *wakeups)
+{
+	unsigned max = wakeups->max ? wakeups->max * 2 : 16;
+	struct fuse_pollhandle **polls;
+
+	if (!handle->poll)
+		return;
+	if (wakeups->count == wakeups->max) {
+		polls = reallocarray(wakeups->polls, max, sizeof(*polls));
+		if (!polls) {
+			/* Notifying may be done anywhere; only here it holds others up. */
+			fuse_lowlevel_notify_poll(handle->poll);
+			return;
+		}
+		wakeups->polls = polls;
+		wakeups->max = max;
+	}
+	wakeups->polls[wakeups->count++] = handle->poll;
+	handle->poll = NULL;
+}
+
 void handle_free(struct fs *fs, struct handle *handle)
 {
 	if (!handle)
 		return;
 	atomic_fetch_sub(&fs->handles, 1);
+	poll_release(fs, handle);
+	stream_free(handle->stream);
 	inode_put_open(&fs->inodes, handle->inode);
-	listing_free(handle->listing);
+	listing_put(handle->listing);
 	free(handle->snapshot);
 	free(handle->content);
 	pthread_mutex_destroy(&handle->lock);
@@ -88,6 +113,25 @@ void handle_truncate(struct fs *fs, struct handle *handle)
 	handle->empty_due = true;
 	handle->due_since = changes;
 	pthread_mutex_unlock(&handle->lock);
+}
+
+void handle_set_closing(struct handle *handle)
+{
+	pthread_mutex_lock(&handle->lock);
+	handle->closing = true;
+	pthread_mutex_unlock(&handle->lock);
+}
+
+bool handle_is_last_close(struct handle *handle, uint64_t owner)
+{
+	bool last;
+
+	pthread_mutex_lock(&handle->lock);
+	last = handle->closing || (handle->first_closer && handle->first_closer == owner);
+	if (!handle->first_closer)
+		handle->first_closer = owner;
+	pthread_mutex_unlock(&handle->lock);
+	return last;
 }
 
 void handle_refuse_write(struct handle *handle)

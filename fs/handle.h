@@ -17,6 +17,8 @@
 
 struct listing;
 struct fs;
+struct stream;
+struct poll_cover;
 
 struct handle {
 	struct inode *inode; /* with a reference */
@@ -40,14 +42,28 @@ struct handle {
 	bool empty_due;
 	bool write_refused;
 	unsigned due_since;
+	bool closing;          /* the next close writes it */
+	uint64_t first_closer; /* who closed a descriptor of it first; 0: nobody */
 
 	/* A directory's names. */
 	struct listing *listing;
 	bool listing_used; /* a reader began with it: starting over reads anew */
+
+	/* Polls, see poll.h; under the lock of the inodes. */
+	struct fuse_pollhandle *poll; /* to be notified; NULL: none */
+	uint64_t seen;                /* the inode's `events` at the last read from the start */
+	bool polled;                  /* is on the inode's list */
+	LIST_ENTRY(handle) poll_link;
+	struct poll_cover *cover;     /* a watch for it, where none covers its path */
+
+	struct stream *stream; /* a stream file's */
 };
 
 /* Makes a handle for `inode` (a reference is taken).  Returns NULL when out of memory. */
 struct handle *handle_new(struct fs *fs, struct inode *inode, int flags);
+
+/* Moves the handle's poll, if there is one, to `wakeups`.  The inodes' lock is held. */
+void handle_take_poll(struct handle *handle, struct wakeups *wakeups);
 
 /* Frees a handle; NULL is allowed. */
 void handle_free(struct fs *fs, struct handle *handle);
@@ -66,6 +82,13 @@ void handle_set_content(struct handle *handle, char *content, size_t size);
 
 /* Begins anew: the content is empty and defined by this handle. */
 void handle_truncate(struct fs *fs, struct handle *handle);
+
+/* The next close is to write the empty value that is due. */
+void handle_set_closing(struct handle *handle);
+
+/* A descriptor was closed by `owner` (FUSE's lock owner: a process).  Returns whether that is to
+ * write the empty value; see node_flush(). */
+bool handle_is_last_close(struct handle *handle, uint64_t owner);
 
 /* A write failed. */
 void handle_refuse_write(struct handle *handle);

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of inodes.  Any thread; no I/O. */
+#define FUSE_USE_VERSION 312
+
 #include <errno.h>
+#include <fuse_lowlevel.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/handle.h"
 #include "fs/inode.h"
+#include "fs/listing.h"
 
 /* What stands in front of the name in a key. */
 struct key_head {
@@ -25,6 +31,30 @@ static char *key_new(const struct inode *parent, const char *name, enum inode_ki
 	memcpy(key + sizeof(head), name, name_len + 1);
 	*len = sizeof(head) + name_len;
 	return key;
+}
+
+/* An answer that is younger than this may not have reached the kernel's caches yet. */
+#define SETTLED_MS 20
+
+/* The event of a write of our own comes with its reply, or shortly after. */
+#define OWN_EVENT_MS 1000
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * UINT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+static void drop_listing_locked(struct inodes *t, struct inode *inode)
+{
+	if (!inode->listing)
+		return;
+	TAILQ_REMOVE(&t->listings, inode, listing_link);
+	t->listing_bytes -= inode->listing->bytes;
+	listing_put(inode->listing);
+	inode->listing = NULL;
 }
 
 static void set_key(struct inode *inode, char *key, size_t len)
@@ -56,7 +86,12 @@ static void release_locked(struct inodes *t, struct inode *inode)
 	while (inode && inode->refs == 0 && inode->nlookup == 0) {
 		parent = inode->parent;
 		unhash_locked(t, inode);
+		drop_listing_locked(t, inode);
 		HASH_DELETE(by_id, t->by_id, inode);
+		if (parent)
+			LIST_REMOVE(inode, sibling);
+		if (inode == t->nodes_root)
+			t->nodes_root = NULL;
 		free(inode->key);
 		free(inode);
 		if (parent)
@@ -78,8 +113,13 @@ static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, ch
 	inode->nodeid = ++t->last_id;
 	inode->refs = 1;
 	inode->parent = parent;
-	if (parent)
+	inode->events = 1;
+	LIST_INIT(&inode->children);
+	LIST_INIT(&inode->pollers);
+	if (parent) {
 		parent->refs++;
+		LIST_INSERT_HEAD(&parent->children, inode, sibling);
+	}
 	set_key(inode, key, key_len);
 	HASH_ADD(by_id, t->by_id, nodeid, sizeof(inode->nodeid), inode);
 	hash_locked(t, inode);
@@ -92,6 +132,8 @@ int inodes_init(struct inodes *t, const char *root_path, const struct view *view
 	char *key;
 
 	*t = (struct inodes){ .root_path = strdup(root_path) };
+	TAILQ_INIT(&t->listings);
+	TAILQ_INIT(&t->stale);
 	key = key_new(NULL, "", INODE_DIR, &key_len);
 	if (!t->root_path || !key) {
 		free(key);
@@ -117,6 +159,7 @@ void inodes_deinit(struct inodes *t)
 	HASH_CLEAR(by_name, t->by_name);
 	HASH_ITER(by_id, t->by_id, inode, next) {
 		HASH_DELETE(by_id, t->by_id, inode);
+		listing_put(inode->listing);
 		free(inode->key);
 		free(inode);
 	}
@@ -222,6 +265,8 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 			inode->view = view;
 			inode->special = special;
 			inode->view_root = view != parent->view;
+			if (inode->view_root)
+				t->nodes_root = inode;
 		}
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -260,6 +305,7 @@ void inode_remember(struct inodes *t, struct inode *inode)
 {
 	pthread_mutex_lock(&t->lock);
 	inode->nlookup++;
+	inode->answered_ms = now_ms();
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -375,6 +421,16 @@ unsigned inode_changes(struct inodes *t, const struct inode *inode)
 	return changes;
 }
 
+bool inodes_any_pending(struct inodes *t)
+{
+	bool pending;
+
+	pthread_mutex_lock(&t->lock);
+	pending = t->pending > 0;
+	pthread_mutex_unlock(&t->lock);
+	return pending;
+}
+
 void inode_for_each_pending(struct inodes *t, const struct inode *parent,
 			    void (*fn)(void *arg, const char *name), void *arg)
 {
@@ -420,8 +476,11 @@ static int rename_kind_locked(struct inodes *t, struct inode *parent, const char
 	if (!key)
 		return -ENOMEM;
 	if (target) {
+		/* Whoever has it open can only open it again. */
 		changed_locked(t, target);
 		unhash_locked(t, target);
+		target->gone = true;
+		target->events++;
 	}
 	if (!inode) {
 		free(key);
@@ -431,6 +490,8 @@ static int rename_kind_locked(struct inodes *t, struct inode *parent, const char
 	set_key(inode, key, key_len);
 	hash_locked(t, inode);
 	old_parent = inode->parent;
+	LIST_REMOVE(inode, sibling);
+	LIST_INSERT_HEAD(&new_parent->children, inode, sibling);
 	inode->parent = new_parent;
 	new_parent->refs++;
 	old_parent->refs--;
@@ -449,4 +510,269 @@ int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 		err = rename_kind_locked(t, parent, name, new_parent, new_name, INODE_DIR);
 	pthread_mutex_unlock(&t->lock);
 	return err;
+}
+
+/* ---- changes ---- */
+
+static void set_stale_locked(struct inodes *t, struct inode *inode)
+{
+	if (!t->track_stale || !inode->nlookup || !inode->hashed)
+		return;
+	if (now_ms() - inode->answered_ms < SETTLED_MS)
+		inode->stale_twice = true;
+	if (inode->stale_queued)
+		return;
+	inode->stale_queued = true;
+	inode->refs++;
+	TAILQ_INSERT_TAIL(&t->stale, inode, stale_link);
+}
+
+void inode_set_stale(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	set_stale_locked(t, inode);
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* A node of which an event told; `inode` stands for it. */
+static void touch_locked(struct inodes *t, struct inode *inode, const struct timespec *now,
+			 struct wakeups *wakeups)
+{
+	struct handle *handle;
+
+	inode->events++;
+	inode->changed_at = *now;
+	drop_listing_locked(t, inode);
+	LIST_FOREACH(handle, &inode->pollers, poll_link)
+		handle_take_poll(handle, wakeups);
+	set_stale_locked(t, inode);
+}
+
+/* The next inode of a subtree in preorder, or NULL behind the last. */
+static struct inode *subtree_next(const struct inode *top, struct inode *inode)
+{
+	if (!LIST_EMPTY(&inode->children))
+		return LIST_FIRST(&inode->children);
+	while (inode != top && !LIST_NEXT(inode, sibling))
+		inode = inode->parent;
+	return inode == top ? NULL : LIST_NEXT(inode, sibling);
+}
+
+/* An inode and all below it, but for the other view that hangs below the root. */
+static void touch_subtree_locked(struct inodes *t, struct inode *top, const struct timespec *now,
+				 struct wakeups *wakeups)
+{
+	struct inode *inode;
+
+	for (inode = top; inode; inode = subtree_next(top, inode))
+		touch_locked(t, inode, now, wakeups);
+}
+
+/* A directory's node itself has changed.  Unless that was our own doing it may have been removed
+ * and made again, perhaps as something without children: it no longer has to be a directory. */
+static void unstick_locked(struct inode *inode)
+{
+	/* Events are merged, or never sent: what did not come soon will not. */
+	if (now_ms() - inode->own_write_ms > OWN_EVENT_MS)
+		inode->own_writes = 0;
+	if (inode->own_writes > 0)
+		inode->own_writes--;
+	else
+		inode->sticky = false;
+}
+
+/* What an event below a directory means for it: it may have come into being on the way. */
+static void pass_locked(struct inodes *t, struct inode *dir, const struct timespec *now,
+			struct wakeups *wakeups)
+{
+	struct inode *value = find_name_locked(t, dir, ".value", INODE_SPECIAL);
+
+	if (dir->gone)
+		touch_locked(t, dir, now, wakeups);
+	if (value && value->gone)
+		touch_locked(t, value, now, wakeups);
+}
+
+/* Walks from the root of a view along `path`, relative to it and without a leading slash. */
+static void walk_locked(struct inodes *t, struct inode *dir, const char *path,
+			const struct timespec *now, struct wakeups *wakeups)
+{
+	struct inode *leaf, *sub;
+	char name[PATH_SIZE];
+	size_t len;
+
+	while (*path) {
+		len = strcspn(path, "/");
+		if (len >= sizeof(name))
+			return;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		path += len + (path[len] == '/');
+		leaf = find_name_locked(t, dir, name, INODE_LEAF);
+		sub = find_name_locked(t, dir, name, INODE_DIR);
+		pass_locked(t, dir, now, wakeups);
+		if (!*path || (dir->listing && !listing_has(dir->listing, name)))
+			drop_listing_locked(t, dir);
+		if (leaf)
+			touch_locked(t, leaf, now, wakeups);
+		if (!sub) {
+			/* Made, or removed, where the kernel has not looked. */
+			if (!leaf)
+				dir->changed_at = *now;
+			return;
+		}
+		dir = sub;
+	}
+	unstick_locked(dir);
+	touch_subtree_locked(t, dir, now, wakeups);
+}
+
+/* Returns the part of `path` below the mount's root, "" for the root itself and all above it, or
+ * NULL if it is somewhere else. */
+static const char *path_in_mount(const struct inodes *t, const char *path)
+{
+	const char *root = t->root_path;
+	size_t root_len = strlen(root), len = strlen(path);
+
+	if (root_len == 1)
+		return path + 1;
+	if (!strncmp(path, root, root_len) && path[root_len] == '/')
+		return path + root_len + 1;
+	if (!strncmp(path, root, len) && (len == 1 || root[len] == '/' || root[len] == '\0'))
+		return "";
+	return NULL;
+}
+
+void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
+{
+	const char *below = "";
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	pthread_mutex_lock(&t->lock);
+	if (path)
+		below = path[0] == '/' ? path_in_mount(t, path) : NULL;
+	if (below) {
+		walk_locked(t, t->root, below, &now, wakeups);
+		if (t->nodes_root && *below)
+			walk_locked(t, t->nodes_root, below, &now, wakeups);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void wakeups_notify(struct wakeups *wakeups)
+{
+	for (unsigned i = 0; i < wakeups->count; i++) {
+		fuse_lowlevel_notify_poll(wakeups->polls[i]);
+		fuse_pollhandle_destroy(wakeups->polls[i]);
+	}
+	free(wakeups->polls);
+	*wakeups = (struct wakeups){ 0 };
+}
+
+void inode_wrote(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	if (inode->kind == INODE_SPECIAL)
+		inode = inode->parent;
+	if (inode->kind == INODE_DIR) {
+		inode->own_writes++;
+		inode->own_write_ms = now_ms();
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+uint64_t inode_events(struct inodes *t, const struct inode *inode)
+{
+	uint64_t events;
+
+	pthread_mutex_lock(&t->lock);
+	events = inode->events;
+	pthread_mutex_unlock(&t->lock);
+	return events;
+}
+
+void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool gone)
+{
+	pthread_mutex_lock(&t->lock);
+	if (events >= inode->looked_at) {
+		inode->looked_at = events;
+		inode->gone = gone;
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_confirm(struct inodes *t, struct inode *inode, uint64_t events)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->confirmed = events;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_confirmed(struct inodes *t, const struct inode *inode)
+{
+	bool confirmed;
+
+	pthread_mutex_lock(&t->lock);
+	confirmed = inode->confirmed == inode->events && inode->hashed;
+	pthread_mutex_unlock(&t->lock);
+	return confirmed;
+}
+
+struct timespec inode_changed_at(struct inodes *t, const struct inode *inode)
+{
+	struct timespec at;
+
+	pthread_mutex_lock(&t->lock);
+	at = inode->changed_at;
+	pthread_mutex_unlock(&t->lock);
+	return at;
+}
+
+void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *listing)
+{
+	pthread_mutex_lock(&t->lock);
+	drop_listing_locked(t, inode);
+	if (listing && listing->bytes <= INODE_LISTING_BYTES_MAX) {
+		while (t->listing_bytes + listing->bytes > INODE_LISTING_BYTES_MAX)
+			drop_listing_locked(t, TAILQ_FIRST(&t->listings));
+		inode->listing = listing_get(listing);
+		t->listing_bytes += listing->bytes;
+		TAILQ_INSERT_TAIL(&t->listings, inode, listing_link);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct listing *inode_get_listing(struct inodes *t, struct inode *inode)
+{
+	struct listing *listing = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	/* While a file of this mount is not yet written the store's names are not all there are. */
+	if (inode->listing && t->pending == 0) {
+		listing = listing_get(inode->listing);
+		TAILQ_REMOVE(&t->listings, inode, listing_link);
+		TAILQ_INSERT_TAIL(&t->listings, inode, listing_link);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return listing;
+}
+
+struct inode *inode_take_stale(struct inodes *t, uint64_t *parent, char *name, size_t size,
+			       bool *twice)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = TAILQ_FIRST(&t->stale);
+	if (inode) {
+		TAILQ_REMOVE(&t->stale, inode, stale_link);
+		inode->stale_queued = false;
+		*twice = inode->stale_twice;
+		inode->stale_twice = false;
+		*parent = inode->parent ? inode->parent->nodeid : 0;
+		snprintf(name, size, "%s", inode->name);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return inode;
 }

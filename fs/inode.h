@@ -16,6 +16,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
+#include <time.h>
 #include <uthash.h>
 
 #include "fs/fs.h"
@@ -31,6 +33,13 @@ enum inode_kind {
 };
 
 struct special;
+struct handle;
+struct listing;
+struct cover_ref;
+struct fuse_pollhandle;
+
+/* Bytes of names that are remembered of directories, all together. */
+#define INODE_LISTING_BYTES_MAX (16u << 20)
 
 /* A way to look at the store. */
 struct view {
@@ -56,6 +65,26 @@ struct inode {
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
 	bool pending;   /* created here, not yet in the store */
 	bool hashed;    /* can be found by name */
+	LIST_HEAD(, inode) children;
+	LIST_ENTRY(inode) sibling;
+
+	/* What events told, see event.h. */
+	uint64_t events;            /* counts events that concern it; starts at 1 */
+	uint64_t looked_at;         /* `events` when the store was last asked for it by a poll */
+	uint64_t confirmed;         /* `events` when a lookup last found it there; 0: since unknown */
+	bool gone;                  /* the store said so then, or when it was read */
+	struct timespec changed_at; /* 0: not since it is known */
+	unsigned own_writes;        /* our own writes whose events are to come, */
+	uint64_t own_write_ms;      /* and when the last was */
+	LIST_HEAD(, handle) pollers;
+	struct cover_ref *cover;    /* poll.c: a watch for this path alone */
+	struct listing *listing;    /* the names in it, while they are known to be right */
+	TAILQ_ENTRY(inode) listing_link;
+	uint64_t answered_ms;       /* CLOCK_MONOTONIC: when the kernel was last told of it */
+	bool stale_twice;           /* it may not have taken that in yet when it is told again */
+	bool stale_queued;          /* the kernel is to be told; with a reference */
+	TAILQ_ENTRY(inode) stale_link;
+
 	char *key;
 	size_t key_len;
 	UT_hash_handle by_id;
@@ -70,6 +99,18 @@ struct inodes {
 	unsigned pending; /* inodes that are */
 	char *root_path;
 	struct inode *root;
+	struct inode *nodes_root; /* of the uniform view, if the kernel knows it */
+	TAILQ_HEAD(, inode) listings; /* inodes with one, longest unused first */
+	size_t listing_bytes;
+	TAILQ_HEAD(, inode) stale;
+	bool track_stale;             /* the kernel caches: it has to be told */
+};
+
+/* Polls to be notified, taken from their handles; see inodes_changed(). */
+struct wakeups {
+	struct fuse_pollhandle **polls;
+	unsigned count;
+	unsigned max;
 };
 
 /*
@@ -134,6 +175,9 @@ void inode_changed(struct inodes *t, struct inode *inode);
 /* Returns how often that happened. */
 unsigned inode_changes(struct inodes *t, const struct inode *inode);
 
+/* Returns whether any file is pending. */
+bool inodes_any_pending(struct inodes *t);
+
 /* Calls `fn` with the name of each file in `parent` that is pending, under the lock. */
 void inode_for_each_pending(struct inodes *t, const struct inode *parent,
 			    void (*fn)(void *arg, const char *name), void *arg);
@@ -143,6 +187,49 @@ void inode_for_each_pending(struct inodes *t, const struct inode *parent,
  * pending.
  */
 void inode_gone(struct inodes *t, struct inode *parent, const char *name);
+
+/*
+ * Something at or below `path` may have changed, or something above it come into being.  Notes
+ * that in all inodes that it concerns, drops the listings that may be wrong, and queues what the
+ * kernel has to be told.  Polls that wait for it are added to `wakeups`, whose owner notifies and
+ * frees them: wakeups_notify().  NULL for `path`: anything may have changed.
+ */
+void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups);
+
+/* Notifies and destroys the polls.  No lock is held. */
+void wakeups_notify(struct wakeups *wakeups);
+
+/* This mount wrote the value of a directory's node: the event of that is no news about its kind. */
+void inode_wrote(struct inodes *t, struct inode *inode);
+
+/* Returns the number of events noted so far. */
+uint64_t inode_events(struct inodes *t, const struct inode *inode);
+
+/* The store was asked after inode_events() had said `events`: the node was there, or not. */
+void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool gone);
+
+/* The node was found after inode_events() had said `events` (0: take that back).
+ * inode_is_confirmed() returns whether that was so and no event has come since. */
+void inode_confirm(struct inodes *t, struct inode *inode, uint64_t events);
+bool inode_is_confirmed(struct inodes *t, const struct inode *inode);
+
+/* Returns when the last change was noted, or 0. */
+struct timespec inode_changed_at(struct inodes *t, const struct inode *inode);
+
+/* Remembers the names in a directory (a reference is taken), or drops them (NULL). */
+void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *listing);
+
+/* Returns the names in a directory with a reference, or NULL if they are not known to be right. */
+struct listing *inode_get_listing(struct inodes *t, struct inode *inode);
+
+/* The kernel has something to forget about an inode.  See notifier_wake(). */
+void inode_set_stale(struct inodes *t, struct inode *inode);
+
+/* Takes an inode of which the kernel's knowledge is stale, with a reference, or returns NULL.
+ * *parent and `name` (FUSE's longest name) say where it is; *twice: an answer may just be on its
+ * way into the kernel, so that telling once may be too early. */
+struct inode *inode_take_stale(struct inodes *t, uint64_t *parent, char *name, size_t size,
+			       bool *twice);
 
 /*
  * The node moved: whatever inodes it had move with it, and what stood at the new place can no

@@ -10,7 +10,19 @@
 
 struct listing *listing_new(void)
 {
-	return calloc(1, sizeof(struct listing));
+	struct listing *listing = calloc(1, sizeof(*listing));
+
+	if (listing) {
+		atomic_init(&listing->refs, 1);
+		listing->bytes = sizeof(*listing);
+	}
+	return listing;
+}
+
+struct listing *listing_get(struct listing *listing)
+{
+	atomic_fetch_add_explicit(&listing->refs, 1, memory_order_relaxed);
+	return listing;
 }
 
 void listing_clear(struct listing *listing)
@@ -18,15 +30,41 @@ void listing_clear(struct listing *listing)
 	for (unsigned i = 0; i < listing->count; i++)
 		free(listing->names[i]);
 	listing->count = 0;
+	listing->bytes = sizeof(*listing);
 }
 
-void listing_free(struct listing *listing)
+void listing_put(struct listing *listing)
 {
-	if (!listing)
+	if (!listing ||
+	    atomic_fetch_sub_explicit(&listing->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	listing_clear(listing);
 	free(listing->names);
+	free(listing->sorted);
 	free(listing);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int listing_sort(struct listing *listing)
+{
+	listing->sorted = reallocarray(NULL, listing->count + 1, sizeof(*listing->sorted));
+	if (!listing->sorted)
+		return -ENOMEM;
+	if (listing->count)
+		memcpy(listing->sorted, listing->names, listing->count * sizeof(*listing->names));
+	qsort(listing->sorted, listing->count, sizeof(*listing->sorted), compare_names);
+	listing->bytes += listing->count * sizeof(*listing->sorted);
+	return 0;
+}
+
+bool listing_has(const struct listing *listing, const char *name)
+{
+	return bsearch(&name, listing->sorted, listing->count, sizeof(*listing->sorted),
+		       compare_names) != NULL;
 }
 
 int listing_add(struct listing *listing, const char *name)
@@ -45,6 +83,7 @@ int listing_add(struct listing *listing, const char *name)
 	if (!listing->names[listing->count])
 		return -ENOMEM;
 	listing->count++;
+	listing->bytes += strlen(name) + 1 + sizeof(*listing->names);
 	return 0;
 }
 

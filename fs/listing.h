@@ -1,22 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* The names in a directory, as one snapshot.  Pure; any thread, one at a time. */
+/*
+ * The names in a directory, as one snapshot.  Pure.  While it is being filled it belongs to one
+ * thread; afterwards it is shared by references and not changed any more.
+ */
 #ifndef FS_LISTING_H
 #define FS_LISTING_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 struct listing {
-	char **names; /* each owned */
+	char **names;  /* each owned; in the order of the store */
+	char **sorted; /* the same, for listing_has(); NULL before listing_sort() */
 	unsigned count;
 	unsigned max;
+	size_t bytes;  /* of memory, about */
+	atomic_uint refs;
 };
 
-/* Returns an empty listing, or NULL when out of memory. */
+/* Returns an empty listing with a reference, or NULL when out of memory. */
 struct listing *listing_new(void);
 
-/* Frees; NULL is allowed. */
-void listing_free(struct listing *listing);
+/* Takes another reference. */
+struct listing *listing_get(struct listing *listing);
+
+/* Gives a reference back; the last one frees.  NULL is allowed. */
+void listing_put(struct listing *listing);
+
+/* Prepares for listing_has().  Returns 0 or -ENOMEM. */
+int listing_sort(struct listing *listing);
+
+/* Returns whether a sorted listing has `name`. */
+bool listing_has(const struct listing *listing, const char *name);
 
 /* Empties it. */
 void listing_clear(struct listing *listing);

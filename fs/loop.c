@@ -42,6 +42,16 @@ static bool ended(struct fs *fs)
 	return atomic_load(&fs->stop) || fuse_session_exited(fs->se);
 }
 
+/* Returns the time that the machine was suspended, in seconds since it was started. */
+static time_t suspended(void)
+{
+	struct timespec boot, running;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_MONOTONIC, &running);
+	return boot.tv_sec - running.tv_sec;
+}
+
 /* Returns the earlier of two timeouts of poll(2). */
 static int earlier(int a, int b)
 {
@@ -56,13 +66,19 @@ static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsig
 			   int wait_ms)
 {
 	struct pollfd fds[1 + EXTRA_MAX + CHAN_POLLFDS];
+	time_t before = suspended();
 	unsigned n = 0;
+	int ready;
 
 	fds[n++] = (struct pollfd){ .fd = fuse_session_fd(fs->se), .events = POLLIN };
 	for (unsigned i = 0; i < n_extra; i++)
 		fds[n++] = (struct pollfd){ .fd = extra[i].fd, .events = POLLIN };
 	n += chan_pollfds(fs->chan, fds + n);
-	if (poll(fds, n, earlier(chan_timeout(fs->chan), wait_ms)) <= 0)
+	ready = poll(fds, n, earlier(chan_timeout(fs->chan), wait_ms));
+	/* The two clocks are read one after the other: a second is within the error. */
+	if (suspended() > before + 1)
+		event_resync(fs);
+	if (ready <= 0)
 		return;
 	for (unsigned i = 0; i < n_extra; i++)
 		if (fds[1 + i].revents)
@@ -105,6 +121,18 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	}
 	free(buf.mem);
 	return taken < 0 && taken != -ENODEV ? taken : 0;
+}
+
+void loop_answer(struct fs *fs)
+{
+	struct pollfd fd = { .fd = fuse_session_fd(fs->se), .events = POLLIN };
+	struct fuse_buf buf = { 0 };
+
+	/* The channel is shut down: whatever needs the store fails at once. */
+	if (poll(&fd, 1, 1) > 0)
+		take_requests(fs, &buf);
+	streams_shutdown(fs);
+	free(buf.mem);
 }
 
 void *loop_reader(void *arg)

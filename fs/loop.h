@@ -8,6 +8,9 @@
 /* The I/O thread's loop, see fs_run().  Returns 0 or -errno. */
 int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra);
 
+/* Answers, for a moment, what comes in after the end: everything with an error. */
+void loop_answer(struct fs *fs);
+
 /* A further reader's loop: takes requests from /dev/fuse and starts them, until fs->wake_readers
  * is readable or the session ends.  `arg` is the struct fs; for pthread_create(). */
 void *loop_reader(void *arg);

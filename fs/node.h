@@ -29,6 +29,7 @@ void node_truncate(struct op *op); /* op->off is the new size; op->handle may be
 void node_create(struct op *op);   /* op->name in op->inode, op->flags */
 void node_flush_empty(struct op *op, void (*then)(struct op *op)); /* op->handle may be NULL */
 void node_fsync(struct op *op);
+void node_flush(struct op *op, uint64_t owner); /* op->handle; whose descriptor is closed */
 
 /* Closes a handle: writes the empty value that is still due, waits for nothing, frees it. */
 void node_release(struct fs *fs, struct handle *handle);

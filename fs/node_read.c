@@ -11,6 +11,8 @@
 #include "fs/dir.h"
 #include "fs/listing.h"
 #include "fs/node.h"
+#include "fs/notifier.h"
+#include "fs/poll.h"
 #include "fs/special.h"
 #include "fs/text.h"
 
@@ -105,6 +107,19 @@ static bool found_is_dir(struct op *op, const struct node_facts *facts, const ch
 	       stays_dir(op, path);
 }
 
+/* Remembers that a directory is there, for as long as no event comes: the kernel asks again and
+ * again, as each listing makes it forget the time of access. */
+static void confirm_dir(struct op *op, struct inode *dir, const char *path)
+{
+	struct fs *fs = op->fs;
+
+	if (!fs->notifier || dir->view->tx_id || !cover_has(fs, path))
+		return;
+	inode_confirm(&fs->inodes, dir, inode_events(&fs->inodes, dir));
+	if (event_since(fs, op->seq, path))
+		inode_confirm(&fs->inodes, dir, 0);
+}
+
 /* The store has no such node.  A file that was created here and not yet written is shown. */
 static void lookup_missing(struct op *op, const char *path, int err)
 {
@@ -155,6 +170,8 @@ static void lookup_done(struct op *op)
 	if (dir) {
 		/* From now on the kernel has it as a directory, and `rm -r` relies on that. */
 		inode_set_sticky(&fs->inodes, inode, facts.readable);
+		if (facts.readable)
+			confirm_dir(op, inode, path);
 		node_attr_dir(fs, facts.readable, &st);
 	} else {
 		node_attr_file(fs, text_size(fs->config.format, facts.value_len), &st);
@@ -183,6 +200,13 @@ void node_lookup(struct op *op)
 
 /* ---- getattr ---- */
 
+/* The kernel still has a name for what is gone: it is to look again. */
+static void forget_name(struct op *op)
+{
+	inode_set_stale(&op->fs->inodes, op->inode);
+	notifier_wake(op->fs);
+}
+
 /* Keeps what the store says of the mount's root. */
 static void note_root(const struct op *op, int err)
 {
@@ -210,16 +234,21 @@ static void getattr_dir(struct op *op)
 {
 	struct fs *fs = op->fs;
 	int err = op_call_error(op, 0);
+	char path[PATH_SIZE];
 	struct stat st;
 
 	note_root(op, err);
 	/* The root of the mount stays, whatever happens to its node. */
-	if (err == -ENOENT && !op->inode->view_root)
+	if (err == -ENOENT && !op->inode->view_root) {
 		inode_set_sticky(&fs->inodes, op->inode, false);
+		forget_name(op);
+	}
 	if (err && err != -EACCES && !(err == -ENOENT && op->inode->view_root)) {
 		op_reply_error(op, err);
 		return;
 	}
+	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path))
+		confirm_dir(op, op->inode, path);
 	node_attr_dir(fs, err != -EACCES, &st);
 	op_reply_attr(op, &st);
 }
@@ -239,6 +268,8 @@ static void getattr_leaf(struct op *op)
 	if (!err && (facts.has_children || !facts.readable) &&
 	    !inode_is_open(&fs->inodes, op->inode))
 		err = -ESTALE;
+	if (err == -ENOENT || err == -ESTALE)
+		forget_name(op);
 	if (err) {
 		op_reply_error(op, err);
 		return;
@@ -256,6 +287,11 @@ void node_getattr(struct op *op)
 
 	if (op->handle && handle_is_empty_due(op->fs, op->handle)) {
 		node_attr_file(op->fs, 0, &st);
+		op_reply_attr(op, &st);
+		return;
+	}
+	if (op->inode->kind == INODE_DIR && inode_is_confirmed(&op->fs->inodes, op->inode)) {
+		node_attr_dir(op->fs, true, &st);
 		op_reply_attr(op, &st);
 		return;
 	}
@@ -296,6 +332,8 @@ static void read_done(struct op *op)
 	char *content, *reply;
 	size_t size;
 
+	if (!err || err == -ENOENT)
+		poll_seen(op, err == -ENOENT);
 	/* A file that was created here and never written reads as the empty file it will be. */
 	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode)) {
 		op_reply_buf(op, NULL, 0);
@@ -359,6 +397,7 @@ void node_read(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
+	op->events = inode_events(&op->fs->inodes, op->inode);
 	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
 	op_submit(op, read_done);
 }
@@ -455,6 +494,23 @@ static void add_pending(void *arg, const char *name)
 		pending->err = listing_add(pending->listing, name);
 }
 
+/* Keeps the names for the next who asks, if an event would tell when they are wrong. */
+static void remember_listing(struct op *op, struct listing *listing)
+{
+	struct fs *fs = op->fs;
+	char path[PATH_SIZE];
+
+	if (!fs->notifier || op->inode->view->tx_id || inodes_any_pending(&fs->inodes) ||
+	    inode_path(&fs->inodes, op->inode, NULL, path))
+		return;
+	if (!cover_has(fs, path) || listing_sort(listing))
+		return;
+	/* First kept, then checked: an event between the two drops it, or is seen. */
+	inode_set_listing(&fs->inodes, op->inode, listing);
+	if (event_since(fs, op->seq, path))
+		inode_set_listing(&fs->inodes, op->inode, NULL);
+}
+
 /* The names from the store are there: adds ours, and answers what asked for them. */
 static void listing_complete(struct op *op, struct listing *listing, bool has_value)
 {
@@ -464,10 +520,11 @@ static void listing_complete(struct op *op, struct listing *listing, bool has_va
 		pending.err = listing_add(listing, SPECIAL_VALUE_NAME);
 	inode_for_each_pending(&op->fs->inodes, op->inode, add_pending, &pending);
 	if (pending.err) {
-		listing_free(listing);
+		listing_put(listing);
 		op_reply_error(op, pending.err);
 		return;
 	}
+	remember_listing(op, listing);
 	dir_listed(op, listing);
 }
 
@@ -496,7 +553,7 @@ static void list_run(struct op *op)
 	if (!err)
 		err = list_parts(op, op->inode->view->tx_id, path, listing);
 	if (err) {
-		listing_free(listing);
+		listing_put(listing);
 		op_reply_error(op, err);
 		return;
 	}
@@ -520,7 +577,7 @@ static void list_done(struct op *op)
 	if (!err)
 		err = listing_add_names(listing, op->calls[0]->reply, op->calls[0]->reply_len);
 	if (err) {
-		listing_free(listing);
+		listing_put(listing);
 		op_reply_error(op, err == -EPROTO ? -EIO : err);
 		return;
 	}
@@ -530,10 +587,16 @@ static void list_done(struct op *op)
 /* Asks for the names of op->inode; dir_listed() answers with them. */
 static void list(struct op *op)
 {
+	struct listing *listing = inode_get_listing(&op->fs->inodes, op->inode);
 	uint32_t tx_id = op->inode->view->tx_id;
 	char path[PATH_SIZE];
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	int err;
 
+	if (listing) {
+		dir_listed(op, listing);
+		return;
+	}
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
 		return;

@@ -111,7 +111,7 @@ static int queue_reply(struct listing *queue, const char *below, const struct re
 
 	if (!err)
 		err = queue_children(queue, below, children);
-	listing_free(children);
+	listing_put(children);
 	return err == -EPROTO ? -EIO : err;
 }
 
@@ -186,7 +186,7 @@ static int queue_large(struct op *op, uint32_t tx_id, const char *from, struct l
 			err = node_list(op, tx_id, path, children);
 		if (!err)
 			err = queue_children(queue, queue->names[first + i], children);
-		listing_free(children);
+		listing_put(children);
 	}
 	return err;
 }
@@ -212,7 +212,7 @@ static int copy_subtree(struct op *op, uint32_t tx_id, const char *from, const c
 			request_put(copies[i].perms);
 		}
 	}
-	listing_free(queue);
+	listing_put(queue);
 	return err;
 }
 

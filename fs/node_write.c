@@ -54,6 +54,15 @@ static int resize(struct op *op, const char *old, size_t old_size, char **conten
 	return *content ? 0 : -ENOMEM;
 }
 
+/* Adds the write of a value.  Of a directory's own value it is noted first, as its event may come
+ * before its reply, and is no news about what the node is. */
+static void call_write(struct op *op, uint32_t tx_id, const char *path, const char *value,
+		       size_t len)
+{
+	inode_wrote(&op->fs->inodes, op->inode);
+	op_call(op, XS_WRITE, tx_id, path, value, len);
+}
+
 /* Reads the content, changes it as `change` says, writes it.  The new content is left in the
  * handle. */
 static int change_content(struct op *op, uint32_t tx_id,
@@ -85,7 +94,7 @@ static int change_content(struct op *op, uint32_t tx_id,
 	}
 	if (!err) {
 		op_calls_clear(op);
-		op_call(op, XS_WRITE, tx_id, path, content, value_len);
+		call_write(op, tx_id, path, content, value_len);
 		err = op_wait(op);
 	}
 	if (!err)
@@ -178,7 +187,7 @@ static void write_whole(struct op *op)
 	free(op->data);
 	op->data = content;
 	op->off = size;
-	op_call(op, XS_WRITE, op->inode->view->tx_id, path, content, value_len);
+	call_write(op, op->inode->view->tx_id, path, content, value_len);
 	op_submit(op, write_done);
 }
 
@@ -259,9 +268,10 @@ void node_truncate(struct op *op)
 	} else if (op->off == 0 && op->handle) {
 		/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
 		handle_truncate(op->fs, op->handle);
+		handle_set_closing(op->handle);
 		emptied(op);
 	} else if (op->off == 0) {
-		op_call(op, XS_WRITE, op->inode->view->tx_id, path, NULL, 0);
+		call_write(op, op->inode->view->tx_id, path, NULL, 0);
 		op_submit(op, truncate_done);
 	} else {
 		if (op->handle) {
@@ -364,7 +374,7 @@ void node_flush_empty(struct op *op, void (*then)(struct op *op))
 		return;
 	}
 	op->then = then;
-	op_call(op, XS_WRITE, op->inode->view->tx_id, path, NULL, 0);
+	call_write(op, op->inode->view->tx_id, path, NULL, 0);
 	op_submit(op, flush_empty_done);
 }
 
@@ -376,6 +386,22 @@ static void fsync_done(struct op *op)
 void node_fsync(struct op *op)
 {
 	node_flush_empty(op, fsync_done);
+}
+
+/*
+ * close(2).  Who truncated by ftruncate() is done now.  A file that was opened with O_TRUNC is
+ * closed at once by every shell, which has made a copy of the descriptor before, and by each child
+ * that inherits it: only the second close by the same process means that nothing was to be written,
+ * as in `: > key`.  What ends with a single close is written at release.
+ */
+void node_flush(struct op *op, uint64_t owner)
+{
+	struct handle *handle = op->handle;
+
+	if (handle_ends_empty(op->fs, handle) && handle_is_last_close(handle, owner))
+		node_fsync(op);
+	else
+		op_reply_error(op, 0);
 }
 
 /* Nobody waits for this write; the log is all that can hear of its failure. */
@@ -398,7 +424,7 @@ void node_release(struct fs *fs, struct handle *handle)
 	if (handle_ends_empty(fs, handle) && inode_path(&fs->inodes, inode, NULL, path) == 0) {
 		op = op_new(fs, NULL, inode->nodeid, "release");
 		if (op) {
-			op_call(op, XS_WRITE, inode->view->tx_id, path, NULL, 0);
+			call_write(op, inode->view->tx_id, path, NULL, 0);
 			op_submit(op, release_done);
 		}
 	}

@@ -6,17 +6,23 @@
  * references, as with requests.
  */
 #include <errno.h>
+#include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/error.h"
 #include "fs/op.h"
+#include "fs/special.h"
 
 #define NSEC_PER_SEC 1000000000L
 #define NSEC_PER_MSEC 1000000L
 
 /* How long an interrupted operation may still end by itself. */
 #define INTERRUPT_GRACE_NS (10 * NSEC_PER_MSEC)
+
+/* How long the kernel may believe a name or an attribute without asking again.  Events drop what
+ * has changed; this only bounds for how long a mistake could last. */
+#define META_VALID_SECONDS 60.0
 
 /* The lowest limit that servers have on the length of paths (oxenstored's quota-path-max), below
  * the protocol's XENSTORE_ABS_PATH_MAX. */
@@ -85,6 +91,7 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *
 	op->calls = op->inline_calls;
 	op->max_calls = OP_INLINE_CALLS;
 	op->started_ns = now_ns();
+	op->seq = event_seq(fs);
 	atomic_init(&op->refs, 1);
 	pthread_mutex_init(&op->lock, NULL);
 	pthread_cond_init(&op->changed, NULL);
@@ -291,9 +298,28 @@ void op_run(struct op *op, void (*run)(struct op *op))
 		op_reply_error(op, err);
 }
 
+int op_park(struct op *op, bool (*unpark)(struct op *op))
+{
+	int err;
+
+	pthread_mutex_lock(&op->lock);
+	err = op->interrupted ? -EINTR : 0;
+	op->unpark = unpark;
+	pthread_mutex_unlock(&op->lock);
+	return err;
+}
+
+void op_unparked(struct op *op)
+{
+	pthread_mutex_lock(&op->lock);
+	op->unpark = NULL;
+	pthread_mutex_unlock(&op->lock);
+}
+
 /* Gives up what the operation waits for; whoever waits, or `done`, then ends it. */
 static void op_give_up(struct op *op)
 {
+	bool (*unpark)(struct op *op);
 	struct request **calls = NULL;
 	unsigned n = 0;
 	bool unqueued;
@@ -306,6 +332,7 @@ static void op_give_up(struct op *op)
 	if (calls)
 		for (n = 0; n < op->n_calls; n++)
 			calls[n] = request_get(op->calls[n]);
+	unpark = op->unpark;
 	pthread_cond_signal(&op->changed);
 	pthread_mutex_unlock(&op->lock);
 
@@ -314,7 +341,7 @@ static void op_give_up(struct op *op)
 		request_put(calls[i]);
 	}
 	free(calls);
-	if (unqueued)
+	if (unqueued || (unpark && unpark(op)))
 		op_reply_error(op, -EINTR);
 }
 
@@ -383,6 +410,8 @@ static void op_end(struct op *op)
 	free(op->name);
 	free(op->new_name);
 	free(op->data);
+	if (op->poll)
+		fuse_pollhandle_destroy(op->poll);
 	atomic_fetch_sub_explicit(&fs->ops_now, 1, memory_order_relaxed);
 	op_put(op);
 }
@@ -406,11 +435,46 @@ void op_reply_error(struct op *op, int error)
 	op_end(op);
 }
 
-static void fill_entry(struct fuse_entry_param *entry, const struct inode *inode,
+/* The time of the last change that was reported, if there was one. */
+static void stamp(struct op *op, const struct inode *inode, struct stat *st)
+{
+	struct timespec at = inode_changed_at(&op->fs->inodes, inode);
+
+	st->st_ino = inode->nodeid;
+	if (at.tv_sec)
+		st->st_atim = st->st_mtim = st->st_ctim = at;
+}
+
+/*
+ * Returns for how many seconds the kernel may believe what we say of an inode: for as long as no
+ * event drops it, if one would come and none has come since we asked the store.
+ */
+static double validity(const struct op *op, const struct inode *inode)
+{
+	struct fs *fs = op->fs;
+	char path[PATH_SIZE];
+
+	if (!fs->notifier || inode_is_pending(&fs->inodes, inode) || inode->view->tx_id ||
+	    (inode->kind == INODE_SPECIAL && !special_is_cacheable(inode->special)) ||
+	    inode_path(&fs->inodes, inode, NULL, path))
+		return 0;
+	if (!cover_has(fs, path) || event_since(fs, op->seq, path))
+		return 0;
+	return META_VALID_SECONDS;
+}
+
+static void fill_entry(struct op *op, struct fuse_entry_param *entry, const struct inode *inode,
 		       const struct stat *attr)
 {
 	*entry = (struct fuse_entry_param){ .ino = inode->nodeid, .attr = *attr };
-	entry->attr.st_ino = inode->nodeid;
+	stamp(op, inode, &entry->attr);
+	/* What cannot be listed may become so without an event that we would get. */
+	if (S_ISDIR(attr->st_mode) && (attr->st_mode & 0777) == 0111)
+		return;
+	entry->attr_timeout = validity(op, inode);
+	entry->entry_timeout = entry->attr_timeout;
+	if (inode->kind == INODE_DIR && !op->fs->can_expire)
+		entry->entry_timeout = 0;
 }
 
 void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
@@ -419,9 +483,10 @@ void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
 
 	op_disarm(op);
 	log_op(op, 0);
-	fill_entry(&entry, inode, attr);
-	/* Counted before the kernel can answer with a FORGET. */
+	/* Counted before the kernel can answer with a FORGET, and before it is decided for how long
+	 * it may believe this: from here on an event finds the inode. */
 	inode_remember(&op->fs->inodes, inode);
+	fill_entry(op, &entry, inode, attr);
 	if (fuse_reply_entry(op->req, &entry) < 0)
 		inode_forget(&op->fs->inodes, entry.ino, 1);
 	op_end(op);
@@ -432,6 +497,8 @@ static void fill_open(struct fuse_file_info *fi, struct handle *handle)
 	fi->fh = (uintptr_t)handle;
 	/* Values change behind the kernel's back: it is to ask for each read. */
 	fi->direct_io = 1;
+	/* Only who writes has something to say at close. */
+	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
 }
 
 void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr,
@@ -442,9 +509,9 @@ void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr
 
 	op_disarm(op);
 	log_op(op, 0);
-	fill_entry(&entry, inode, attr);
-	fill_open(&op->fi, handle);
 	inode_remember(&fs->inodes, inode);
+	fill_entry(op, &entry, inode, attr);
+	fill_open(&op->fi, handle);
 	if (fuse_reply_create(op->req, &entry, &op->fi) < 0) {
 		inode_forget(&fs->inodes, entry.ino, 1);
 		handle_free(fs, handle);
@@ -465,11 +532,12 @@ void op_reply_open(struct op *op, struct handle *handle)
 void op_reply_attr(struct op *op, const struct stat *attr)
 {
 	struct stat st = *attr;
+	double valid = validity(op, op->inode);
 
 	op_disarm(op);
 	log_op(op, 0);
-	st.st_ino = op->inode->nodeid;
-	fuse_reply_attr(op->req, &st, 0);
+	stamp(op, op->inode, &st);
+	fuse_reply_attr(op->req, &st, valid);
 	op_end(op);
 }
 
@@ -508,5 +576,29 @@ void op_reply_readlink(struct op *op, const char *target)
 	op_disarm(op);
 	log_op(op, 0);
 	fuse_reply_readlink(op->req, target);
+	op_end(op);
+}
+
+void op_reply_poll(struct op *op, unsigned revents)
+{
+	op_disarm(op);
+	log_op(op, 0);
+	fuse_reply_poll(op->req, revents);
+	op_end(op);
+}
+
+/* libfuse 3.14 cannot set FOPEN_STREAM, without which a blocked read() would block every write()
+ * on the same open file: the answer is made by hand, as linux/fuse.h lays it out. */
+void op_reply_open_stream(struct op *op, struct handle *handle)
+{
+	const struct fuse_open_out out = {
+		.fh = (uintptr_t)handle,
+		.open_flags = FOPEN_DIRECT_IO | FOPEN_STREAM,
+	};
+
+	op_disarm(op);
+	log_op(op, 0);
+	if (fuse_reply_buf(op->req, (const char *)&out, sizeof(out)) < 0)
+		handle_free(op->fs, handle);
 	op_end(op);
 }

@@ -40,6 +40,9 @@ struct op {
 	off_t off;
 	unsigned flags;
 	struct fuse_file_info fi;
+	struct fuse_pollhandle *poll; /* of a POLL; owned until it is taken */
+	uint64_t seq;     /* event_seq() when it began */
+	uint64_t events; /* inode_events() before the store was asked */
 
 	/* The store requests of the present round, with a reference each. */
 	struct request **calls;
@@ -54,6 +57,11 @@ struct op {
 	struct gather gather;
 	struct pool_work work;
 	uint64_t started_ns;
+
+	/* Waits without a store request: takes the operation off the list where it waits.  Returns
+	 * false if it is not there any more.  Under `lock`. */
+	bool (*unpark)(struct op *op);
+	TAILQ_ENTRY(op) parked_link;
 
 	/* `lock` guards the rest, and `calls` against the interrupter. */
 	pthread_mutex_t lock;
@@ -110,6 +118,16 @@ int op_call_raw_error(const struct op *op, unsigned i);
 /* Drops the round, so that a new one can begin. */
 void op_calls_clear(struct op *op);
 
+/*
+ * The operation will wait for something else than the store; when it is interrupted `unpark` runs,
+ * with no lock held, and if that returns true the operation ends with EINTR.
+ * Returns 0, or -EINTR if that has happened already: then the caller ends it.
+ */
+int op_park(struct op *op, bool (*unpark)(struct op *op));
+
+/* It waits no more. */
+void op_unparked(struct op *op);
+
 /* The ends: each replies and frees the operation.  Any thread; no lock held. */
 void op_reply_error(struct op *op, int error); /* 0 or -errno */
 void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr);
@@ -121,6 +139,8 @@ void op_reply_buf(struct op *op, const void *buf, size_t size);
 void op_reply_write(struct op *op, size_t count);
 void op_reply_xattr(struct op *op, const void *value, size_t len); /* at most op->size bytes */
 void op_reply_readlink(struct op *op, const char *target);
+void op_reply_poll(struct op *op, unsigned revents);
+void op_reply_open_stream(struct op *op, struct handle *handle); /* FOPEN_STREAM */
 
 /*
  * Ends the operations of the interrupted list that had their time to end by themselves.  I/O thread.

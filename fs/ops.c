@@ -9,6 +9,7 @@
 
 #include "fs/node.h"
 #include "fs/ops.h"
+#include "fs/poll.h"
 #include "fs/special.h"
 
 static struct fs *fs_of(fuse_req_t req)
@@ -49,13 +50,20 @@ static const struct special *special_of(struct op *op, int otherwise, bool *over
 
 static void ops_init(void *userdata, struct fuse_conn_info *conn)
 {
+	struct fs *fs = userdata;
+
 	/* O_TRUNC arrives with the open, so that a value is replaced in one step. */
 	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS);
 	/* Requests are small: copying them is cheaper than pipes. */
 	conn->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	/* Without cached attributes there is nothing that READDIRPLUS could bring. */
 	conn->want &= ~(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
-	(void)userdata;
+	fs->can_expire = conn->capable & FUSE_CAP_EXPIRE_ONLY;
+	if (fs->can_expire)
+		conn->want |= FUSE_CAP_EXPIRE_ONLY;
+	if (fs->config.cache == FS_CACHE_META && !fs->can_expire)
+		log_info(fs->log, "this kernel cannot forget a name gently (Linux 6.2 can): "
+				  "directories are looked up each time");
 }
 
 static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -297,10 +305,29 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	op->handle = handle_of(fi);
 	op->size = size;
 	op->off = off;
+	op->flags = fi->flags;
 	if (is_special(op))
 		special_read(op);
 	else
 		node_read(op);
+}
+
+static void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+		     struct fuse_pollhandle *ph)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "poll");
+
+	if (!op) {
+		if (ph)
+			fuse_pollhandle_destroy(ph);
+		return;
+	}
+	op->handle = handle_of(fi);
+	op->poll = ph;
+	if (is_special(op))
+		special_poll(op);
+	else
+		poll_value(op);
 }
 
 static void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
@@ -317,6 +344,19 @@ static void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t si
 		special_write(op);
 	else
 		node_write(op);
+}
+
+static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct op *op = op_new(fs_of(req), req, ino, "flush");
+
+	if (!op)
+		return;
+	op->handle = handle_of(fi);
+	if (is_special(op) && !op->inode->special->fsync)
+		op_reply_error(op, 0);
+	else
+		node_flush(op, fi->lock_owner);
 }
 
 static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -446,8 +486,7 @@ static void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 		node_removexattr(op);
 }
 
-/* No flush: the errors of writes are those of write() itself, and a shell's dup() makes flushes
- * come before them.  No access: the kernel checks modes where they matter. */
+/* No access: the kernel checks modes where they matter. */
 const struct fuse_lowlevel_ops ops_table = {
 	.init = ops_init,
 	.lookup = ops_lookup,
@@ -467,6 +506,8 @@ const struct fuse_lowlevel_ops ops_table = {
 	.create = ops_create,
 	.read = ops_read,
 	.write = ops_write,
+	.poll = ops_poll,
+	.flush = ops_flush,
 	.fsync = ops_fsync,
 	.release = ops_release,
 	.opendir = ops_opendir,

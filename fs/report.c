@@ -85,6 +85,8 @@ static void print_channel(FILE *out, const struct chan_stats *stats)
 static int stats_text(struct fs *fs, char **text, size_t *size)
 {
 	struct chan_stats stats;
+	uint64_t overflows;
+	unsigned streams;
 	FILE *out = open_memstream(text, size);
 
 	if (!out)
@@ -97,6 +99,11 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	line(out, "fuse_operations_now", atomic_load(&fs->ops_now));
 	line(out, "fuse_interrupted", atomic_load(&fs->ops_interrupted));
 	line(out, "transaction_retries", atomic_load(&fs->tx_retries));
+	streams = streams_count(fs, &overflows);
+	line(out, "watches", watches_count(fs->cover.watches));
+	line(out, "streams", streams);
+	line(out, "stream_overflows", overflows);
+	line(out, "invalidations", atomic_load(&fs->invalidations));
 	line(out, "inodes", inodes_count(&fs->inodes));
 	line(out, "open_files", atomic_load(&fs->handles));
 	return fclose(out) ? -ENOMEM : 0;

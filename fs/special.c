@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of special files, and what most of them have in common.  Any thread; no waiting. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,13 +11,18 @@
 #include "fs/special.h"
 
 static const struct special *const specials[] = {
-	&special_value, &special_perms, &special_xsfs,    &special_nodes,
-	&special_self,  &special_stats, &special_requests,
+	&special_value, &special_perms,    &special_subtree, &special_xsfs,  &special_nodes,
+	&special_self,  &special_requests, &special_stats,   &special_watch,
 };
 
 bool special_is_name(const char *name)
 {
 	return name[0] == '.';
+}
+
+bool special_is_cacheable(const struct special *special)
+{
+	return special == &special_value;
 }
 
 static bool is_place(const struct fs *fs, const struct inode *dir, enum special_place place)
@@ -126,6 +132,10 @@ void special_open(struct op *op)
 	char *text;
 	int err;
 
+	if (special->open) {
+		special->open(op);
+		return;
+	}
 	if (!special->text) {
 		/* Like a node's file, but where it has no value there is none to be emptied. */
 		if (special->truncate != node_truncate)
@@ -233,7 +243,7 @@ void special_opendir(struct op *op)
 	int err = listing ? op->inode->special->list(listing) : -ENOMEM;
 
 	if (err) {
-		listing_free(listing);
+		listing_put(listing);
 		op_reply_error(op, err);
 		return;
 	}
@@ -243,4 +253,12 @@ void special_opendir(struct op *op)
 void special_readdir(struct op *op)
 {
 	dir_reply(op);
+}
+
+void special_poll(struct op *op)
+{
+	if (op->inode->special->poll)
+		op->inode->special->poll(op);
+	else
+		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 }

@@ -33,7 +33,9 @@ struct special {
 	void (*getattr)(struct op *op);
 	/* Writes a text, made at each open, to *text (malloc) and *size.  Returns 0 or -errno. */
 	int (*text)(struct fs *fs, char **text, size_t *size);
+	void (*open)(struct op *op);
 	void (*readlink)(struct op *op);
+	void (*poll)(struct op *op);
 	void (*read)(struct op *op);
 	void (*write)(struct op *op);
 	void (*truncate)(struct op *op);
@@ -46,6 +48,9 @@ struct special {
 
 /* Returns the special file `name` of a directory, or NULL.  What it is a directory of decides. */
 const struct special *special_find(const struct fs *fs, const struct inode *dir, const char *name);
+
+/* Returns whether the kernel may remember the file: events tell when it changes. */
+bool special_is_cacheable(const struct special *special);
 
 /* Returns whether `name` belongs to special files, existing or not. */
 bool special_is_name(const char *name);
@@ -61,6 +66,7 @@ void special_create_in(struct op *op, const struct special *special);
 void special_unlink_in(struct op *op, const struct special *special);
 void special_fsync(struct op *op);
 void special_readlink(struct op *op);
+void special_poll(struct op *op);
 void special_opendir(struct op *op);
 void special_readdir(struct op *op);
 
@@ -75,5 +81,7 @@ extern const struct special special_nodes;    /* special_xsfs.c */
 extern const struct special special_self;     /* special_xsfs.c */
 extern const struct special special_stats;    /* report.c */
 extern const struct special special_requests; /* report.c */
+extern const struct special special_subtree;  /* special_watch.c */
+extern const struct special special_watch;    /* special_watch.c */
 
 #endif

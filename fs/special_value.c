@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "fs/node.h"
+#include "fs/poll.h"
 #include "fs/special.h"
 #include "fs/text.h"
 
@@ -156,6 +157,8 @@ static void value_unlink(struct op *op)
 	if (file)
 		inode_changed(&fs->inodes, file);
 	inode_put(&fs->inodes, file);
+	/* Before it is sent: the event may come before the reply. */
+	inode_wrote(&fs->inodes, op->inode);
 	op_call(op, XS_WRITE, op->inode->view->tx_id, path, NULL, 0);
 	op_submit(op, unlink_done);
 }
@@ -168,6 +171,7 @@ const struct special special_value = {
 	.getattr = value_getattr,
 	.read = node_read,
 	.write = node_write,
+	.poll = poll_value,
 	.truncate = node_truncate,
 	.create = value_create,
 	.unlink = value_unlink,

@@ -13,7 +13,7 @@
 
 static int xsfs_list(struct listing *listing)
 {
-	static const char *const names[] = { "nodes", "requests", "self", "stats" };
+	static const char *const names[] = { "nodes", "requests", "self", "stats", "watch" };
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !err; i++)

@@ -91,6 +91,12 @@ static void signal_ready(void *arg)
 
 	if (!signo)
 		return;
+	if (signo == SIGCONT) {
+		/* For how long it was stopped nobody knows; the store drops events that are not
+		 * taken in time. */
+		fs_gap(p->fs);
+		return;
+	}
 	log_info(p->log, "ending on signal %d (%s)", signo, strsignal(signo));
 	fs_stop(p->fs);
 }
@@ -111,6 +117,7 @@ static int filesystem_mount(struct program *p)
 		.root = o->root,
 		.format = o->format,
 		.layout = o->layout,
+		.cache = o->cache,
 		.uid = o->uid,
 		.gid = o->gid,
 		.umask = o->umask,

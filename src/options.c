@@ -61,6 +61,17 @@ static const char *set_layout(struct options *o, const char *value)
 	return NULL;
 }
 
+static const char *set_cache(struct options *o, const char *value)
+{
+	if (strcmp(value, "meta") == 0)
+		o->cache = FS_CACHE_META;
+	else if (strcmp(value, "off") == 0)
+		o->cache = FS_CACHE_OFF;
+	else
+		return "meta or off";
+	return NULL;
+}
+
 static const char *set_root(struct options *o, const char *value)
 {
 	char *copy;
@@ -170,6 +181,7 @@ static const struct {
 } table[] = {
 	{ "format=", set_format },
 	{ "layout=", set_layout },
+	{ "cache=", set_cache },
 	{ "root=", set_root },
 	{ "uid=", set_uid },
 	{ "gid=", set_gid },
@@ -345,6 +357,7 @@ int options_parse(struct options *options, int argc, char **argv, char *why, siz
 		.store = "auto",
 		.format = FS_TEXT,
 		.layout = FS_TREE,
+		.cache = FS_CACHE_META,
 		.uid = geteuid(),
 		.gid = getegid(),
 		.umask = 0077,
@@ -390,6 +403,7 @@ const char *options_help(void)
 	       "  embedded[:c|:o]   a private xenstored with sample domains; works without Xen\n"
 	       "  -o format=text    values end in a newline; raw: the bytes as they are\n"
 	       "  -o layout=tree    leaves are files; nodes: every node is a directory\n"
+	       "  -o cache=meta     the kernel remembers names and attributes; off: nothing\n"
 	       "  -o root=PATH      mount only what is below PATH in the store\n"
 	       "  -o uid=USER       owner of all files (you)\n"
 	       "  -o gid=GROUP      group of all files (yours)\n"
@@ -401,7 +415,6 @@ const char *options_help(void)
 	       "  -o in_flight=N    most requests that await a reply (what STORE allows)\n"
 	       "  -o ro             read-only; nosuid, nodev, noexec, noatime as in mount(8)\n"
 	       "  -o auto_unmount   unmount also when xsfs is killed\n"
-	       "  -f                stay in the foreground, log to standard error\n"
-	       "  -d                the same, and log every request\n"
+	       "  -f, -d            stay in the foreground and log there; log every request too\n"
 	       "  -h, -V            print this help; print the version.  More: man xsfs\n";
 }

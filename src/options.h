@@ -23,6 +23,7 @@ struct options {
 	/* -o */
 	enum fs_format format;
 	enum fs_layout layout;
+	enum fs_cache cache;
 	char *root;
 	uid_t uid;
 	gid_t gid;

@@ -12,9 +12,10 @@
 
 #include "src/signals.h"
 
-static void ending_set(sigset_t *set)
+static void signals_set(sigset_t *set)
 {
 	sigemptyset(set);
+	sigaddset(set, SIGCONT);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
@@ -25,7 +26,7 @@ int signals_open(void)
 	sigset_t set;
 	int fd;
 
-	ending_set(&set);
+	signals_set(&set);
 	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -EINVAL;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals as a descriptor: the ones that end the program are read, never handled.
+ * Signals as a descriptor: those that end the program, and SIGCONT, which says that it was stopped,
+ * are read, never handled.
  * For main.c; called on the main thread before any other thread starts.
  */
 #ifndef SRC_SIGNALS_H
 #define SRC_SIGNALS_H
 
 /*
- * Blocks SIGTERM, SIGINT and SIGHUP for this thread and those it starts, and ignores SIGPIPE.
- * Returns a signalfd(2) for the three, close-on-exec and non-blocking, or -errno.
+ * Blocks SIGTERM, SIGINT, SIGHUP and SIGCONT for this thread and those it starts, and ignores SIGPIPE.
+ * Returns a signalfd(2) for them, close-on-exec and non-blocking, or -errno.
  */
 int signals_open(void);
 

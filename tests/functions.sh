@@ -354,6 +354,8 @@ mounted() {
 
 # mount_xsfs STORE [ARGS]: mounts STORE on a new directory and waits until it is there. STORE is anything
 # that xsfs understands, or just "socket" or "ring" for the current server. ARGS go to xsfs as they are.
+# Nothing is cached unless XSFS_TEST_CACHE says meta, or ARGS: what somebody else changes is then seen at
+# once, where otherwise the test would have to wait for it.
 # Sets MNT, MOUNT_PID and MOUNT_LOG; where xsfs ends instead, returns its status.
 mount_xsfs() {
 	local store=$1 deadline looped=
@@ -376,7 +378,7 @@ mount_xsfs() {
 			esac
 		fi
 		# shellcheck disable=SC2086 # the wrapper may have arguments
-		exec $XSFS_TEST_WRAPPER "$XSFS" "$store" "$MNT" -f "$@"
+		exec $XSFS_TEST_WRAPPER "$XSFS" "$store" "$MNT" -f -o "cache=${XSFS_TEST_CACHE:-off}" "$@"
 	) >"$MOUNT_LOG" 2>&1 </dev/null &
 	MOUNT_PID=$!
 	PIDS+=("$MOUNT_PID")

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The base watch and the others.  Events arrive on the I/O thread.
+ *
+ * Lock discipline.  `lock` guards the state and the list of those who wait; it is given up before
+ * the registry is called and before anybody is told.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/cover.h"
+#include "fs/error.h"
+#include "fs/event.h"
+#include "fs/op.h"
+
+static struct fs *fs_of_base(struct watcher *w)
+{
+	return (struct fs *)((char *)w - offsetof(struct fs, cover.base));
+}
+
+static struct cover_ref *ref_of(struct watcher *w)
+{
+	return (struct cover_ref *)((char *)w - offsetof(struct cover_ref, watcher));
+}
+
+static void pass_event(struct fs *fs, enum watch_event_type type, const char *path)
+{
+	if (type == WATCH_CHANGED)
+		event_changed(fs, path);
+	else
+		event_resync(fs);
+}
+
+/* ---- a watch of its own ---- */
+
+static void own_armed(struct watcher *w, int error)
+{
+	struct cover_ref *ref = ref_of(w);
+
+	ref->armed(ref, error_from_store(XS_WATCH, error));
+}
+
+static void own_event(struct watcher *w, enum watch_event_type type, const char *path)
+{
+	pass_event(ref_of(w)->fs, type, path);
+}
+
+static int add_own(struct cover_ref *ref)
+{
+	ref->own = true;
+	ref->watcher = (struct watcher){ .armed = own_armed, .event = own_event };
+	return watch_add(ref->fs->cover.watches, &ref->watcher, ref->path);
+}
+
+/* ---- the base ---- */
+
+static bool base_covers_locked(const struct cover *cover, const char *path)
+{
+	size_t len = strlen(cover->base_path);
+
+	if (path[0] != '/')
+		return false;
+	if (len <= 1)
+		return len == 1;
+	return !strncmp(path, cover->base_path, len) && (path[len] == '/' || path[len] == '\0');
+}
+
+/* Those who waited are covered, or have to look after themselves. */
+static void base_settled(struct fs *fs)
+{
+	struct cover *cover = &fs->cover;
+	struct cover_ref *ref;
+	bool covered;
+
+	pthread_mutex_lock(&cover->lock);
+	while ((ref = TAILQ_FIRST(&cover->waiting))) {
+		TAILQ_REMOVE(&cover->waiting, ref, link);
+		ref->waiting = false;
+		covered = cover->state == COVER_ARMED && base_covers_locked(cover, ref->path);
+		cover->telling = ref;
+		cover->telling_thread = pthread_self();
+		pthread_mutex_unlock(&cover->lock);
+		if (covered)
+			ref->armed(ref, 0);
+		else if (add_own(ref))
+			ref->armed(ref, -ENOMEM);
+		pthread_mutex_lock(&cover->lock);
+		cover->telling = NULL;
+		pthread_cond_broadcast(&cover->told);
+	}
+	pthread_mutex_unlock(&cover->lock);
+}
+
+static void set_state(struct fs *fs, enum cover_state state)
+{
+	pthread_mutex_lock(&fs->cover.lock);
+	fs->cover.state = state;
+	pthread_mutex_unlock(&fs->cover.lock);
+	base_settled(fs);
+}
+
+static void base_armed(struct watcher *w, int error)
+{
+	struct fs *fs = fs_of_base(w);
+
+	if (error)
+		log_warning(fs->log, "no watch on %s: %s; nothing is cached", fs->cover.base_path,
+			    strerror(-error));
+	set_state(fs, error ? COVER_NONE : COVER_ARMED);
+	/* What was read before the watch was set may be out of date by now. */
+	if (!error)
+		event_unseen(fs);
+}
+
+static void base_event(struct watcher *w, enum watch_event_type type, const char *path)
+{
+	struct fs *fs = fs_of_base(w);
+
+	if (type == WATCH_LOST)
+		set_state(fs, COVER_NONE);
+	pass_event(fs, type, path);
+}
+
+static void base_add(struct fs *fs, const char *path)
+{
+	struct cover *cover = &fs->cover;
+
+	snprintf(cover->base_path, sizeof(cover->base_path), "%s", path);
+	cover->base = (struct watcher){ .armed = base_armed, .event = base_event };
+	if (watch_add(cover->watches, &cover->base, cover->base_path))
+		set_state(fs, COVER_NONE);
+}
+
+/* The base of an unprivileged domain is its own directory, or the mount's root if that lies in it. */
+static void base_add_home(struct fs *fs, unsigned domid)
+{
+	char home[64];
+	size_t len = snprintf(home, sizeof(home), "/local/domain/%u", domid);
+	const char *root = fs->inodes.root_path;
+	bool inside = !strncmp(root, home, len) && (root[len] == '/' || root[len] == '\0');
+
+	base_add(fs, inside ? root : home);
+}
+
+/* The toolstack leaves a domain's number in its own directory. */
+static void domid_done(struct op *op)
+{
+	struct fs *fs = op->fs;
+	int err = op_call_error(op, 0);
+	uint64_t domid = 0;
+
+	if (!err)
+		err = wire_number_parse(op->calls[0]->reply, op->calls[0]->reply_len, UINT16_MAX,
+					&domid);
+	op_reply_error(op, err);
+	if (err)
+		set_state(fs, COVER_NONE);
+	else
+		base_add_home(fs, domid);
+}
+
+void cover_start(struct fs *fs)
+{
+	struct cover *cover = &fs->cover;
+	bool start;
+	struct op *op;
+
+	pthread_mutex_lock(&cover->lock);
+	start = cover->state == COVER_OFF;
+	if (start)
+		cover->state = COVER_ARMING;
+	pthread_mutex_unlock(&cover->lock);
+	if (!start)
+		return;
+	if (fs->config.privileged) {
+		base_add(fs, fs->inodes.root_path);
+	} else if (fs->config.self_domid >= 0) {
+		base_add_home(fs, fs->config.self_domid);
+	} else {
+		op = op_new(fs, NULL, 0, "domid");
+		if (!op) {
+			set_state(fs, COVER_NONE);
+			return;
+		}
+		op_call(op, XS_READ, 0, "domid", NULL, 0);
+		op_submit(op, domid_done);
+	}
+}
+
+bool cover_has(struct fs *fs, const char *path)
+{
+	struct cover *cover = &fs->cover;
+	bool covered;
+
+	pthread_mutex_lock(&cover->lock);
+	covered = cover->state == COVER_ARMED && base_covers_locked(cover, path);
+	pthread_mutex_unlock(&cover->lock);
+	return covered;
+}
+
+int cover_init(struct fs *fs)
+{
+	struct cover *cover = &fs->cover;
+
+	cover->watches = watches_new(fs->chan, fs->log);
+	if (!cover->watches)
+		return -ENOMEM;
+	TAILQ_INIT(&cover->waiting);
+	pthread_mutex_init(&cover->lock, NULL);
+	pthread_cond_init(&cover->told, NULL);
+	return 0;
+}
+
+void cover_deinit(struct fs *fs)
+{
+	watches_free(fs->cover.watches);
+	pthread_cond_destroy(&fs->cover.told);
+	pthread_mutex_destroy(&fs->cover.lock);
+}
+
+int cover_add(struct fs *fs, struct cover_ref *ref, const char *path)
+{
+	struct cover *cover = &fs->cover;
+	bool covered;
+
+	ref->fs = fs;
+	ref->own = false;
+	ref->path = strdup(path);
+	if (!ref->path)
+		return -ENOMEM;
+	if (path[0] == '/')
+		cover_start(fs);
+	pthread_mutex_lock(&cover->lock);
+	covered = cover->state == COVER_ARMED && base_covers_locked(cover, path);
+	ref->waiting = path[0] == '/' && cover->state == COVER_ARMING;
+	if (ref->waiting)
+		TAILQ_INSERT_TAIL(&cover->waiting, ref, link);
+	pthread_mutex_unlock(&cover->lock);
+	if (covered)
+		ref->armed(ref, 0);
+	else if (!ref->waiting)
+		return add_own(ref);
+	return 0;
+}
+
+void cover_remove(struct fs *fs, struct cover_ref *ref)
+{
+	struct cover *cover = &fs->cover;
+
+	pthread_mutex_lock(&cover->lock);
+	if (ref->waiting)
+		TAILQ_REMOVE(&cover->waiting, ref, link);
+	ref->waiting = false;
+	while (cover->telling == ref && !pthread_equal(cover->telling_thread, pthread_self()))
+		pthread_cond_wait(&cover->told, &cover->lock);
+	pthread_mutex_unlock(&cover->lock);
+	if (ref->own)
+		watch_remove(cover->watches, &ref->watcher);
+	ref->own = false;
+	free(ref->path);
+	ref->path = NULL;
+}

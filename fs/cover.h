@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which paths events tell us about.  One watch in the server, the base, covers all that it can: the
+ * mount's root on a privileged connection, the domain's own directory on another (whose watch on a
+ * node above would be accepted and miss removals below nodes that it cannot read).  A path outside
+ * gets a watch of its own for as long as somebody looks at it.
+ */
+#ifndef FS_COVER_H
+#define FS_COVER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "fs/name.h"
+#include "ring/watch.h"
+
+struct fs;
+
+/* One party that needs a path covered, embedded in whatever it belongs to. */
+struct cover_ref {
+	/* The outcome, once: 0 when all later changes will be reported, or -errno (-EDQUOT,
+	 * -EINVAL, -EIO, …).  On the I/O thread, or inside cover_add(). */
+	void (*armed)(struct cover_ref *ref, int error);
+
+	/* cover.c's. */
+	struct fs *fs;
+	char *path;
+	bool waiting; /* for the base */
+	bool own;     /* has a watch of its own */
+	struct watcher watcher;
+	TAILQ_ENTRY(cover_ref) link;
+};
+
+enum cover_state {
+	COVER_OFF,     /* nobody needed it yet */
+	COVER_ARMING,
+	COVER_ARMED,
+	COVER_NONE,    /* cannot be had: every path needs a watch of its own */
+};
+
+struct cover {
+	pthread_mutex_t lock;
+	enum cover_state state;
+	struct watches *watches;
+	struct watcher base;
+	char base_path[PATH_SIZE];
+	TAILQ_HEAD(, cover_ref) waiting;
+	struct cover_ref *telling; /* whose `armed` is just running, and where */
+	pthread_t telling_thread;
+	pthread_cond_t told;
+};
+
+/* Returns 0 or -ENOMEM.  Makes the channel's watch registry. */
+int cover_init(struct fs *fs);
+
+/* The channel was shut down before. */
+void cover_deinit(struct fs *fs);
+
+/* Sets the base watch, if that was not done.  Any thread. */
+void cover_start(struct fs *fs);
+
+/* Returns whether the base covers `path` now.  Any thread. */
+bool cover_has(struct fs *fs, const char *path);
+
+/*
+ * Sees to it that `path` (a node's, or a special one like "@releaseDomain") is covered, and says so
+ * by ref->armed.  Returns 0 or -ENOMEM.  Any thread.
+ */
+int cover_add(struct fs *fs, struct cover_ref *ref, const char *path);
+
+/* Ends that.  `armed` does not run any more, unless the caller is in it.  Any thread; waits for an
+ * `armed` of this party that is running on another. */
+void cover_remove(struct fs *fs, struct cover_ref *ref);
+
+#endif

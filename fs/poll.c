@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Polls on values.  They are kept in their handles, on a list of the inode, under the inodes' lock;
+ * event.c wakes them through inodes_changed().
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "fs/poll.h"
+
+/* A watch for a path that the base does not cover. */
+struct poll_cover {
+	struct cover_ref ref;
+	atomic_bool armed;
+};
+
+/* From now on changes are reported.  What came before is unknown: who polls is to look again. */
+static void cover_armed(struct cover_ref *ref, int error)
+{
+	struct poll_cover *cover = (struct poll_cover *)ref;
+
+	if (error) {
+		log_warning(ref->fs->log, "%s cannot be polled: %s", ref->path, strerror(-error));
+		return;
+	}
+	atomic_store(&cover->armed, true);
+	event_changed(ref->fs, ref->path);
+}
+
+/* Returns whether changes of the path are reported; if not, sees to it that they will be. */
+static bool covered(struct op *op, const char *path)
+{
+	struct handle *handle = op->handle;
+	struct poll_cover *cover;
+	bool armed;
+
+	if (cover_has(op->fs, path))
+		return true;
+	pthread_mutex_lock(&handle->lock);
+	cover = handle->cover;
+	armed = cover && atomic_load(&cover->armed);
+	if (!cover)
+		cover = handle->cover = calloc(1, sizeof(*cover));
+	else
+		cover = NULL;
+	pthread_mutex_unlock(&handle->lock);
+	if (cover) {
+		cover->ref.armed = cover_armed;
+		/* Without memory it stays uncovered, and each poll says "ready". */
+		cover_add(op->fs, &cover->ref, path);
+		armed = atomic_load(&cover->armed);
+	}
+	return armed;
+}
+
+/* Keeps the poll to be notified, then looks: a change between the two is not lost.  Returns what
+ * is ready; *unknown: whether the node is there has to be asked. */
+static unsigned register_poll(struct op *op, bool is_covered, bool *unknown)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct handle *handle = op->handle;
+	struct inode *inode = op->inode;
+	struct fuse_pollhandle *old;
+	unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+
+	pthread_mutex_lock(&inodes->lock);
+	if (!handle->polled)
+		LIST_INSERT_HEAD(&inode->pollers, handle, poll_link);
+	handle->polled = true;
+	old = handle->poll;
+	if (op->poll)
+		handle->poll = op->poll;
+	else
+		old = NULL;
+	op->poll = NULL;
+	op->events = inode->events;
+	if (!is_covered || handle->seen != inode->events)
+		revents |= POLLPRI | POLLERR;
+	if (inode->gone)
+		revents |= POLLHUP;
+	*unknown = inode->looked_at != inode->events && inode->hashed;
+	pthread_mutex_unlock(&inodes->lock);
+	if (old)
+		fuse_pollhandle_destroy(old);
+	op->flags = revents;
+	return revents;
+}
+
+static void looked(struct op *op)
+{
+	int err = op_call_error(op, 0);
+	bool gone = err == -ENOENT;
+
+	inode_looked(&op->fs->inodes, op->inode, op->events, gone);
+	op_reply_poll(op, gone ? op->flags | POLLHUP : op->flags & ~POLLHUP);
+}
+
+void poll_value(struct op *op)
+{
+	char path[PATH_SIZE];
+	unsigned revents;
+	bool unknown;
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	revents = register_poll(op, covered(op, path), &unknown);
+	if (!unknown) {
+		op_reply_poll(op, revents);
+		return;
+	}
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, looked);
+}
+
+void poll_seen(struct op *op, bool gone)
+{
+	struct inodes *inodes = &op->fs->inodes;
+
+	inode_looked(inodes, op->inode, op->events, gone);
+	pthread_mutex_lock(&inodes->lock);
+	op->handle->seen = op->events;
+	pthread_mutex_unlock(&inodes->lock);
+}
+
+void poll_release(struct fs *fs, struct handle *handle)
+{
+	struct fuse_pollhandle *poll;
+
+	pthread_mutex_lock(&fs->inodes.lock);
+	if (handle->polled)
+		LIST_REMOVE(handle, poll_link);
+	handle->polled = false;
+	poll = handle->poll;
+	handle->poll = NULL;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	if (poll)
+		fuse_pollhandle_destroy(poll);
+	if (handle->cover) {
+		cover_remove(fs, &handle->cover->ref);
+		free(handle->cover);
+		handle->cover = NULL;
+	}
+}
