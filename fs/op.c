@@ -177,6 +177,7 @@ static int round_begin(struct op *op)
 	else if (op->interrupted)
 		err = -EINTR;
 	atomic_store(&op->gather.pending, op->n_calls);
+	op->submitted = !err;
 	op->answered = false;
 	pthread_mutex_unlock(&op->lock);
 	return err;
@@ -272,6 +273,7 @@ void op_calls_clear(struct op *op)
 	for (unsigned i = 0; i < op->n_calls; i++)
 		request_put(op->calls[i]);
 	op->n_calls = 0;
+	op->submitted = false;
 	pthread_mutex_unlock(&op->lock);
 	op->no_memory = false;
 }
@@ -316,31 +318,37 @@ void op_unparked(struct op *op)
 	pthread_mutex_unlock(&op->lock);
 }
 
+/* Returns call `i` of a round under way, with a reference; NULL: there is none. */
+static struct request *submitted_call(struct op *op, unsigned i)
+{
+	struct request *call = NULL;
+
+	pthread_mutex_lock(&op->lock);
+	if (op->submitted && i < op->n_calls)
+		call = request_get(op->calls[i]);
+	pthread_mutex_unlock(&op->lock);
+	return call;
+}
+
 /* Gives up what the operation waits for; whoever waits, or `done`, then ends it. */
 static void op_give_up(struct op *op)
 {
 	bool (*unpark)(struct op *op);
-	struct request **calls = NULL;
-	unsigned n = 0;
+	struct request *call;
 	bool unqueued;
 
 	pthread_mutex_lock(&op->lock);
 	op->interrupted = true;
 	unqueued = pool_cancel(op->fs->pool, &op->work);
-	if (op->n_calls)
-		calls = malloc(op->n_calls * sizeof(*calls));
-	if (calls)
-		for (n = 0; n < op->n_calls; n++)
-			calls[n] = request_get(op->calls[n]);
 	unpark = op->unpark;
 	pthread_cond_signal(&op->changed);
 	pthread_mutex_unlock(&op->lock);
 
-	for (unsigned i = 0; i < n; i++) {
-		chan_abandon(op->fs->chan, calls[i], -EINTR);
-		request_put(calls[i]);
+	/* From now on no round begins; with the last call the operation may be over. */
+	for (unsigned i = 0; (call = submitted_call(op, i)); i++) {
+		chan_abandon(op->fs->chan, call, -EINTR);
+		request_put(call);
 	}
-	free(calls);
 	if (unqueued || (unpark && unpark(op)))
 		op_reply_error(op, -EINTR);
 }
@@ -351,6 +359,7 @@ int ops_interrupt(struct fs *fs)
 	struct op *op;
 	int wait_ms = -1;
 
+	/* Looked at first: this is called all the time. */
 	if (!atomic_load(&fs->any_interrupted))
 		return -1;
 	now = now_ns();

@@ -67,7 +67,8 @@ struct op {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool interrupted;
-	bool answered; /* all calls of op_wait() are done */
+	bool submitted; /* the calls are the channel's to end, and the interrupter's to give up */
+	bool answered;  /* all calls of op_wait() are done */
 	atomic_uint refs;
 	bool on_interrupted_list; /* under fs->interrupted_lock, as the next two */
 	uint64_t interrupted_ns;

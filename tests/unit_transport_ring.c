@@ -561,8 +561,12 @@ static void insane_when_first_seen(void **state)
 static void reconnects(void **state)
 {
 	struct far_side *far = *state;
+	char buf[16];
 
 	assert_int_equal(send_one(far->t, "half", 4), 4);
+	/* Half a reply as well, whose rest must not come up again. */
+	far_writes(far, "half a reply", 12);
+	assert_int_equal(far->t->ops->recv(far->t, buf, 4), 4);
 	far->t->ops->disconnect(far->t);
 	far_was_signalled(far);
 	assert_int_equal(far->t->ops->connect(far->t), -EAGAIN);
@@ -579,6 +583,7 @@ static void reconnects(void **state)
 	far_clears(far);
 	assert_int_equal(far->t->ops->connect(far->t), 0);
 	assert_false(far->t->no_reconnect);
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 0);
 	assert_int_equal(send_one(far->t, "new", 3), 3);
 	assert_memory_equal(far->page->req, "new", 3);
 }

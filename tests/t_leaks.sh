@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Many operations of all kinds leave no memory and no descriptor behind, and valgrind finds nothing.
+. "${0%/*}/functions.sh"
+. "${0%/*}/load.sh"
+requires "$BUILD/tests/stress" "$BUILD/tests/hold"
+
+# Operations of stress.c, each one or several file operations, in all.
+: "${XSFS_LEAK_OPS:=100000}"
+[[ -z $XSFS_TEST_QUICK ]] || XSFS_LEAK_OPS=20000
+
+# What it may grow by after it was warm: a leak of four bytes in each operation is more than that.
+SLACK_KIB=384
+
+rss_kib() {
+	awk '$1 == "VmRSS:" { print $2 }' "/proc/$1/status"
+}
+
+fd_count() {
+	find "/proc/$1/fd" -mindepth 1 | wc -l
+}
+
+# operate NUMBER NAME
+operate() {
+	local output
+	if output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 $((60 + $1 / 200)) \
+		"$BUILD/tests/stress" -n "$1" -w 8 "$MNT/stress" /stress 2>&1); then
+		ok "$2"
+	else
+		not_ok "$2" "$output"
+	fi
+}
+
+has_sanitizer() {
+	grep -q -e '-fsanitize=' "$BUILD/config.log"
+}
+
+# The share of each combination of server and transport.
+SHARE=$((XSFS_LEAK_OPS / ($(wc -w <<<"$XSFS_TEST_SERVER") * $(wc -w <<<"$XSFS_TEST_TRANSPORT"))))
+
+test_growth() {
+	local rss fds inodes
+	mount_xsfs "$STORE" -o threads=4
+	operate $((SHARE / 5 + 2000)) 'warm-up'
+	hold_start 5 5 20
+	hold_say kill 9
+	comes_true 10 'warm-up: at rest' at_rest
+	rss=$(rss_kib "$MOUNT_PID") fds=$(fd_count "$MOUNT_PID") inodes=$(stat_of inodes)
+	operate "$SHARE" "$SHARE operations"
+	hold_start 5 5 20
+	hold_say kill 9
+	comes_true 10 'at rest again' at_rest
+	note "descriptors $fds, then $(fd_count "$MOUNT_PID"); KiB $rss, then $(rss_kib "$MOUNT_PID")"
+	note "inodes $inodes, then $(stat_of inodes); $(stat_of fuse_operations) file operations"
+	is "$(fd_count "$MOUNT_PID")" "$fds" 'no descriptor more'
+	if has_sanitizer; then
+		skip_one 'no memory more' 'a sanitizer keeps what was freed'
+	else
+		at_most $(($(rss_kib "$MOUNT_PID") - rss)) "$SLACK_KIB" 'no memory more'
+	fi
+	at_most "$(stat_of inodes)" 2000 'the table of inodes is bounded by what there is'
+	umount_xsfs
+}
+
+# Everything that a mount does in its life, its end with requests in flight included.
+test_valgrind() {
+	local status=0 log=$SCRATCH/valgrind.log
+	if ! command -v valgrind >/dev/null; then
+		skip_one 'valgrind' 'it is not installed'
+		return 0
+	fi
+	if has_sanitizer; then
+		skip_one 'valgrind' 'a sanitizer looks already'
+		return 0
+	fi
+	XSFS_TEST_WRAPPER="valgrind --quiet --error-exitcode=99 --leak-check=full --track-fds=no
+		--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible
+		--child-silent-after-fork=yes --log-file=$log" \
+		mount_xsfs "$STORE" -o threads=4
+	operate 600 'valgrind: the work is done'
+	hold_start 5 5 20
+	kill -s STOP "$SERVER_PID"
+	hold_say read
+	comes_true 20 'valgrind: operations wait' stat_is fuse_operations_now 31
+	hold_say kill 9
+	is "$(of_answer wrong)" 0 'valgrind: and are killed'
+	kill -s TERM "$MOUNT_PID"
+	wait "$MOUNT_PID" || status=$?
+	kill -s CONT "$SERVER_PID"
+	is "$status" 0 'valgrind: status 0'
+	is "$(cat "$log")" '' 'valgrind: nothing is wrong, nothing is lost'
+}
+
+for_each_store test_growth
+for_each_store test_valgrind
