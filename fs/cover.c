@@ -40,12 +40,17 @@ static void own_armed(struct watcher *w, int error)
 {
 	struct cover_ref *ref = ref_of(w);
 
+	atomic_store(&ref->own_set, !error);
 	ref->armed(ref, error_from_store(XS_WATCH, error));
 }
 
 static void own_event(struct watcher *w, enum watch_event_type type, const char *path)
 {
-	pass_event(ref_of(w)->fs, type, path);
+	struct cover_ref *ref = ref_of(w);
+
+	if (type == WATCH_LOST)
+		atomic_store(&ref->own_set, false);
+	pass_event(ref->fs, type, path);
 }
 
 static int add_own(struct cover_ref *ref)
@@ -199,6 +204,11 @@ bool cover_has(struct fs *fs, const char *path)
 	covered = cover->state == COVER_ARMED && base_covers_locked(cover, path);
 	pthread_mutex_unlock(&cover->lock);
 	return covered;
+}
+
+bool cover_has_own(const struct cover_ref *ref)
+{
+	return atomic_load(&ref->own_set);
 }
 
 int cover_init(struct fs *fs)

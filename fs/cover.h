@@ -9,6 +9,7 @@
 #define FS_COVER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -17,7 +18,7 @@
 
 struct fs;
 
-/* One party that needs a path covered, embedded in whatever it belongs to. */
+/* One party that needs a path covered, embedded in whatever it belongs to; zeroed at first. */
 struct cover_ref {
 	/* The outcome, once: 0 when all later changes will be reported, or -errno (-EDQUOT,
 	 * -EINVAL, -EIO, …).  On the I/O thread, or inside cover_add(). */
@@ -27,7 +28,8 @@ struct cover_ref {
 	struct fs *fs;
 	char *path;
 	bool waiting; /* for the base */
-	bool own;     /* has a watch of its own */
+	bool own;     /* has a watch of its own, */
+	atomic_bool own_set; /* which is set: changes are reported */
 	struct watcher watcher;
 	TAILQ_ENTRY(cover_ref) link;
 };
@@ -68,6 +70,9 @@ bool cover_has(struct fs *fs, const char *path);
  * by ref->armed.  Returns 0 or -ENOMEM.  Any thread.
  */
 int cover_add(struct fs *fs, struct cover_ref *ref, const char *path);
+
+/* Returns whether the path has a watch of its own, and changes are reported now.  Any thread. */
+bool cover_has_own(const struct cover_ref *ref);
 
 /* Ends that.  `armed` does not run any more, unless the caller is in it.  Any thread; waits for an
  * `armed` of this party that is running on another. */

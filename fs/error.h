@@ -16,9 +16,10 @@
  *   EMSGSIZE (WRITE)             -> EFBIG          value larger than the transport carries
  *   EMSGSIZE (any other)         -> ENAMETOOLONG
  *   EINVAL (path over 1024 B)    -> ENAMETOOLONG   the server's limit, by op_call_error()
- *   EAGAIN (TRANSACTION_END)     -> EBUSY          after the retries
- *   ENOSYS                       -> EOPNOTSUPP     (ENOSYS would tell the kernel never to ask again)
- *   ESTALE, ESHUTDOWN, EPROTO, … -> EIO            the connection
+ *   EAGAIN (any)                 -> EBUSY          a commit's, after the retries
+ *   ENOSYS (any)                 -> EOPNOTSUPP     (ENOSYS would tell the kernel never to ask again)
+ *   ESTALE, ESHUTDOWN, EPROTO    -> EIO            the connection, see ring/chan.h
+ *   EISCONN (any)                -> EIO            the server's word for a state of its own
  *   all else                     -> as it is
  */
 int error_from_store(uint32_t type, int error);

@@ -39,6 +39,8 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	clock_gettime(CLOCK_REALTIME, &fs->mounted_at);
 	TAILQ_INIT(&fs->interrupted);
 	pthread_mutex_init(&fs->interrupted_lock, NULL);
+	LIST_INIT(&fs->handles);
+	pthread_mutex_init(&fs->handles_lock, NULL);
 	made_init(&fs->made);
 	events_init(&fs->events);
 	streams_init(&fs->streams);
@@ -77,6 +79,7 @@ out_free:
 	streams_deinit(&fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
+	pthread_mutex_destroy(&fs->handles_lock);
 	pthread_mutex_destroy(&fs->interrupted_lock);
 	free(fs);
 	return err;
@@ -170,12 +173,14 @@ void fs_free(struct fs *fs)
 	fuse_session_destroy(fs->se);
 	if (fs->pool)
 		pool_free(fs->pool);
+	handles_free(fs);
 	cover_deinit(fs);
 	inodes_deinit(&fs->inodes);
 	streams_deinit(&fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
 	close(fs->wake_readers);
+	pthread_mutex_destroy(&fs->handles_lock);
 	pthread_mutex_destroy(&fs->interrupted_lock);
 	free(fs);
 }

@@ -29,6 +29,7 @@
 struct notifier;
 struct op;
 TAILQ_HEAD(op_list, op);
+LIST_HEAD(handle_list, handle);
 
 struct fs {
 	/* Constant once running. */
@@ -56,13 +57,17 @@ struct fs {
 	struct op_list interrupted;
 	atomic_bool any_interrupted;
 
+	/* Open files.  An unmount may leave some without a RELEASE. */
+	pthread_mutex_t handles_lock;
+	struct handle_list handles;
+	atomic_uint handles_now;
+
 	atomic_bool stop;
 	atomic_ulong ops_started;
 	atomic_ulong ops_interrupted;
 	atomic_ulong tx_retries;
 	atomic_ulong invalidations;
 	atomic_uint ops_now;
-	atomic_uint handles;
 };
 
 #endif

@@ -18,7 +18,10 @@ struct handle *handle_new(struct fs *fs, struct inode *inode, int flags)
 	handle->inode = inode_ref_open(&fs->inodes, inode);
 	handle->flags = flags;
 	pthread_mutex_init(&handle->lock, NULL);
-	atomic_fetch_add(&fs->handles, 1);
+	pthread_mutex_lock(&fs->handles_lock);
+	LIST_INSERT_HEAD(&fs->handles, handle, open_link);
+	pthread_mutex_unlock(&fs->handles_lock);
+	atomic_fetch_add(&fs->handles_now, 1);
 	return handle;
 }
 
@@ -47,7 +50,10 @@ void handle_free(struct fs *fs, struct handle *handle)
 {
 	if (!handle)
 		return;
-	atomic_fetch_sub(&fs->handles, 1);
+	atomic_fetch_sub(&fs->handles_now, 1);
+	pthread_mutex_lock(&fs->handles_lock);
+	LIST_REMOVE(handle, open_link);
+	pthread_mutex_unlock(&fs->handles_lock);
 	poll_release(fs, handle);
 	stream_free(handle->stream);
 	inode_put_open(&fs->inodes, handle->inode);
@@ -56,6 +62,12 @@ void handle_free(struct fs *fs, struct handle *handle)
 	free(handle->content);
 	pthread_mutex_destroy(&handle->lock);
 	free(handle);
+}
+
+void handles_free(struct fs *fs)
+{
+	while (!LIST_EMPTY(&fs->handles))
+		handle_free(fs, LIST_FIRST(&fs->handles));
 }
 
 void handle_set_snapshot(struct handle *handle, char *data, size_t size)

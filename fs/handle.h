@@ -57,6 +57,8 @@ struct handle {
 	struct poll_cover *cover;     /* a watch for it, where none covers its path */
 
 	struct stream *stream; /* a stream file's */
+
+	LIST_ENTRY(handle) open_link; /* under fs->handles_lock */
 };
 
 /* Makes a handle for `inode` (a reference is taken).  Returns NULL when out of memory. */
@@ -67,6 +69,9 @@ void handle_take_poll(struct handle *handle, struct wakeups *wakeups);
 
 /* Frees a handle; NULL is allowed. */
 void handle_free(struct fs *fs, struct handle *handle);
+
+/* Frees all that are left, after the last operation. */
+void handles_free(struct fs *fs);
 
 /* Replaces the snapshot; takes `data` (from malloc; NULL drops it). */
 void handle_set_snapshot(struct handle *handle, char *data, size_t size);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/event.h"
 #include "fs/handle.h"
 #include "fs/inode.h"
 #include "fs/listing.h"
@@ -33,8 +34,14 @@ static char *key_new(const struct inode *parent, const char *name, enum inode_ki
 	return key;
 }
 
-/* An answer that is younger than this may not have reached the kernel's caches yet. */
-#define SETTLED_MS 20
+/*
+ * An answer that is younger than this may not be in the kernel's caches yet: the process that it is
+ * for was woken, but puts it there only when it runs.  If such an answer becomes stale the kernel is
+ * told at once, and again after each of these times: the first is enough nearly always, the second
+ * for a machine that is very busy.
+ */
+#define SETTLED_MS 1000
+static const unsigned round_after_ms[INODE_ROUNDS] = { 0, 25, SETTLED_MS };
 
 /* The event of a write of our own comes with its reply, or shortly after. */
 #define OWN_EVENT_MS 1000
@@ -85,6 +92,8 @@ static void release_locked(struct inodes *t, struct inode *inode)
 
 	while (inode && inode->refs == 0 && inode->nlookup == 0) {
 		parent = inode->parent;
+		if (!inode->hashed && inode->parent)
+			LIST_REMOVE(inode, replaced_link);
 		unhash_locked(t, inode);
 		drop_listing_locked(t, inode);
 		HASH_DELETE(by_id, t->by_id, inode);
@@ -133,7 +142,9 @@ int inodes_init(struct inodes *t, const char *root_path, const struct view *view
 
 	*t = (struct inodes){ .root_path = strdup(root_path) };
 	TAILQ_INIT(&t->listings);
-	TAILQ_INIT(&t->stale);
+	LIST_INIT(&t->replaced);
+	for (unsigned i = 0; i < INODE_ROUNDS; i++)
+		TAILQ_INIT(&t->stale[i]);
 	key = key_new(NULL, "", INODE_DIR, &key_len);
 	if (!t->root_path || !key) {
 		free(key);
@@ -305,7 +316,6 @@ void inode_remember(struct inodes *t, struct inode *inode)
 {
 	pthread_mutex_lock(&t->lock);
 	inode->nlookup++;
-	inode->answered_ms = now_ms();
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -476,11 +486,10 @@ static int rename_kind_locked(struct inodes *t, struct inode *parent, const char
 	if (!key)
 		return -ENOMEM;
 	if (target) {
-		/* Whoever has it open can only open it again. */
+		/* Whoever has it open goes on with what its path leads to now. */
 		changed_locked(t, target);
 		unhash_locked(t, target);
-		target->gone = true;
-		target->events++;
+		LIST_INSERT_HEAD(&t->replaced, target, replaced_link);
 	}
 	if (!inode) {
 		free(key);
@@ -514,23 +523,45 @@ int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 
 /* ---- changes ---- */
 
-static void set_stale_locked(struct inodes *t, struct inode *inode)
+/* Queues an inode, whose reference stays in the queue. */
+static void queue_stale_locked(struct inodes *t, struct inode *inode, unsigned round)
 {
-	if (!t->track_stale || !inode->nlookup || !inode->hashed)
+	inode->stale = &t->stale[round];
+	inode->due_ms = round ? now_ms() + round_after_ms[round] : 0;
+	TAILQ_INSERT_TAIL(inode->stale, inode, stale_link);
+}
+
+/* What the kernel does not believe it need not be told: of changes that nobody looks at, only the
+ * first costs anything. */
+static void set_stale_locked(struct inodes *t, struct inode *inode, bool name)
+{
+	if (!t->track_stale || !inode->believed || !inode->hashed)
 		return;
+	inode->stale_name |= name;
 	if (now_ms() - inode->answered_ms < SETTLED_MS)
-		inode->stale_twice = true;
-	if (inode->stale_queued)
+		inode->unsettled = true;
+	if (inode->stale == &t->stale[0])
 		return;
-	inode->stale_queued = true;
-	inode->refs++;
-	TAILQ_INSERT_TAIL(&t->stale, inode, stale_link);
+	if (inode->stale)
+		TAILQ_REMOVE(inode->stale, inode, stale_link);
+	else
+		inode->refs++;
+	queue_stale_locked(t, inode, 0);
+}
+
+void inode_believed(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->believed = true;
+	inode->answered_ms = now_ms();
+	pthread_mutex_unlock(&t->lock);
 }
 
 void inode_set_stale(struct inodes *t, struct inode *inode)
 {
 	pthread_mutex_lock(&t->lock);
-	set_stale_locked(t, inode);
+	inode->believed = true;
+	set_stale_locked(t, inode, true);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -545,7 +576,7 @@ static void touch_locked(struct inodes *t, struct inode *inode, const struct tim
 	drop_listing_locked(t, inode);
 	LIST_FOREACH(handle, &inode->pollers, poll_link)
 		handle_take_poll(handle, wakeups);
-	set_stale_locked(t, inode);
+	set_stale_locked(t, inode, true);
 }
 
 /* The next inode of a subtree in preorder, or NULL behind the last. */
@@ -558,7 +589,7 @@ static struct inode *subtree_next(const struct inode *top, struct inode *inode)
 	return inode == top ? NULL : LIST_NEXT(inode, sibling);
 }
 
-/* An inode and all below it, but for the other view that hangs below the root. */
+/* An inode and all below it. */
 static void touch_subtree_locked(struct inodes *t, struct inode *top, const struct timespec *now,
 				 struct wakeups *wakeups)
 {
@@ -617,8 +648,10 @@ static void walk_locked(struct inodes *t, struct inode *dir, const char *path,
 			touch_locked(t, leaf, now, wakeups);
 		if (!sub) {
 			/* Made, or removed, where the kernel has not looked. */
-			if (!leaf)
+			if (!leaf) {
 				dir->changed_at = *now;
+				set_stale_locked(t, dir, false);
+			}
 			return;
 		}
 		dir = sub;
@@ -643,6 +676,19 @@ static const char *path_in_mount(const struct inodes *t, const char *path)
 	return NULL;
 }
 
+/* Files that are open although their names lead to others now: what they read is what their paths
+ * lead to.  There are few, if any. */
+static void touch_replaced_locked(struct inodes *t, const char *event, const struct timespec *now,
+				  struct wakeups *wakeups)
+{
+	struct inode *inode;
+	char path[PATH_SIZE];
+
+	LIST_FOREACH(inode, &t->replaced, replaced_link)
+		if (!event || path_locked(t, inode, path) || event_related(event, path))
+			touch_locked(t, inode, now, wakeups);
+}
+
 void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
 {
 	const char *below = "";
@@ -656,6 +702,7 @@ void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
 		walk_locked(t, t->root, below, &now, wakeups);
 		if (t->nodes_root && *below)
 			walk_locked(t, t->nodes_root, below, &now, wakeups);
+		touch_replaced_locked(t, path, &now, wakeups);
 	}
 	pthread_mutex_unlock(&t->lock);
 }
@@ -758,21 +805,54 @@ struct listing *inode_get_listing(struct inodes *t, struct inode *inode)
 	return listing;
 }
 
-struct inode *inode_take_stale(struct inodes *t, uint64_t *parent, char *name, size_t size,
-			       bool *twice)
+/* Returns the inode that is due to be told of, or NULL. */
+static struct inode *next_stale_locked(struct inodes *t, int *wait_ms)
+{
+	uint64_t now = now_ms();
+	struct inode *inode;
+
+	*wait_ms = -1;
+	for (unsigned i = 0; i < INODE_ROUNDS; i++) {
+		inode = TAILQ_FIRST(&t->stale[i]);
+		if (inode && inode->due_ms <= now)
+			return inode;
+		if (inode && (*wait_ms < 0 || inode->due_ms - now < (uint64_t)*wait_ms))
+			*wait_ms = inode->due_ms - now;
+	}
+	return NULL;
+}
+
+bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms)
 {
 	struct inode *inode;
 
 	pthread_mutex_lock(&t->lock);
-	inode = TAILQ_FIRST(&t->stale);
+	inode = next_stale_locked(t, wait_ms);
 	if (inode) {
-		TAILQ_REMOVE(&t->stale, inode, stale_link);
-		inode->stale_queued = false;
-		*twice = inode->stale_twice;
-		inode->stale_twice = false;
-		*parent = inode->parent ? inode->parent->nodeid : 0;
-		snprintf(name, size, "%s", inode->name);
+		TAILQ_REMOVE(inode->stale, inode, stale_link);
+		inode->round = inode->stale - t->stale;
+		inode->stale = NULL;
+		/* An answer that is still on its way is believed when it arrives. */
+		if (now_ms() - inode->answered_ms >= SETTLED_MS)
+			inode->believed = false;
+		stale->parent = inode->stale_name && inode->parent ? inode->parent->nodeid : 0;
+		snprintf(stale->name, sizeof(stale->name), "%s", inode->name);
+	}
+	stale->inode = inode;
+	pthread_mutex_unlock(&t->lock);
+	return inode != NULL;
+}
+
+void inode_told(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	if (!inode->stale && inode->unsettled && inode->round + 1 < INODE_ROUNDS) {
+		queue_stale_locked(t, inode, inode->round + 1);
+	} else {
+		if (!inode->stale)
+			inode->unsettled = inode->stale_name = false;
+		inode->refs--;
+		release_locked(t, inode);
 	}
 	pthread_mutex_unlock(&t->lock);
-	return inode;
 }

@@ -32,6 +32,10 @@ enum inode_kind {
 	INODE_SPECIAL, /* a file or directory of ours, see special.h */
 };
 
+/* How often the kernel is told of one change at the most. */
+#define INODE_ROUNDS 3
+
+struct inode_queue;
 struct special;
 struct handle;
 struct listing;
@@ -80,9 +84,16 @@ struct inode {
 	struct cover_ref *cover;    /* poll.c: a watch for this path alone */
 	struct listing *listing;    /* the names in it, while they are known to be right */
 	TAILQ_ENTRY(inode) listing_link;
-	uint64_t answered_ms;       /* CLOCK_MONOTONIC: when the kernel was last told of it */
-	bool stale_twice;           /* it may not have taken that in yet when it is told again */
-	bool stale_queued;          /* the kernel is to be told; with a reference */
+	LIST_ENTRY(inode) replaced_link;
+
+	/* What the kernel may believe without asking, and what it is to be told; see notifier.c. */
+	bool believed;              /* it was given a time of validity since it was last told */
+	uint64_t answered_ms;       /* CLOCK_MONOTONIC: when that was */
+	bool unsettled;             /* it may not have taken that in yet: it is told several times */
+	bool stale_name;            /* the name is to be told too, not only the attributes */
+	struct inode_queue *stale;  /* where it waits to be told, with a reference; NULL: nowhere */
+	uint64_t due_ms;            /* CLOCK_MONOTONIC: until when */
+	unsigned round;             /* which telling is under way, the first is 0 */
 	TAILQ_ENTRY(inode) stale_link;
 
 	char *key;
@@ -102,7 +113,9 @@ struct inodes {
 	struct inode *nodes_root; /* of the uniform view, if the kernel knows it */
 	TAILQ_HEAD(, inode) listings; /* inodes with one, longest unused first */
 	size_t listing_bytes;
-	TAILQ_HEAD(, inode) stale;
+	LIST_HEAD(, inode) replaced;  /* open files whose names lead to other inodes now */
+	/* What the kernel is to be told for the n-th time, the first due first. */
+	TAILQ_HEAD(inode_queue, inode) stale[INODE_ROUNDS];
 	bool track_stale;             /* the kernel caches: it has to be told */
 };
 
@@ -222,14 +235,26 @@ void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *li
 /* Returns the names in a directory with a reference, or NULL if they are not known to be right. */
 struct listing *inode_get_listing(struct inodes *t, struct inode *inode);
 
+/* The kernel is about to be given an answer that it may believe for a while.  After this an event
+ * finds the inode.  Any thread. */
+void inode_believed(struct inodes *t, struct inode *inode);
+
 /* The kernel has something to forget about an inode.  See notifier_wake(). */
 void inode_set_stale(struct inodes *t, struct inode *inode);
 
-/* Takes an inode of which the kernel's knowledge is stale, with a reference, or returns NULL.
- * *parent and `name` (FUSE's longest name) say where it is; *twice: an answer may just be on its
- * way into the kernel, so that telling once may be too early. */
-struct inode *inode_take_stale(struct inodes *t, uint64_t *parent, char *name, size_t size,
-			       bool *twice);
+/* What the kernel is to be told. */
+struct stale {
+	struct inode *inode;  /* with a reference */
+	uint64_t parent;      /* 0: only its attributes are stale */
+	char name[PATH_SIZE]; /* in parent */
+};
+
+/* Takes the next thing to tell the kernel; inode_told() comes next.  Returns false if there is none
+ * now: *wait_ms is then the time until there will be, or -1. */
+bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms);
+
+/* The kernel was told.  Takes the reference. */
+void inode_told(struct inodes *t, struct inode *inode);
 
 /*
  * The node moved: whatever inodes it had move with it, and what stood at the new place can no

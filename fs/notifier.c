@@ -8,27 +8,10 @@
 #include "fs/fs_impl.h"
 #include "fs/notifier.h"
 
-/* FUSE's longest name and its NUL. */
-#define NAME_SIZE 1025
-
-/* The most inodes that are told a second time, and how long after the first, in nanoseconds:
- * longer than inode.c's SETTLED_MS. */
-#define AGAIN_MAX 4096
-#define AGAIN_NS 25000000L
-
+#define NSEC_PER_MSEC 1000000L
 #define NSEC_PER_SEC 1000000000L
 
-/*
- * Inodes to be told a second time.  A name that the kernel is just looking up again gets its time
- * of validity when the answer arrives there, perhaps after we took it away.
- */
-struct again {
-	struct inode *inodes[AGAIN_MAX];
-	unsigned count;
-};
-
 struct notifier {
-	struct again again; /* the thread's */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -41,17 +24,19 @@ struct notifier {
  * One inode: its attributes, then its name, which makes the next walk ask us again.  In this order:
  * a lookup of it that is on its way holds its directory, and so is over when the name's turn comes.
  */
-static void invalidate(struct fs *fs, struct inode *inode, uint64_t parent, const char *name)
+static void invalidate(struct fs *fs, const struct stale *stale)
 {
-	fuse_lowlevel_notify_inval_inode(fs->se, inode->nodeid, -1, 0);
-	if (parent == 0)
+	size_t len = strlen(stale->name);
+
+	fuse_lowlevel_notify_inval_inode(fs->se, stale->inode->nodeid, -1, 0);
+	atomic_fetch_add(&fs->invalidations, 1);
+	if (stale->parent == 0)
 		return;
 	if (fs->can_expire)
-		fuse_lowlevel_notify_expire_entry(fs->se, parent, name, strlen(name),
+		fuse_lowlevel_notify_expire_entry(fs->se, stale->parent, stale->name, len,
 						  FUSE_LL_EXPIRE_ONLY);
-	else if (inode->kind != INODE_DIR)
-		fuse_lowlevel_notify_inval_entry(fs->se, parent, name, strlen(name));
-	atomic_fetch_add(&fs->invalidations, 1);
+	else if (stale->inode->kind != INODE_DIR)
+		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
 }
 
 static bool ending(struct notifier *n)
@@ -64,73 +49,51 @@ static bool ending(struct notifier *n)
 	return result;
 }
 
-/* Invalidates what is queued.  Those that may have to be told again are kept, with their
- * references; of more than can be kept the kernel's own time limit takes care. */
-static void invalidate_all(struct fs *fs, struct again *again)
+/* Tells what is due.  Returns the milliseconds until something else is, or -1. */
+static int invalidate_all(struct fs *fs)
 {
-	char name[NAME_SIZE];
-	struct inode *inode;
-	uint64_t parent;
-	bool twice;
+	struct stale stale;
+	int wait_ms = -1;
 
-	while (!ending(fs->notifier) &&
-	       (inode = inode_take_stale(&fs->inodes, &parent, name, sizeof(name), &twice))) {
-		invalidate(fs, inode, parent, name);
-		if (twice && again->count < AGAIN_MAX)
-			again->inodes[again->count++] = inode;
-		else
-			inode_put(&fs->inodes, inode);
+	while (!ending(fs->notifier) && inode_take_stale(&fs->inodes, &stale, &wait_ms)) {
+		invalidate(fs, &stale);
+		inode_told(&fs->inodes, stale.inode);
 	}
+	return wait_ms;
 }
 
-/* Queues for a second time what was kept. */
-static void queue_again(struct fs *fs, struct again *again)
-{
-	while (again->count > 0) {
-		struct inode *inode = again->inodes[--again->count];
-
-		inode_set_stale(&fs->inodes, inode);
-		inode_put(&fs->inodes, inode);
-	}
-}
-
-/* Waits for work, but while something is to be told again only until that is due. */
-static void wait_locked(struct notifier *n, bool any_again)
+/* Waits for work, for `wait_ms` milliseconds at most (-1: for ever). */
+static void wait_locked(struct notifier *n, int wait_ms)
 {
 	struct timespec until;
 
-	if (!any_again) {
+	if (wait_ms < 0) {
 		pthread_cond_wait(&n->changed, &n->lock);
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += AGAIN_NS;
+	/* One more, as the clock that they are counted by is coarse. */
+	until.tv_nsec += (wait_ms + 1) * NSEC_PER_MSEC;
 	until.tv_sec += until.tv_nsec / NSEC_PER_SEC;
 	until.tv_nsec %= NSEC_PER_SEC;
-	while (!n->ending &&
-	       pthread_cond_timedwait(&n->changed, &n->lock, &until) != ETIMEDOUT)
-		;
+	pthread_cond_timedwait(&n->changed, &n->lock, &until);
 }
 
 static void *notifier_thread(void *arg)
 {
 	struct fs *fs = arg;
 	struct notifier *n = fs->notifier;
-	struct again *again = &n->again;
+	int wait_ms = -1;
 
 	pthread_mutex_lock(&n->lock);
 	while (!n->ending) {
 		if (!n->work)
-			wait_locked(n, again->count > 0);
+			wait_locked(n, wait_ms);
 		n->work = false;
 		pthread_mutex_unlock(&n->lock);
-		queue_again(fs, again);
-		invalidate_all(fs, again);
+		wait_ms = invalidate_all(fs);
 		pthread_mutex_lock(&n->lock);
 	}
-	pthread_mutex_unlock(&n->lock);
-	queue_again(fs, again);
-	pthread_mutex_lock(&n->lock);
 	n->ended = true;
 	pthread_mutex_unlock(&n->lock);
 	return NULL;

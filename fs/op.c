@@ -300,22 +300,26 @@ void op_run(struct op *op, void (*run)(struct op *op))
 		op_reply_error(op, err);
 }
 
-int op_park(struct op *op, bool (*unpark)(struct op *op))
+int op_park(struct op *op, void (*unpark)(struct op *op))
 {
 	int err;
 
 	pthread_mutex_lock(&op->lock);
 	err = op->interrupted ? -EINTR : 0;
-	op->unpark = unpark;
+	op->unpark = err ? NULL : unpark;
 	pthread_mutex_unlock(&op->lock);
 	return err;
 }
 
-void op_unparked(struct op *op)
+bool op_unpark(struct op *op)
 {
+	bool parked;
+
 	pthread_mutex_lock(&op->lock);
+	parked = op->unpark != NULL;
 	op->unpark = NULL;
 	pthread_mutex_unlock(&op->lock);
+	return parked;
 }
 
 /* Returns call `i` of a round under way, with a reference; NULL: there is none. */
@@ -333,14 +337,16 @@ static struct request *submitted_call(struct op *op, unsigned i)
 /* Gives up what the operation waits for; whoever waits, or `done`, then ends it. */
 static void op_give_up(struct op *op)
 {
-	bool (*unpark)(struct op *op);
+	void (*unpark)(struct op *op);
 	struct request *call;
 	bool unqueued;
 
 	pthread_mutex_lock(&op->lock);
 	op->interrupted = true;
 	unqueued = pool_cancel(op->fs->pool, &op->work);
+	/* Whoever takes this decides how the operation goes on, and until then it cannot end. */
 	unpark = op->unpark;
+	op->unpark = NULL;
 	pthread_cond_signal(&op->changed);
 	pthread_mutex_unlock(&op->lock);
 
@@ -349,7 +355,9 @@ static void op_give_up(struct op *op)
 		chan_abandon(op->fs->chan, call, -EINTR);
 		request_put(call);
 	}
-	if (unqueued || (unpark && unpark(op)))
+	if (unpark)
+		unpark(op);
+	else if (unqueued)
 		op_reply_error(op, -EINTR);
 }
 
@@ -458,7 +466,7 @@ static void stamp(struct op *op, const struct inode *inode, struct stat *st)
  * Returns for how many seconds the kernel may believe what we say of an inode: for as long as no
  * event drops it, if one would come and none has come since we asked the store.
  */
-static double validity(const struct op *op, const struct inode *inode)
+static double validity(const struct op *op, struct inode *inode)
 {
 	struct fs *fs = op->fs;
 	char path[PATH_SIZE];
@@ -467,12 +475,16 @@ static double validity(const struct op *op, const struct inode *inode)
 	    (inode->kind == INODE_SPECIAL && !special_is_cacheable(inode->special)) ||
 	    inode_path(&fs->inodes, inode, NULL, path))
 		return 0;
-	if (!cover_has(fs, path) || event_since(fs, op->seq, path))
+	if (!cover_has(fs, path))
+		return 0;
+	/* In this order: an event that is not seen here finds the inode believed. */
+	inode_believed(&fs->inodes, inode);
+	if (event_since(fs, op->seq, path))
 		return 0;
 	return META_VALID_SECONDS;
 }
 
-static void fill_entry(struct op *op, struct fuse_entry_param *entry, const struct inode *inode,
+static void fill_entry(struct op *op, struct fuse_entry_param *entry, struct inode *inode,
 		       const struct stat *attr)
 {
 	*entry = (struct fuse_entry_param){ .ino = inode->nodeid, .attr = *attr };

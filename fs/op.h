@@ -58,9 +58,8 @@ struct op {
 	struct pool_work work;
 	uint64_t started_ns;
 
-	/* Waits without a store request: takes the operation off the list where it waits.  Returns
-	 * false if it is not there any more.  Under `lock`. */
-	bool (*unpark)(struct op *op);
+	/* Waits without a store request, and how that is ended; see op_park().  Under `lock`. */
+	void (*unpark)(struct op *op);
 	TAILQ_ENTRY(op) parked_link;
 
 	/* `lock` guards the rest, and `calls` against the interrupter. */
@@ -120,14 +119,15 @@ int op_call_raw_error(const struct op *op, unsigned i);
 void op_calls_clear(struct op *op);
 
 /*
- * The operation will wait for something else than the store; when it is interrupted `unpark` runs,
- * with no lock held, and if that returns true the operation ends with EINTR.
- * Returns 0, or -EINTR if that has happened already: then the caller ends it.
+ * The operation will wait for something else than the store.  When it is interrupted `unpark` runs
+ * on the I/O thread, with no lock held: it takes the operation off the list where it waits, and
+ * ends it.  Returns 0, or -EINTR if that has happened already: then the caller ends it.
  */
-int op_park(struct op *op, bool (*unpark)(struct op *op));
+int op_park(struct op *op, void (*unpark)(struct op *op));
 
-/* It waits no more. */
-void op_unparked(struct op *op);
+/* It is to wait no more, and is the caller's to go on with.  Returns false if it was interrupted
+ * and `unpark` runs, or will: then it stays where it is, untouched. */
+bool op_unpark(struct op *op);
 
 /* The ends: each replies and frees the operation.  Any thread; no lock held. */
 void op_reply_error(struct op *op, int error); /* 0 or -errno */

@@ -427,7 +427,7 @@ static void ops_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fu
 
 static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	/* A store has no size; a name can be as long as the kernel's FUSE lets one be. */
+	/* A store has no size.  Each kernel lets a name of 1024 bytes through, newer ones longer. */
 	const struct statvfs st = { .f_bsize = 4096, .f_frsize = 4096, .f_namemax = 1024 };
 
 	(void)ino;

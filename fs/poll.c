@@ -6,52 +6,61 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fs/poll.h"
 
-/* A watch for a path that the base does not cover. */
+/* Sees to it that a path is watched which the base does not cover, or not yet. */
 struct poll_cover {
 	struct cover_ref ref;
-	atomic_bool armed;
+	char path[]; /* when it was set; a file may be moved while it is open */
 };
 
 /* From now on changes are reported.  What came before is unknown: who polls is to look again. */
 static void cover_armed(struct cover_ref *ref, int error)
 {
-	struct poll_cover *cover = (struct poll_cover *)ref;
-
-	if (error) {
+	if (error)
 		log_warning(ref->fs->log, "%s cannot be polled: %s", ref->path, strerror(-error));
-		return;
-	}
-	atomic_store(&cover->armed, true);
-	event_changed(ref->fs, ref->path);
+	else
+		event_changed(ref->fs, ref->path);
 }
 
-/* Returns whether changes of the path are reported; if not, sees to it that they will be. */
+static struct poll_cover *cover_new(const char *path)
+{
+	size_t size = strlen(path) + 1;
+	struct poll_cover *cover = calloc(1, sizeof(*cover) + size);
+
+	if (cover) {
+		cover->ref.armed = cover_armed;
+		memcpy(cover->path, path, size);
+	}
+	return cover;
+}
+
+/*
+ * Returns whether changes of the path are reported; if not, sees to it that they will be.  Where
+ * that cannot be, without memory or because the file was moved since, each poll says "ready".
+ */
 static bool covered(struct op *op, const char *path)
 {
 	struct handle *handle = op->handle;
 	struct poll_cover *cover;
-	bool armed;
+	bool first, own;
 
 	if (cover_has(op->fs, path))
 		return true;
 	pthread_mutex_lock(&handle->lock);
+	first = !handle->cover;
+	if (first)
+		handle->cover = cover_new(path);
 	cover = handle->cover;
-	armed = cover && atomic_load(&cover->armed);
-	if (!cover)
-		cover = handle->cover = calloc(1, sizeof(*cover));
-	else
-		cover = NULL;
 	pthread_mutex_unlock(&handle->lock);
-	if (cover) {
-		cover->ref.armed = cover_armed;
-		/* Without memory it stays uncovered, and each poll says "ready". */
+	if (!cover)
+		return false;
+	if (first)
 		cover_add(op->fs, &cover->ref, path);
-		armed = atomic_load(&cover->armed);
-	}
-	return armed;
+	own = cover_has_own(&cover->ref) && !strcmp(cover->path, path);
+	return own || cover_has(op->fs, path);
 }
 
 /* Keeps the poll to be notified, then looks: a change between the two is not lost.  Returns what
@@ -79,7 +88,7 @@ static unsigned register_poll(struct op *op, bool is_covered, bool *unknown)
 		revents |= POLLPRI | POLLERR;
 	if (inode->gone)
 		revents |= POLLHUP;
-	*unknown = inode->looked_at != inode->events && inode->hashed;
+	*unknown = inode->looked_at != inode->events;
 	pthread_mutex_unlock(&inodes->lock);
 	if (old)
 		fuse_pollhandle_destroy(old);

@@ -92,6 +92,7 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	if (!out)
 		return -ENOMEM;
 	chan_stats(fs->chan, &stats);
+	fprintf(out, "root %s\n", fs->inodes.root_path);
 	fprintf(out, "transport %s\n", chan_transport_name(fs->chan));
 	print_channel(out, &stats);
 	chan_transport_stats(fs->chan, transport_line, out);
@@ -105,7 +106,7 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	line(out, "stream_overflows", overflows);
 	line(out, "invalidations", atomic_load(&fs->invalidations));
 	line(out, "inodes", inodes_count(&fs->inodes));
-	line(out, "open_files", atomic_load(&fs->handles));
+	line(out, "open_files", atomic_load(&fs->handles_now));
 	return fclose(out) ? -ENOMEM : 0;
 }
 

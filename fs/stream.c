@@ -59,9 +59,9 @@ struct stream {
 	struct fuse_pollhandle *poll;
 
 	/* A subscribe that waits for its watches. */
-	struct op *subscriber;
-	unsigned unarmed;
-	int error;
+	struct op *subscriber; /* once it does */
+	unsigned unarmed;      /* watches under way */
+	int error;             /* the first of those that failed */
 	void (*done)(struct op *op, int error);
 };
 
@@ -208,14 +208,17 @@ static void queue_add_locked(struct stream *stream, const char *path)
 static void take_waiting_locked(struct stream *stream, struct op_list *reads,
 				struct wakeups *wakeups)
 {
-	struct op *op = TAILQ_FIRST(&stream->parked);
+	struct op *op = NULL;
 	struct fuse_pollhandle **polls;
 
 	if (!readable_locked(stream))
 		return;
-	if (op && !stream->checking) {
+	if (!stream->checking)
+		TAILQ_FOREACH(op, &stream->parked, parked_link)
+			if (op_unpark(op))
+				break;
+	if (op) {
 		TAILQ_REMOVE(&stream->parked, op, parked_link);
-		op_unparked(op);
 		TAILQ_INSERT_TAIL(reads, op, parked_link);
 	}
 	if (!stream->poll)
@@ -330,29 +333,32 @@ void streams_resync(struct fs *fs)
 
 void streams_shutdown(struct fs *fs)
 {
-	struct op_list over = TAILQ_HEAD_INITIALIZER(over);
+	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
+	struct op_list subscribers = TAILQ_HEAD_INITIALIZER(subscribers);
 	struct stream *stream;
 	struct op *op;
 
+	/* None is being interrupted: that happens on this thread. */
 	pthread_mutex_lock(&fs->streams.lock);
 	LIST_FOREACH(stream, &fs->streams.all, all_link) {
 		pthread_mutex_lock(&stream->lock);
-		while ((op = TAILQ_FIRST(&stream->parked))) {
-			TAILQ_REMOVE(&stream->parked, op, parked_link);
-			op_unparked(op);
-			TAILQ_INSERT_TAIL(&over, op, parked_link);
-		}
-		if (stream->subscriber) {
-			op_unparked(stream->subscriber);
-			TAILQ_INSERT_TAIL(&over, stream->subscriber, parked_link);
-		}
+		TAILQ_FOREACH(op, &stream->parked, parked_link)
+			op_unpark(op);
+		TAILQ_CONCAT(&reads, &stream->parked, parked_link);
+		op = stream->subscriber;
+		if (op && op_unpark(op))
+			TAILQ_INSERT_TAIL(&subscribers, op, parked_link);
 		stream->subscriber = NULL;
 		pthread_mutex_unlock(&stream->lock);
 	}
 	pthread_mutex_unlock(&fs->streams.lock);
-	while ((op = TAILQ_FIRST(&over))) {
-		TAILQ_REMOVE(&over, op, parked_link);
+	while ((op = TAILQ_FIRST(&reads))) {
+		TAILQ_REMOVE(&reads, op, parked_link);
 		op_reply_error(op, -EIO);
+	}
+	while ((op = TAILQ_FIRST(&subscribers))) {
+		TAILQ_REMOVE(&subscribers, op, parked_link);
+		op->handle->stream->done(op, -EIO);
 	}
 }
 
@@ -385,6 +391,15 @@ static size_t take_text_locked(struct stream *stream, char *buf, size_t size)
 	return size;
 }
 
+/* Begins a read anew, which another was faster than: it has asked the store for nothing. */
+static void read_again(struct op *op)
+{
+	op_calls_clear(op);
+	free(op->data);
+	op->data = NULL;
+	stream_read(op);
+}
+
 /* Replies with text that is there.  Another read that waits gets its turn. */
 static void reply_text(struct op *op)
 {
@@ -393,19 +408,25 @@ static void reply_text(struct op *op)
 	struct wakeups wakeups = { 0 };
 	char *buf = malloc(op->size ? op->size : 1);
 	size_t size = 0;
+	bool any;
 
 	if (!buf) {
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
 	pthread_mutex_lock(&stream->lock);
-	if (stream->text)
+	any = stream->text != NULL;
+	if (any)
 		size = take_text_locked(stream, buf, op->size);
 	take_waiting_locked(stream, &reads, &wakeups);
 	pthread_mutex_unlock(&stream->lock);
-	op_reply_buf(op, buf, size);
-	free(buf);
 	wakeups_notify(&wakeups);
+	/* With the reply the stream may be gone.  No text is no end of file. */
+	if (any)
+		op_reply_buf(op, buf, size);
+	else
+		read_again(op);
+	free(buf);
 	run_reads(&reads);
 }
 
@@ -497,35 +518,31 @@ static bool take_batch_locked(struct stream *stream, struct op *op)
 	return true;
 }
 
-/* Turns what needs no question into text. */
-static void announce_locked(struct stream *stream)
+/* Turns what needs no question into text.  Returns 0 or -ENOMEM. */
+static int announce_locked(struct stream *stream)
 {
 	const char *text = stream->resync ? "resync\n" : "overflow\n";
 
 	stream->text = strdup(text);
 	if (!stream->text)
-		return;
+		return -ENOMEM;
 	stream->text_len = strlen(text);
 	stream->text_read = 0;
 	if (stream->resync)
 		stream->resync = false;
 	else
 		stream->overflow = false;
+	return 0;
 }
 
-static bool unpark_read(struct op *op)
+static void unpark_read(struct op *op)
 {
 	struct stream *stream = op->handle->stream;
-	struct op *other;
 
 	pthread_mutex_lock(&stream->lock);
-	TAILQ_FOREACH(other, &stream->parked, parked_link)
-		if (other == op)
-			break;
-	if (other)
-		TAILQ_REMOVE(&stream->parked, op, parked_link);
+	TAILQ_REMOVE(&stream->parked, op, parked_link);
 	pthread_mutex_unlock(&stream->lock);
-	return other != NULL;
+	op_reply_error(op, -EINTR);
 }
 
 /* Lets a read wait.  Returns 0 or why not. */
@@ -549,13 +566,13 @@ void stream_read(struct op *op)
 
 	pthread_mutex_lock(&stream->lock);
 	if (!stream->text && !stream->checking && (stream->resync || stream->overflow))
-		announce_locked(stream);
+		err = announce_locked(stream);
 	ready = stream->text != NULL;
-	if (!ready && !stream->checking && stream->queue) {
+	if (!ready && !err && !stream->checking && stream->queue) {
 		ask = take_batch_locked(stream, op);
 		stream->checking = ask;
 		err = ask ? 0 : -ENOMEM;
-	} else if (!ready) {
+	} else if (!ready && !err) {
 		err = park_locked(stream, op);
 	}
 	pthread_mutex_unlock(&stream->lock);
@@ -691,7 +708,8 @@ static void drop_failed(struct stream *stream)
 	pthread_mutex_unlock(&streams->lock);
 }
 
-/* One watch less to wait for; after the last one the subscriber is answered. */
+/* A watch is set, or was refused; after the last one the subscriber is answered.  Without one, as
+ * it was interrupted, what failed is left to the next, for the stream may be about to end. */
 static void settle(struct stream *stream)
 {
 	struct op *op = NULL;
@@ -699,11 +717,9 @@ static void settle(struct stream *stream)
 
 	pthread_mutex_lock(&stream->lock);
 	error = stream->error;
-	if (--stream->unarmed == 0) {
+	if (--stream->unarmed == 0 && stream->subscriber && op_unpark(stream->subscriber)) {
 		op = stream->subscriber;
 		stream->subscriber = NULL;
-		if (op)
-			op_unparked(op);
 	}
 	pthread_mutex_unlock(&stream->lock);
 	if (!op)
@@ -728,17 +744,14 @@ static void subscription_armed(struct cover_ref *ref, int error)
 }
 
 /* The subscriber was interrupted. */
-static bool unpark_subscriber(struct op *op)
+static void unpark_subscriber(struct op *op)
 {
 	struct stream *stream = op->handle->stream;
-	bool waiting;
 
 	pthread_mutex_lock(&stream->lock);
-	waiting = stream->subscriber == op;
-	if (waiting)
-		stream->subscriber = NULL;
+	stream->subscriber = NULL;
 	pthread_mutex_unlock(&stream->lock);
-	return waiting;
+	stream->done(op, -EINTR);
 }
 
 /* Returns a new subscription in the index, NULL if there is one already, or without memory
@@ -776,14 +789,15 @@ void stream_subscribe(struct stream *stream, struct op *op, char *const *paths, 
 {
 	struct subscription *sub;
 	int err = 0;
+	bool wait;
 
+	drop_failed(stream);
 	pthread_mutex_lock(&stream->lock);
-	/* One more than there are, so that it cannot be over before all are on their way. */
-	stream->unarmed = 1;
+	/* One more than there are, so that it is not over before all are on their way.  There may be
+	 * others yet, of a subscriber that was interrupted. */
+	stream->unarmed++;
 	stream->error = 0;
 	stream->done = done;
-	stream->subscriber = op;
-	err = op_park(op, unpark_subscriber);
 	pthread_mutex_unlock(&stream->lock);
 
 	for (unsigned i = 0; i < n && !err; i++) {
@@ -796,11 +810,23 @@ void stream_subscribe(struct stream *stream, struct op *op, char *const *paths, 
 		if (cover_add(stream->fs, &sub->ref, paths[i]))
 			subscription_armed(&sub->ref, -ENOMEM);
 	}
-	if (err) {
-		pthread_mutex_lock(&stream->lock);
-		if (!stream->error)
-			stream->error = err;
-		pthread_mutex_unlock(&stream->lock);
+
+	/* Once it waits, with the lock given up, it may be over, and the stream gone. */
+	pthread_mutex_lock(&stream->lock);
+	stream->unarmed--;
+	wait = stream->unarmed > 0 && !err;
+	if (wait) {
+		err = op_park(op, unpark_subscriber);
+		wait = !err;
 	}
-	settle(stream);
+	if (wait)
+		stream->subscriber = op;
+	else if (!err)
+		err = stream->error;
+	pthread_mutex_unlock(&stream->lock);
+	if (wait)
+		return;
+	if (err)
+		drop_failed(stream);
+	done(op, err);
 }

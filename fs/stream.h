@@ -7,7 +7,7 @@
  * the node is there, so a reader that stands still costs nothing but its bounded queue, and the
  * last line for a path describes what it came to.
  *
- * Lock order: streams.lock (the index of subscriptions), then a stream's own, which is a leaf.
+ * Lock order: streams.lock (the index of subscriptions), then a stream's own, then an operation's.
  */
 #ifndef FS_STREAM_H
 #define FS_STREAM_H
@@ -59,7 +59,7 @@ void stream_free(struct stream *stream);
  * Subscribes to `n` paths (borrowed) and calls `done` with 0 or the first error when all their
  * watches are set: on the I/O thread, or here at once.  Those that failed are not subscribed to;
  * those that already were are no error.  One such call at a time.  `op` waits meanwhile; if it is
- * interrupted it ends with EINTR, `done` does not run, and the subscriptions stay.
+ * interrupted `done` gets -EINTR, and the subscriptions stay.
  */
 void stream_subscribe(struct stream *stream, struct op *op, char *const *paths, unsigned n,
 		      void (*done)(struct op *op, int error));

@@ -88,7 +88,10 @@ cpu_ms() {
 # hold_start RENAMERS UNLINKERS READERS: starts hold.c below the mount and waits until it is at work.
 hold_start() {
 	local answer
+	# The last one has said its last word, but bash wants to see its end.
+	[[ ! ${HOLD_WAS:-} ]] || end_process "$HOLD_WAS"
 	coproc HOLD { exec "$BUILD/tests/hold" "$MNT/hold" "$@" 2>&1; }
+	HOLD_WAS=$HOLD_PID
 	PIDS+=("$HOLD_PID")
 	read -r -t "$XSFS_TEST_PATIENCE" answer <&"${HOLD[0]}"
 	[[ $answer == ready ]] || { note "hold: $answer"; return 1; }

@@ -159,8 +159,9 @@ test_daemon() {
 	fails ENOTCONN stat "$dead_mount/tool"
 	succeeds 'daemon killed: umount -l' umount -l "$dead_mount"
 	if [[ $STORE == ring && $SERVER_KIND == c ]]; then
-		# It may have half a request, which it would take the beginning of the next for.
+		# The page may have half a request, which xenstored would take the next for the rest of.
 		stop_server
+		SERVER_DIR=
 		start_server c
 	fi
 	mount_xsfs "$STORE"

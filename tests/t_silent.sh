@@ -104,11 +104,12 @@ test_killed() {
 	done
 }
 
-# another_server: after a mount that ended while its ring was full, xenstored has half a request, and takes
-# the beginning of the next owner's first for the rest of it.
+# another_server: with a page of its own. A mount that ends while its ring is full leaves half a request
+# there, and the next owner's first would be taken for the rest of it.
 another_server() {
 	kill -s CONT "$SERVER_PID"
 	stop_server
+	SERVER_DIR=
 	start_server "$SERVER_KIND"
 }
 

@@ -163,12 +163,21 @@ special_names() {
 	is "$(find "$MNT/s" | sort | paste -sd ' ')" "$MNT/s $MNT/s/d $MNT/s/d/k" 'find sees keys only'
 	is "$(find "$MNT" -mindepth 1 -maxdepth 1 -name '.*' | wc -l)" 0 'the root lists nothing with a dot'
 	is "$(kind "$MNT/.xsfs")" directory '.xsfs is there'
-	is "$(names "$MNT/.xsfs")" 'nodes requests self stats' 'and lists what it has'
+	for name in nodes requests self stats; do
+		like " $(names "$MNT/.xsfs") " "* $name *" "it lists $name"
+	done
 	is "$(readlink "$MNT/.xsfs/self")" ../local/domain/0 'self'
 	xs write /local/domain/0/name Domain-0
 	is "$(<"$MNT/.xsfs/self/name")" Domain-0 'self leads to the own domain'
 	like "$(<"$MNT/.xsfs/stats")" '*requests_READ [1-9]*' 'stats'
 	succeeds 'requests' cat "$MNT/.xsfs/requests"
+	is "$(python3 -c 'import os, sys
+fd = os.open(sys.argv[1] + "/.xsfs/stats", os.O_RDONLY)
+def operations():
+    return int(dict(line.split() for line in os.pread(fd, 9999, 0).decode().splitlines())["fuse_operations"])
+before = operations()
+os.stat(sys.argv[1] + "/s/d/k")
+print(operations() > before)' "$MNT")" True 'stats read again from the start are new'
 	fails ENOENT ls "$MNT/s/.xsfs"
 	fails ENOENT cat "$MNT/.xsfs/other"
 	fails ENOENT cat "$MNT/s/d/.other"

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the mount by what the kernel says about the current directory.  Main thread. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/mountpoint.h"
+
+#define NODES "/.xsfs/nodes"
+
+static int complain(int err, char *why, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int complain(int err, char *why, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, size, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+/* ---- the mount ------------------------------------------------------------------------------ */
+
+/* Undoes mountinfo's \040 and so on, in place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; to++) {
+		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
+			*to = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
+			text += 4;
+		} else {
+			*to = *text++;
+		}
+	}
+	*to = '\0';
+}
+
+/* Takes a line of mountinfo, proc(5).  Returns whether it is that of the whole of an xsfs mount with
+ * this id, and then writes where it is to `dir`, a buffer of PATH_MAX. */
+static bool is_mount(const char *line, uint64_t id, char *dir)
+{
+	const char *type = strstr(line, " - ");
+	char *root = NULL, *point = NULL;
+	unsigned long long line_id;
+	bool found;
+
+	found = type && !strncmp(type, " - fuse.xsfs ", 13) &&
+		sscanf(line, "%llu %*u %*s %ms %ms", &line_id, &root, &point) == 3 &&
+		line_id == id && !strcmp(root, "/") && strlen(point) < PATH_MAX;
+	if (found) {
+		unescape(point);
+		strcpy(dir, point);
+	}
+	free(root);
+	free(point);
+	return found;
+}
+
+/* Writes the xsfs mount that the current directory is on to `dir`.  Returns whether there is one. */
+static bool find_here(char *dir)
+{
+	size_t size = 0;
+	bool found = false;
+	char *line = NULL;
+	struct statx st;
+	FILE *file;
+
+	/* Not synchronised: that would ask the store. */
+	if (statx(AT_FDCWD, ".", AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 ||
+	    !(st.stx_mask & STATX_MNT_ID))
+		return false;
+	file = fopen("/proc/self/mountinfo", "re");
+	if (!file)
+		return false;
+	while (!found && getline(&line, &size, file) > 0)
+		found = is_mount(line, st.stx_mnt_id, dir);
+	free(line);
+	fclose(file);
+	return found;
+}
+
+/* Asks the mount which node it shows. */
+static int read_root(struct mountpoint *m, char *why, size_t size)
+{
+	char file[PATH_MAX + 16], line[PATH_SIZE + 16];
+	FILE *stats;
+	int err = 0;
+
+	snprintf(file, sizeof(file), "%s/.xsfs/stats", m->dir);
+	stats = fopen(file, "re");
+	if (!stats) {
+		err = -errno;
+		if (err == -ENOENT || err == -ENOTDIR)
+			return complain(err, why, size, "%s: no xenstore is mounted there", m->dir);
+		return complain(err, why, size, "%s: %s", m->dir, strerror(-err));
+	}
+	m->root[0] = '\0';
+	while (!m->root[0] && fgets(line, sizeof(line), stats)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "root ", 5) && path_is_legal(line + 5))
+			strcpy(m->root, line + 5);
+	}
+	fclose(stats);
+	if (!m->root[0])
+		err = complain(-EINVAL, why, size, "%s: no xenstore is mounted there", m->dir);
+	return err;
+}
+
+/* Appends "/name/name…" to a path.  Returns 0, -EINVAL or -ENAMETOOLONG. */
+static int append_all(char path[PATH_SIZE], const char *names)
+{
+	char name[PATH_SIZE];
+	int err = 0;
+
+	while (*names && !err) {
+		size_t len;
+
+		names += strspn(names, "/");
+		len = strcspn(names, "/");
+		if (len == 0)
+			break;
+		if (len >= sizeof(name))
+			return -ENAMETOOLONG;
+		memcpy(name, names, len);
+		name[len] = '\0';
+		names += len;
+		if (!strcmp(name, "."))
+			continue;
+		if (!strcmp(name, "..")) {
+			char *last = strrchr(path, '/');
+
+			if (path[1] == '\0')
+				err = -EINVAL;
+			last[last == path] = '\0';
+		} else if (!name_is_legal(name)) {
+			err = -EINVAL;
+		} else {
+			err = path_append(path, name);
+		}
+	}
+	return err;
+}
+
+/* Sets m->here. */
+static void find_node_here(struct mountpoint *m)
+{
+	char *cwd = getcwd(NULL, 0);
+	size_t len = strlen(m->dir);
+	const char *rest;
+
+	m->here[0] = '\0';
+	if (cwd && !strncmp(cwd, m->dir, len) && (cwd[len] == '/' || cwd[len] == '\0')) {
+		rest = cwd + len;
+		if (!strncmp(rest, NODES, strlen(NODES)))
+			rest += strlen(NODES);
+		strcpy(m->here, m->root);
+		/* What has a dot in it is ours, and no node. */
+		if (append_all(m->here, rest))
+			m->here[0] = '\0';
+	}
+	free(cwd);
+}
+
+int mountpoint_find(struct mountpoint *m, const char *given, char *why, size_t size)
+{
+	int err;
+
+	if (!given)
+		given = getenv("XSFS_MOUNT");
+	if (given && *given) {
+		if (!realpath(given, m->dir)) {
+			err = -errno;
+			return complain(err, why, size, "%s: %s", given, strerror(-err));
+		}
+	} else if (!find_here(m->dir)) {
+		return complain(-ENOENT, why, size, "no xenstore is mounted here; say where by "
+						    "-m or XSFS_MOUNT, or go there");
+	}
+	err = read_root(m, why, size);
+	if (!err)
+		find_node_here(m);
+	return err;
+}
+
+/* ---- keys ----------------------------------------------------------------------------------- */
+
+static bool is_below_root(const struct mountpoint *m, const char *path)
+{
+	size_t len = strlen(m->root);
+
+	return len == 1 ||
+	       (!strncmp(path, m->root, len) && (path[len] == '/' || path[len] == '\0'));
+}
+
+int mountpoint_key(const struct mountpoint *m, const char *key, char path[PATH_SIZE], char *why,
+		   size_t size)
+{
+	int err;
+
+	if (*key != '/' && !m->here[0])
+		return complain(-EINVAL, why, size,
+				"%s: relative, and the current directory is no node of the store at "
+				"%s", key, m->dir);
+	strcpy(path, *key == '/' ? "/" : m->here);
+	err = *key ? append_all(path, key) : -EINVAL;
+	if (err)
+		return complain(err, why, size, "%s: %s", key,
+				err == -EINVAL ? "not the path of a key" : strerror(-err));
+	if (!is_below_root(m, path))
+		return complain(-EINVAL, why, size, "%s: %s has only what is in %s", path, m->dir,
+				m->root);
+	return 0;
+}
+
+void mountpoint_node(const struct mountpoint *m, const char *path, char file[MOUNTPOINT_FILE_SIZE])
+{
+	size_t skip = m->root[1] ? strlen(m->root) : 0;
+
+	snprintf(file, MOUNTPOINT_FILE_SIZE, "%s%s%s", m->dir, NODES, path[1] ? path + skip : "");
+}

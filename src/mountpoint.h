@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where xsfs is mounted, and which keys the user's words mean there.  For the tools that work
+ * through a mount; their main thread.
+ */
+#ifndef SRC_MOUNTPOINT_H
+#define SRC_MOUNTPOINT_H
+
+#include <limits.h>
+#include <stddef.h>
+
+#include "fs/name.h"
+
+/* Bytes of a buffer for a file below the mount. */
+#define MOUNTPOINT_FILE_SIZE (PATH_MAX + PATH_SIZE)
+
+struct mountpoint {
+	char dir[PATH_MAX];    /* absolute, without symbolic links */
+	char root[PATH_SIZE];  /* the node that is mounted there */
+	char here[PATH_SIZE];  /* the node of the current directory; "" if it is none of the mount's */
+};
+
+/*
+ * Finds the mount: `given` if not NULL, else $XSFS_MOUNT, else the one that the current directory
+ * is on.  Returns 0, or -errno with one line in `why` that says what would be right.
+ */
+int mountpoint_find(struct mountpoint *m, const char *given, char *why, size_t size);
+
+/*
+ * Writes to `path` the absolute path in the store that the user means by `key`: such a path, or one
+ * relative to the current directory's node; "." and ".." are understood.
+ * Returns 0, or -EINVAL (no path, or not part of the mount) or -ENAMETOOLONG with one line in `why`.
+ */
+int mountpoint_key(const struct mountpoint *m, const char *key, char path[PATH_SIZE], char *why,
+		   size_t size);
+
+/* Writes to `file` the directory of the node `path`, from mountpoint_key(): the one in which it is
+ * a directory whether it has children or not. */
+void mountpoint_node(const struct mountpoint *m, const char *path, char file[MOUNTPOINT_FILE_SIZE]);
+
+#endif

@@ -1,0 +1,343 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# poll, select and epoll on keys: whoever changes one, and whatever is above it, those who wait for it wake up.
+. "${0%/*}/functions.sh"
+. "${0%/*}/load.sh"
+requires python3 xenstore-write xenstore-rm "$BUILD/tests/watchers"
+
+# Changes in all rounds of one server and transport (100000 for a full run), keys and streams of test_many.
+: "${XSFS_POLL_CHANGES:=6000}" "${XSFS_POLL_KEYS:=1000}" "${XSFS_POLL_STREAMS:=100}"
+[[ -z $XSFS_TEST_QUICK ]] || XSFS_POLL_CHANGES=2000
+
+cat >"$SCRATCH/poll.py" <<'END'
+import errno, os, select, subprocess, sys, time
+from store_client import Store, check, refused
+mnt, other = sys.argv[1:3]
+store = Store()
+READY, GONE, PATIENCE = select.POLLPRI | select.POLLERR, select.POLLHUP, 5000
+
+class Key:
+    """An open file, with poll()."""
+    def __init__(self, path, mount=mnt):
+        self.fd = os.open(mount + path, os.O_RDONLY)
+        self.poller = select.poll()
+        self.poller.register(self.fd, select.POLLPRI)
+
+    def poll(self, ms=0):
+        """What is ready, of those three."""
+        events = self.poller.poll(ms)
+        return events[0][1] & (READY | GONE) if events else 0
+
+    def read(self):
+        try:
+            return os.pread(self.fd, 4096, 0)
+        except OSError as e:
+            return errno.errorcode[e.errno]
+
+    def quiet(self):
+        """Reads until nothing comes any more: a watch may have been set only now."""
+        while True:
+            value = self.read()
+            if not self.poll(150) & READY:
+                return value
+
+    def wakes(self, name, value, ready=READY):
+        """One assertion: it becomes ready, and reads so."""
+        deadline, got, woken = time.monotonic() + PATIENCE / 1000, None, False
+        while time.monotonic() < deadline and not (woken and got == value):
+            woken = self.poll(1000) & ready == ready or woken
+            got = self.read()
+        check((woken, got), (True, value), name)
+        self.quiet()
+
+    def close(self):
+        os.close(self.fd)
+
+def write(path, value):
+    store.write(path, value.encode())
+
+write('/p/a', 'one')
+key = Key('/p/a')
+check(key.poll(), READY, 'the first poll is ready: it was not read')
+check(key.quiet(), b'one\n', 'it reads the value')
+check(key.poll(), 0, 'and is not ready until something happens')
+check(select.select([key.fd], [key.fd], [key.fd], 0)[:2], ([key.fd], [key.fd]), 'it can be read and written at any time')
+
+again, same = Key('/p/a'), os.dup(key.fd)
+check(again.poll(), READY, 'another open has not seen anything yet')
+again.quiet()
+write('/p/a', 'two')
+key.wakes('woken up by another client', b'two\n')
+check(select.select([], [], [same], 0), ([], [], []), 'a dup shares what was seen')
+check(again.poll(1000), READY, 'a separate open does not')
+os.pread(again.fd, 1, 1)
+check(again.poll(), READY, 'a read in the middle does not count')
+again.quiet()
+
+with open(mnt + '/p/a', 'w') as f:
+    f.write('three')
+key.wakes('woken up by a write through this mount', b'three\n')
+with open(other + '/p/a', 'w') as f:
+    f.write('four')
+key.wakes('woken up by a write through another mount', b'four\n')
+subprocess.run(['xenstore-write', '/p/a', 'five'], check=True)
+key.wakes('woken up by xenstore-write', b'five\n')
+tx = store.start()
+store.write('/p/a', b'six', tx)
+check(key.poll(100), 0, 'what is written in a transaction wakes nobody')
+store.commit(tx)
+key.wakes('its commit does', b'six\n')
+write('/p/a', 'six')
+key.wakes('the same value again is a change', b'six\n')
+
+again.quiet()
+write('/p/a', 'seven')
+check(select.select([], [], [again.fd], PATIENCE / 1000), ([], [], [again.fd]), 'select says so too')
+for edge in 0, select.EPOLLET:
+    name = 'edge' if edge else 'level'
+    epoll = select.epoll()
+    again.read()
+    epoll.register(again.fd, select.EPOLLPRI | edge)
+    while epoll.poll(0.15):
+        again.read()
+    write('/p/a', 'epoll ' + name)
+    check([e & READY for _, e in epoll.poll(PATIENCE / 1000)], [READY], f'epoll, {name}-triggered: woken up')
+    check([e & READY for _, e in epoll.poll(0.15)], [] if edge else [READY], f'epoll, {name}-triggered: unread')
+    again.read()
+    while epoll.poll(0.15):
+        again.read()
+    write('/p/a', 'epoll ' + name)
+    check([e & READY for _, e in epoll.poll(PATIENCE / 1000)], [READY], f'epoll, {name}-triggered: again')
+    epoll.close()
+
+# What is above.
+write('/p/x/y/z', 'deep')
+deep = Key('/p/x/y/z')
+check(deep.quiet(), b'deep\n', 'a key further down')
+write('/p/x/y/other', '1')
+check(deep.poll(150), 0, 'a sibling wakes nobody')
+store.remove('/p/x')
+deep.wakes('removing what is above it wakes up', 'ENOENT', READY | GONE)
+check(deep.poll() & GONE, GONE, 'POLLHUP while it is gone')
+write('/p/x/y/z', 'back')
+deep.wakes('it comes back with the node', b'back\n')
+check(deep.poll(), 0, 'and then is not ready')
+store.remove('/p/x')
+deep.wakes('gone again', 'ENOENT', READY | GONE)
+write('/p/x/y', 'above')
+check(deep.quiet(), 'ENOENT', 'a value above it')
+check(deep.poll() & GONE, GONE, 'leaves it gone')
+write('/p/x/y/z/w', 'below')
+deep.wakes('it comes back, made on the way to what is below', b'')
+store.remove('/p/x')
+deep.quiet()
+write('/p/x/y/z', 'x')
+deep.quiet()
+for n in range(50):
+    tx = store.start()
+    store.remove('/p/x', tx)
+    store.write('/p/x/y/z', b'%d' % n, tx)
+    store.commit(tx)
+    ok = deep.poll(PATIENCE) & READY == READY
+    deadline = time.monotonic() + 5
+    while deep.read() != b'%d\n' % n and time.monotonic() < deadline:
+        ok = deep.poll(PATIENCE) & READY == READY and ok
+    if not ok or deep.read() != b'%d\n' % n:
+        break
+check(n, 49, 'removed and made again at once, 50 times')
+store.remove('/p/a')
+key.wakes('removing it wakes up', 'ENOENT', READY | GONE)
+write('/p/a', 'last')
+key.wakes('writing it again too', b'last\n')
+
+# Values of directories.
+write('/p/d/child', '1')
+write('/p/d', 'dir')
+value, uniform = Key('/p/d/.value'), Key('/.xsfs/nodes/p/d/.value')
+check((value.quiet(), uniform.quiet()), (b'dir\n', b'dir\n'), '.value, here and in .xsfs/nodes')
+write('/p/d', 'dir two')
+value.wakes('.value wakes up', b'dir two\n')
+uniform.wakes('.value in .xsfs/nodes wakes up', b'dir two\n')
+write('/p/d/child', '2')
+check((value.poll(150), uniform.poll()), (0, 0), 'a child wakes none of them')
+store.remove('/p/d')
+value.wakes('.value: gone with its directory', 'ENOENT', READY | GONE)
+write('/p/d/child', '3')
+value.wakes('.value: back with it, as it came on the way', b'')
+
+# A leaf that gets children.
+write('/p/leaf', 'v')
+leaf = Key('/p/leaf')
+leaf.quiet()
+write('/p/leaf/child', 'c')
+leaf.quiet()
+write('/p/leaf', 'w')
+leaf.wakes('a key that has become a directory meanwhile', b'w\n')
+
+# Names that change.
+write('/p/from', 'moved')
+write('/p/to', 'replaced')
+source, target = Key('/p/from'), Key('/p/to')
+source.quiet(), target.quiet()
+os.rename(mnt + '/p/from', mnt + '/p/to')
+target.wakes('replaced by a rename: it reads what is there now', b'moved\n')
+check(target.poll(), 0, 'replaced by a rename: not gone')
+check(source.quiet(), b'moved\n', 'moved: it goes on')
+write('/p/to', 'after')
+source.wakes('moved: woken up by a change at its new place', b'after\n')
+target.wakes('replaced by a rename: woken up too', b'after\n')
+store.remove('/p/to')
+target.wakes('replaced by a rename, then removed', 'ENOENT', READY | GONE)
+for k in key, again, deep, value, uniform, leaf, source, target:
+    k.close()
+os.close(same)
+END
+
+# Somebody else's domain, over a ring of its own.
+cat >"$SCRATCH/domain.py" <<'END'
+import os, select, subprocess, sys
+from store_client import check
+path, write = sys.argv[1], sys.argv[2]
+fd = os.open(path, os.O_RDONLY)
+poller = select.poll()
+poller.register(fd, select.POLLPRI)
+os.pread(fd, 100, 0)
+while poller.poll(200):
+    os.pread(fd, 100, 0)
+with open(write, 'w') as f:
+    f.write('by the guest')
+check(bool(poller.poll(5000)), True, 'woken up by another domain over its ring')
+check(os.pread(fd, 100, 0), b'by the guest\n', 'and reads what it wrote')
+END
+
+test_semantics() {
+	local cache other
+	mount_xsfs socket:"$SERVER_SOCKET"
+	other=$MNT
+	for cache in off meta; do
+		mount_xsfs "$STORE" -o "cache=$cache"
+		PREFIX="$PREFIX$cache: "
+		checked python3 "$SCRATCH/poll.py" "$MNT" "$other"
+		is "$(stat_of watches)" 1 'one server watch does it all'
+		comes_true 5 'no file is left open' stat_is open_files 1
+		is "$(grep -c -i -e error -e warn "$MOUNT_LOG" || true)" 0 'nothing to complain about'
+		umount_xsfs
+		PREFIX=${PREFIX%"$cache: "}
+		xs rm /p
+	done
+}
+
+# add_domain DOMID PORT: a guest as a toolstack makes it.
+add_domain() {
+	xs write "/local/domain/$1/domid" "$1"
+	xs write "/local/domain/$1/mine" 0
+	xs chmod -r "/local/domain/$1" "n$1" >/dev/null
+	"$XSLOOP" domain "$SERVER_DIR" "$1" "$1" >/dev/null
+}
+
+# A domain that is not privileged.
+test_guest() {
+	local dom0 log fds=() i
+	has_config HAVE_XEN || skip 'built without the ring transport'
+	add_domain 7
+	mount_xsfs "$STORE"
+	dom0=$MNT
+	XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=7
+	log=$MOUNT_LOG
+	checked python3 "$SCRATCH/domain.py" "$dom0/local/domain/7/mine" "$MNT/local/domain/7/mine"
+
+	# 200 keys of its own: one watch. Each key elsewhere: one of its own, until the quota ends that.
+	for ((i = 0; i < 200; i++)); do
+		xs write "/local/domain/7/k$i" 0 "/shared/k$i" 0
+	done
+	xs chmod -r /shared b0 >/dev/null
+	checked python3 - "$MNT" <<-'END'
+		import os, resource, select, sys, time
+		from store_client import Store, check
+		resource.setrlimit(resource.RLIMIT_NOFILE, (2000, 2000))
+		mnt, store = sys.argv[1], Store()
+		def stat(name):
+		    return dict(l.split(' ', 1) for l in open(mnt + '/.xsfs/stats'))[name].strip()
+		def polled(paths):
+		    fds = [os.open(mnt + p, os.O_RDONLY) for p in paths]
+		    epoll = select.epoll()
+		    for fd in fds:
+		        epoll.register(fd, select.EPOLLPRI | select.EPOLLET)
+		    while events := epoll.poll(0.3):
+		        for fd, _ in events:
+		            os.pread(fd, 100, 0)
+		    return fds, epoll
+		def woken(fds, epoll, path, i, name):
+		    store.write(f'{path}{i}', b'new')
+		    got = epoll.poll(5)
+		    check([fd for fd, _ in got], [fds[i]], name)
+		    check(os.pread(fds[i], 100, 0), b'new\n', name + ', and reads')
+		home = polled(f'/local/domain/7/k{i}' for i in range(200))
+		check(stat('watches'), '1', '200 polled keys in its own directory: one server watch')
+		woken(*home, '/local/domain/7/k', 199, 'a change of one of them wakes up')
+		some = polled(f'/shared/k{i}' for i in range(20))
+		check(stat('watches'), '21', '20 polled keys elsewhere: a server watch of each')
+		woken(*some, '/shared/k', 3, 'a change of one of these wakes up')
+		more = polled(f'/shared/k{i % 20}' for i in range(100))
+		check(stat('watches'), '21', 'the same keys again: no other')
+		for fd in more[0] + some[0]:
+		    os.close(fd)
+		deadline = time.monotonic() + 5
+		while stat('watches') != '1' and time.monotonic() < deadline:
+		    time.sleep(0.02)
+		check(stat('watches'), '1', 'they go with their files')
+		all = polled(f'/shared/k{i}' for i in range(150))
+		check(100 <= int(stat('watches')) <= 128, True, 'as many as the quota lets it have')
+		check(open(mnt + '/shared/k149').read(), '0\n', 'what cannot be watched can be read')
+	END
+	like "$(cat "$log")" '*/shared/k*quota*' 'the log says which quota'
+	umount_xsfs
+}
+
+# rounds NAME MODE WRITERS [ANCESTOR]
+rounds() {
+	local output
+	output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 $((60 + SHARE / 20)) "$BUILD/tests/watchers" \
+		rounds "$2" "$MNT/r/x/y/z" /r/x/y/z $((SHARE / $3)) "$3" ${4:+"$4"} 2>&1) || true
+	like "$output" 'ok *' "no wake-up is lost: $1"
+	note "$output changes, reads"
+}
+
+test_lost() {
+	local mode threads
+	for threads in $XSFS_TEST_THREADS; do
+		mount_xsfs "$STORE" -o "threads=$threads,cache=meta"
+		SHARE=$((XSFS_POLL_CHANGES / 6 / $(wc -w <<<"$XSFS_TEST_THREADS")))
+		xs write /r/x/y/z 0
+		for mode in poll select level edge; do
+			rounds "threads=$threads, $mode, one writer" $mode 1
+		done
+		rounds "threads=$threads, edge, four writers" edge 4
+		xs write /r/x/y/z 0
+		rounds "threads=$threads, level, four writers and an ancestor that goes" level 4 /r/x
+		umount_xsfs
+	done
+}
+
+# Many who wait: one server watch, and a wake-up takes no longer.
+test_many() {
+	local few many
+	mount_xsfs "$STORE" -o cache=meta
+	export XENSTORED_PATH=$SERVER_SOCKET XSFS_MOUNT=$MNT
+	few=$(timeout 60 "$BUILD/tests/watchers" many "$MNT/few" /few 10 1 300) || true
+	like "$few" 'ok *' 'few: each change wakes the one'
+	many=$(timeout 300 "$BUILD/tests/watchers" many "$MNT/many" /many "$XSFS_POLL_KEYS" \
+		"$XSFS_POLL_STREAMS" 300) || true
+	like "$many" 'ok *' "$XSFS_POLL_KEYS keys and $XSFS_POLL_STREAMS streams: each change wakes the one"
+	is "$(stat_of watches)" 1 'on one server watch'
+	note "change to wake-up: ${few#ok } us with 10 keys, ${many#ok } us with $XSFS_POLL_KEYS," \
+		"$((100 * ${many#ok } / ${few#ok })) %"
+	at_most $((${many#ok } / ${few#ok })) 4 'and not much later'
+	unset XENSTORED_PATH XSFS_MOUNT
+	umount_xsfs
+}
+
+for_each_store test_semantics
+for_each_store test_guest
+for_each_store test_lost
+for_each_store test_many
