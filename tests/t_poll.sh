@@ -43,10 +43,13 @@ class Key:
 
     def wakes(self, name, value, ready=READY):
         """One assertion: it becomes ready, and reads so."""
-        deadline, got, woken = time.monotonic() + PATIENCE / 1000, None, False
-        while time.monotonic() < deadline and not (woken and got == value):
-            woken = self.poll(1000) & ready == ready or woken
-            got = self.read()
+        deadline, woken = time.monotonic() + PATIENCE / 1000, False
+        while time.monotonic() < deadline and not woken:
+            woken = self.poll(1000) & ready == ready
+        got = self.read()
+        while time.monotonic() < deadline and got != value:
+            if self.poll(1000) & READY:
+                got = self.read()
         check((woken, got), (True, value), name)
         self.quiet()
 
@@ -145,6 +148,7 @@ for n in range(50):
     if not ok or deep.read() != b'%d\n' % n:
         break
 check(n, 49, 'removed and made again at once, 50 times')
+key.quiet()
 store.remove('/p/a')
 key.wakes('removing it wakes up', 'ENOENT', READY | GONE)
 write('/p/a', 'last')
@@ -195,7 +199,7 @@ END
 
 # Somebody else's domain, over a ring of its own.
 cat >"$SCRATCH/domain.py" <<'END'
-import os, select, subprocess, sys
+import os, select, sys
 from store_client import check
 path, write = sys.argv[1], sys.argv[2]
 fd = os.open(path, os.O_RDONLY)
@@ -227,22 +231,21 @@ test_semantics() {
 	done
 }
 
-# add_domain DOMID PORT: a guest as a toolstack makes it.
+# add_domain DOMID GFN: a guest as a toolstack makes it.
 add_domain() {
-	xs write "/local/domain/$1/domid" "$1"
-	xs write "/local/domain/$1/mine" 0
+	"$XSLOOP" domain "$SERVER_DIR" "$1" "$2" >/dev/null
+	xs write "/local/domain/$1/domid" "$1" "/local/domain/$1/mine" 0
 	xs chmod -r "/local/domain/$1" "n$1" >/dev/null
-	"$XSLOOP" domain "$SERVER_DIR" "$1" "$1" >/dev/null
 }
 
 # A domain that is not privileged.
 test_guest() {
 	local dom0 log fds=() i
 	has_config HAVE_XEN || skip 'built without the ring transport'
-	add_domain 7
+	add_domain 7 4711
 	mount_xsfs "$STORE"
 	dom0=$MNT
-	XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=7
+	XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=4711,events=unbound
 	log=$MOUNT_LOG
 	checked python3 "$SCRATCH/domain.py" "$dom0/local/domain/7/mine" "$MNT/local/domain/7/mine"
 

@@ -18,8 +18,8 @@ silence() {
 		stat_is fuse_operations_now $((WAITING + 1))
 	hold_say blocked
 	note "inside of rename, unlink, pread: $ANSWER"
-	comes_true 5 "$1: most of them renames, unlinks and reads" \
-		hold_inside $((RENAMERS / 2)) $((UNLINKERS / 2)) "$READERS"
+	comes_true 5 "$1: renames, unlinks and reads" \
+		hold_inside $((RENAMERS / 2)) $((UNLINKERS / 4)) "$READERS"
 }
 
 # all_freed NAME: the answer to `kill`.
