@@ -22,8 +22,9 @@
 /* The device's buffer for one message, header included (its u.buffer is XENSTORE_PAYLOAD_MAX). */
 #define XENBUS_MESSAGE_MAX XENSTORE_PAYLOAD_MAX
 
-/* Most requests in flight.  All share the guest's ring with the kernel's own requests. */
-#define XENBUS_IN_FLIGHT_MAX 32
+/* The most requests in flight: the kernel puts them on the domain's ring with its own, and xenstored
+ * stops reading an unprivileged one at 20. */
+#define XENBUS_IN_FLIGHT_MAX 16
 
 struct watcher;
 

@@ -207,7 +207,7 @@ int mountpoint_key(const struct mountpoint *m, const char *key, char path[PATH_S
 {
 	int err;
 
-	if (*key != '/' && !m->here[0])
+	if (*key && *key != '/' && !m->here[0])
 		return complain(-EINVAL, why, size,
 				"%s: relative, and the current directory is no node of the store at "
 				"%s", key, m->dir);

@@ -300,9 +300,16 @@ special_events() {
 	waiting @introduceDomain
 	xs write /tool/x 1
 	goes_on '@introduceDomain: keys are something else'
-	"$XSLOOP" domain "$SERVER_DIR" 7 4711
-	"$XSLOOP" introduce "$SERVER_DIR" 7 4711 1 >/dev/null
+	"$XSLOOP" domain "$SERVER_DIR" 9 4712
+	local mnt=$MNT pid=$MOUNT_PID
+	# it introduces its domain by itself
+	XSFS_TEST_DOMID=9 mount_xsfs ring:domid=9,gfn=4712,events=unbound
 	ended 0 '@introduceDomain'
+	waiting -m "$mnt" @releaseDomain
+	umount_xsfs
+	"$XSLOOP" release "$SERVER_DIR" 9
+	ended 0 '@releaseDomain'
+	MNT=$mnt MOUNT_PID=$pid
 }
 
 guest() {

@@ -356,7 +356,7 @@ static void test_limits(void **state)
 
 	assert_string_equal(b->t->ops->name, "xenbus");
 	assert_int_equal(b->t->payload_max, 4080);
-	assert_int_equal(b->t->in_flight_max, 32);
+	assert_int_equal(b->t->in_flight_max, 16);
 	assert_true(b->t->serial_start);
 	assert_false(b->t->no_reconnect);
 }
