@@ -80,6 +80,23 @@ no_transaction_open() {
 	[[ $(transactions_open) == 0 ]]
 }
 
+# stutter_start: the server stops again and again, longer than an interrupted operation is waited for.
+stutter_start() {
+	(
+		trap - ERR
+		while kill -s STOP "$SERVER_PID"; sleep 0.014; kill -s CONT "$SERVER_PID"; do
+			sleep 0.003
+		done
+	) 2>/dev/null &
+	STUTTER_PID=$!
+	PIDS+=("$STUTTER_PID")
+}
+
+stutter_stop() {
+	end_process "$STUTTER_PID"
+	kill -s CONT "$SERVER_PID"
+}
+
 # cpu_ms PID: the processor time that all its threads have used, in milliseconds.
 cpu_ms() {
 	cat "/proc/$1/task/"*/schedstat | awk '{ ns += $1 } END { printf "%d\n", ns / 1000000 }'

@@ -90,4 +90,86 @@ refuses 1 'copy-subtree: /tool/saved/x is inside of /tool/saved' copy-subtree /t
 refuses 1 'copy-subtree: /../etc: not the path of a key' copy-subtree /../etc /tool/x
 refuses 2 'usage: copy-subtree *' copy-subtree /tool
 is "$(ls "$MNT/tool")" $'name\nsaved\nxenstored' 'what was refused left nothing'
+
+# started NAME ARGS...: runs the example beside the test, its output in $SCRATCH/out, and returns when it waits.
+started() {
+	local streams
+	streams=$(stat_of streams "$XSFS_MOUNT")
+	bash "$examples/$1" "${@:2}" >"$SCRATCH/out" 2>&1 </dev/null &
+	STARTED=$!
+	PIDS+=("$STARTED")
+	wait_for "$XSFS_TEST_PATIENCE" eval "((\$(stat_of streams '$XSFS_MOUNT') > $streams))" ||
+		not_ok "$1 opens a stream" "$(cat "$SCRATCH/out")"
+}
+
+# says TEXT NAME: the example's output, as soon as it is that.
+says() {
+	wait_for "$XSFS_TEST_PATIENCE" output_is "$1" || true
+	is "$(<"$SCRATCH/out")" "$1" "$2"
+}
+
+output_is() {
+	[[ $(<"$SCRATCH/out") == "$1" ]]
+}
+
+# ended STATUS NAME: the example that was started ends so.
+ended() {
+	local status=0
+	wait_for "$XSFS_TEST_PATIENCE" dead "$STARTED" || { not_ok "$2" 'it runs on'; return 0; }
+	wait "$STARTED" || status=$?
+	is "$status" "$1" "$2"
+}
+
+backend=/local/domain/0/backend/vif/1/0
+succeeds 'wait-backend: it is connected' bash "$examples/wait-backend" vif 1 0
+xs rm "$backend/state"
+started wait-backend vif 1 0
+xs write "$backend/state" 2
+xs write "$backend/state/x" 2
+xs write "$backend/state" 4
+ended 0 'wait-backend: it was removed, made, became a directory, and then it was connected'
+xs write "$backend/state" 3
+refuses 1 "wait-backend: the state of $backend is 3" wait-backend vif 1 0 1
+refuses 1 "wait-backend: the state of /local/domain/0/backend/no/1/0 is ''" wait-backend no 1 0 1
+XSFS_MOUNT=$SCRATCH refuses 1 'wait-backend: *no xenstore is mounted there' wait-backend vif 1 0
+refuses 2 'usage: wait-backend *' wait-backend vif 1 0 soon
+
+xs write /local/domain/33/name new
+started print-changes 33
+xs write /local/domain/33/data/key value
+says 'data/key = value' 'print-changes: a new key'
+xs write /local/domain/33/data/key $'evil\e[2J'
+says 'data/key = value
+data/key = evil?[2J' 'print-changes: a value that cannot be printed'
+xs write /local/domain/34/name 1
+xs rm /local/domain/33/data/key
+says 'data/key = value
+data/key = evil?[2J
+data/key is gone' 'print-changes: a key goes, in another domain one comes'
+xs rm /local/domain/33
+ended 0 'print-changes ends with the domain'
+is "$(tail -n 1 "$SCRATCH/out")" '/local/domain/33 is gone' 'and says so'
+xs rm /local/domain/34
+refuses 1 'print-changes: there is no domain 3 on *' print-changes 3
+refuses 2 'usage: print-changes *' print-changes
+
+started on-new-domain echo created
+SERVER_DIR=${SERVER_SOCKET%/socket}
+"$XSLOOP" domain "$SERVER_DIR" 7 4711
+xs write /local/domain/7/name new
+first=$MNT first_pid=$MOUNT_PID
+# it introduces its domain
+XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=4711,events=unbound
+says 'created 7' 'on-new-domain'
+umount_xsfs
+"$XSLOOP" domain "$SERVER_DIR" 8 4712
+xs write /local/domain/8/name new
+XSFS_TEST_DOMID=8 mount_xsfs ring:domid=8,gfn=4712,events=unbound
+says 'created 7
+created 8' 'on-new-domain: another'
+umount_xsfs
+end_process "$STARTED"
+XSFS_MOUNT=$SCRATCH refuses 1 'on-new-domain: *no xenstore is mounted there' on-new-domain echo
+refuses 2 'usage: on-new-domain *' on-new-domain
+MNT=$first MOUNT_PID=$first_pid
 umount_xsfs

@@ -55,7 +55,8 @@ test_growth() {
 	comes_true 10 'at rest again' at_rest
 	note "descriptors $fds, then $(fd_count "$MOUNT_PID"); KiB $rss, then $(rss_kib "$MOUNT_PID")"
 	note "inodes $inodes, then $(stat_of inodes); $(stat_of fuse_operations) file operations"
-	is "$(fd_count "$MOUNT_PID")" "$fds" 'no descriptor more'
+	# The loopback library opens one to each process that it signals, when it first does.
+	at_most "$(fd_count "$MOUNT_PID")" $((fds + 2)) 'no descriptor for each operation'
 	if has_sanitizer; then
 		skip_one 'no memory more' 'a sanitizer keeps what was freed'
 	else

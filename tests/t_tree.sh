@@ -159,11 +159,12 @@ kind_changes() {
 }
 
 special_names() {
+	local before
 	xs write /s/d/k 1
 	is "$(find "$MNT/s" | sort | paste -sd ' ')" "$MNT/s $MNT/s/d $MNT/s/d/k" 'find sees keys only'
 	is "$(find "$MNT" -mindepth 1 -maxdepth 1 -name '.*' | wc -l)" 0 'the root lists nothing with a dot'
 	is "$(kind "$MNT/.xsfs")" directory '.xsfs is there'
-	for name in nodes requests self stats; do
+	for name in requests self stats watch; do
 		like " $(names "$MNT/.xsfs") " "* $name *" "it lists $name"
 	done
 	is "$(readlink "$MNT/.xsfs/self")" ../local/domain/0 'self'
@@ -195,6 +196,17 @@ print(operations() > before)' "$MNT")" True 'stats read again from the start are
 	fails EPERM rm "$MNT/s/d/.perms"
 	fails EPERM rmdir "$MNT/.xsfs"
 	fails EPERM rmdir "$MNT/.xsfs/nodes"
+	# nodes/ is the whole store: who goes through .xsfs must not go there
+	is "$(ls -A "$MNT/.xsfs" | paste -sd ' ')" 'requests self stats watch' '.xsfs does not list nodes'
+	is "$(find "$MNT/.xsfs" | wc -l)" 5 'find in .xsfs stays there'
+	before=$(xs ls -fp)
+	for option in '' --one-file-system; do
+		fails EPERM rm -rf $option "$MNT/.xsfs"
+	done
+	is "$(xs ls -fp)" "$before" 'rm -r .xsfs removes nothing'
+	xs write /s/removed/key 1
+	succeeds 'rm -r below nodes removes' rm -r "$MNT/.xsfs/nodes/s/removed"
+	absent /s/removed 'what is named there'
 	fails EPERM mv -T "$MNT/.xsfs/stats" "$MNT/s/stats"
 	fails EACCES bash -c 'echo 1 >"$1"' - "$MNT/.xsfs/stats"
 	fails EINVAL touch "$MNT/.xsfs/new"
@@ -288,6 +300,37 @@ long_names() {
 	cd /
 	succeeds 'rm -r of the deep tree' rm -r "$MNT/long"
 	absent /long 'it is gone'
+}
+
+# What statfs says every kernel lets through, and programs that walk trees have no trouble with; and what only
+# newer kernels do.
+longest_names() {
+	local length long
+	# too long a path for the other server
+	[[ $SERVER_KIND == c ]] || return 0
+	umount_xsfs
+	XSFS_TEST_CACHE=meta mount_xsfs "$STORE"
+	length=$(stat --file-system --format=%l "$MNT")
+	is "$length" 1024 'statfs: the longest name'
+	mkdir "$MNT/names"
+	for length in "$length" 1900; do
+		printf -v long '%0*d' "$length" 0
+		if ! echo v 2>/dev/null >"$MNT/names/$long"; then
+			skip_one "a name of $length bytes" 'this kernel lets none through'
+			continue
+		fi
+		is "$(value "/names/$long")" v "a name of $length bytes"
+		is "$(ls "$MNT/names")" "$long" 'ls shows it'
+		is "$(find "$MNT/names" -type f -printf '%f\n')" "$long" 'find finds it'
+		is "$(tar -C "$MNT" -c names | tar -t)" "names/
+names/$long" 'tar takes it'
+		xs write "/names/$long/child" 1
+		# shellcheck disable=SC2016 # when it is evaluated
+		wait_for 10 eval '[[ $(kind "$MNT/names/$long") == directory ]]' || true
+		is "$(kind "$MNT/names/$long")" directory 'that it became a directory is seen'
+		succeeds 'rm -r removes it' rm -r "$MNT/names/$long"
+		is "$(xs list /names)" '' 'it is gone'
+	done
 }
 
 # tree DIR: names, kinds and contents below DIR, to be compared.
@@ -394,6 +437,7 @@ test_tree() {
 	programs
 	snapshots
 	is "$(stat_of reconnects)" 0 'one connection all the time'
+	longest_names
 	umount_xsfs
 	layout_and_root
 }

@@ -214,6 +214,7 @@ hard_times() {
 		ended 0 'the server was restarted'
 	fi
 	waiting /w/key 6
+	disown "$MOUNT_PID"
 	end_process "$MOUNT_PID" KILL
 	wait_for "$XSFS_TEST_PATIENCE" dead "$WAITER" || true
 	status=0

@@ -1,0 +1,491 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Streams of events, .watch and .xsfs/watch: who is told what, and that nobody is held up by another reader.
+. "${0%/*}/functions.sh"
+. "${0%/*}/load.sh"
+requires python3 xenstore-write xenstore-rm "$BUILD/tests/watchers"
+
+# Events past a reader that stands still (1000000 for a full run).
+: "${XSFS_STREAM_EVENTS:=40000}"
+[[ -z $XSFS_TEST_QUICK ]] || XSFS_STREAM_EVENTS=20000
+
+cat >"$SCRATCH/streams.py" <<'END'
+"""What the programs below share."""
+import errno, os, select, signal, sys, threading, time
+from store_client import Store, check, refused
+mnt = sys.argv[1]
+store = Store()
+
+def write(path, value='x'):
+    store.write(path, value.encode())
+
+def stat(name):
+    with open(mnt + '/.xsfs/stats') as f:
+        return int(dict(line.split(' ', 1) for line in f)[name])
+
+def comes_true(name, function, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not function() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    check(bool(function()), True, name)
+
+class Stream:
+    """An open stream file; read() takes lines without waiting for them longer than PATIENCE."""
+    PATIENCE = 5
+
+    def __init__(self, path, flags=os.O_RDONLY):
+        self.fd = os.open(mnt + path, flags)
+        self.buffer = b''
+
+    def subscribe(self, *paths):
+        os.write(self.fd, ''.join(p + '\n' for p in paths).encode())
+
+    def ready(self, seconds=0):
+        return bool(select.select([self.fd], [], [], seconds)[0])
+
+    def line(self, seconds=PATIENCE):
+        """The next line, or None."""
+        while b'\n' not in self.buffer:
+            if not self.ready(seconds):
+                return None
+            self.buffer += os.read(self.fd, 4096)
+        line, _, self.buffer = self.buffer.partition(b'\n')
+        return line.decode()
+
+    def until(self, last, seconds=PATIENCE):
+        """All lines up to `last`, or to the end."""
+        lines = []
+        while last not in lines:
+            line = self.line(seconds)
+            if line is None:
+                break
+            lines.append(line)
+        return lines
+
+    def quiet(self):
+        """What comes until nothing comes any more."""
+        lines = []
+        while (line := self.line(0.15)) is not None:
+            lines.append(line)
+        return lines
+
+    def close(self):
+        os.close(self.fd)
+
+def final(lines):
+    """The last line of each path: its state."""
+    return {line.split()[1]: line.split()[0] for line in lines if ' ' in line}
+END
+
+cat >"$SCRATCH/events.py" <<'END'
+from streams import *
+domain, gfn, xsloop, ringcat, world = sys.argv[2:7]
+import subprocess
+write('/s/a/b', '1')
+tree = Stream('/s/.watch')
+check(tree.quiet(), [], 'nothing is told of what was before')
+write('/s/a/b', '2')
+check(tree.until('changed /s/a/b'), ['changed /s/a/b'], 'a change below')
+write('/s', '2')
+check(tree.until('changed /s'), ['changed /s'], 'a change of the node itself')
+write('/other', '2')
+check(tree.quiet(), [], 'nothing of what is elsewhere')
+write('/s/new/way/down', '')
+check(final(tree.until('changed /s/new/way/down')), {'/s/new/way/down': 'changed'}, 'a new one')
+store.remove('/s/a')
+check(final(tree.until('deleted /s/a'))['/s/a'], 'deleted', 'a removal')
+tx = store.start()
+store.write('/s/t1', b'1', tx)
+store.write('/s/t2', b'1', tx)
+check(tree.quiet(), [], 'nothing of what is done in a transaction')
+store.commit(tx)
+got = tree.until('changed /s/t1') + tree.quiet()
+check(final(got), {'/s/t1': 'changed', '/s/t2': 'changed'}, 'but of its commit')
+refused('EACCES', '.watch cannot be written', lambda: os.open(mnt + '/s/.watch', os.O_WRONLY))
+refused('ENOENT', '.watch of what is not there', lambda: os.open(mnt + '/s/none/.watch', os.O_RDONLY))
+
+# Paths that are written.
+some = Stream('/.xsfs/watch', os.O_RDWR)
+refused('EAGAIN', 'O_NONBLOCK: EAGAIN', lambda: os.read(os.open(mnt + '/.xsfs/watch', os.O_RDWR | os.O_NONBLOCK), 10))
+some.subscribe('/s/x', '/s/y')
+check(some.quiet(), [], 'what is not there can be watched, and is not told of')
+write('/s/x', '1')
+check(some.until('changed /s/x'), ['changed /s/x'], 'its creation')
+write('/s/y/below', '1')
+check(some.until('changed /s/y/below'), ['changed /s/y/below'], 'what is made below')
+some.subscribe('/s/x')
+some.subscribe('/s/x', '/s/x')
+write('/s/x', '2')
+check(some.until('changed /s/x') + some.quiet(), ['changed /s/x'], 'a path twice is no error, and told of once')
+some.subscribe('-/s/x')
+write('/s/x', '3')
+check(some.quiet(), [], 'a path that was taken away')
+refused('ENOENT', 'and cannot be again', lambda: some.subscribe('-/s/x'))
+for bad in 'relative', '/s//x', '/s/', '/a.b', '@a.b', '/s x', '-', '/\0', '/x/' + 'y' * 4000:
+    refused('EINVAL', f'a path that cannot be: {bad[:10]!r}', lambda: some.subscribe('/s/x', bad))
+write('/s/x', '4')
+check(some.quiet(), [], 'with a bad line the others are not done either')
+store.remove('/s')
+check(final(some.until('deleted /s/y'))['/s/y'], 'deleted', 'what is above is removed')
+write('/s/y', 'again')
+check(final(some.until('changed /s/y'))['/s/y'], 'changed', 'and made again')
+tree.quiet()
+for n in range(200):
+    write('/s/y', str(n))
+store.remove('/s/y')
+deadline = time.monotonic() + 5
+lines = []
+while 'deleted /s/y' not in lines[-1:] and time.monotonic() < deadline:
+    lines += [some.line() or '']
+check(final(lines + some.quiet())['/s/y'], 'deleted', 'the last line describes the final state')
+check(len(lines) <= 201, True, 'there are not more lines than changes')
+write('/s/y', '1')
+time.sleep(0.3)
+for n in range(500):
+    write('/s/y', str(n))
+time.sleep(0.3)
+check(len(some.quiet()) <= 2, True, 'what nobody reads is one line for each path')
+
+# Reading byte by byte, as a shell does.
+write('/s/y', '1')
+write('/s/long-name-of-a-key', '1')
+tree2 = Stream('/s/.watch')
+write('/s/long-name-of-a-key', '2')
+check(tree2.ready(5), True, 'POLLIN')
+text = os.read(tree2.fd, 1)
+store.remove('/s/long-name-of-a-key')
+time.sleep(0.1)
+while not text.endswith(b'\n'):
+    text += os.read(tree2.fd, 1)
+check(text, b'changed /s/long-name-of-a-key\n', 'a line once begun is delivered as it was')
+check(tree2.until('deleted /s/long-name-of-a-key')[-1:], ['deleted /s/long-name-of-a-key'], 'the next says more')
+
+# Domains come and go.
+domains = Stream('/.xsfs/watch', os.O_RDWR)
+before = stat('watches')
+domains.subscribe('@introduceDomain', '@releaseDomain')
+check(stat('watches'), before + 2, 'special paths have server watches of their own')
+subprocess.run([xsloop, 'domain', world, domain, gfn], check=True, stdout=subprocess.DEVNULL)
+subprocess.run(['bash', '-c', 'eval "$("$1" env "$2" "$3")"; exec "$4" -d "$3" -g "$5" introduce', '-', xsloop, world, domain,
+                ringcat, gfn], check=True, stdout=subprocess.DEVNULL)
+check('changed @introduceDomain' in domains.until('changed @introduceDomain'), True, 'a domain is introduced')
+domains.quiet()
+subprocess.run([xsloop, 'kill-domain', world, domain], check=True, stdout=subprocess.DEVNULL)
+check('changed @releaseDomain' in domains.until('changed @releaseDomain'), True, 'a domain is gone')
+domains.subscribe('-@introduceDomain')
+check(stat('watches'), before + 1, 'the server watch goes with the path')
+domains.close()
+comes_true('and with the stream', lambda: stat('watches') == before)
+for s in tree, tree2, some:
+    s.close()
+END
+
+cat >"$SCRATCH/readers.py" <<'END'
+from streams import *
+import subprocess
+threads = int(sys.argv[2])
+write('/w/a', '1')
+
+# One descriptor, one thread blocked in read, another writes: as libxenstore does it.
+s = Stream('/.xsfs/watch', os.O_RDWR)
+got = []
+def reader():
+    while not any('stop' in line for line in got):
+        got.append(s.line(10) or 'stop')
+t = threading.Thread(target=reader)
+t.start()
+for n in range(50):
+    s.subscribe(f'/w/n{n}')
+    write(f'/w/n{n}')
+comes_true('one thread reads, another writes to the same descriptor', lambda: len(got) >= 50)
+check(final(got), {f'/w/n{n}': 'changed' for n in range(50)}, 'every path is told of')
+s.subscribe('/w/stop')
+write('/w/stop')
+t.join(10)
+check(t.is_alive(), False, 'and the reader ends')
+
+# Many readers, also of one descriptor: no line is lost, or torn, and none gets an end of file.
+streams = [Stream('/w/.watch') for _ in range(20)]
+blocked = [0]
+lines, wrong = [], []
+def one(fd):
+    while True:
+        text = os.read(fd, 4096)
+        if not text.endswith(b'\n'):
+            wrong.append(text)
+        if text == b'' or b'/w/end' in text:
+            break
+        lines.extend(text.decode().splitlines())
+shared = os.open(mnt + '/w/.watch', os.O_RDONLY)
+readers = [threading.Thread(target=one, args=(shared,), daemon=True) for _ in range(8)]
+for r in readers:
+    r.start()
+for n in range(1000):
+    write(f'/w/m{n}')
+comes_true('eight readers of one descriptor take every line', lambda: len(set(lines)) >= 1000)
+check(wrong[:1], [], 'none gets an end of file, or half a line')
+for r in readers:
+    comes_true('a reader ends', lambda: write('/w/end') or not r.is_alive()) if r.is_alive() else None
+for n, each in enumerate(streams):
+    if set(f'changed /w/m{n}' for n in range(1000)) - set(each.until('changed /w/end')):
+        break
+check(n, 19, 'twenty other streams, read only now, have every line')
+os.close(shared)
+
+# A reader that is killed, and one that gets a signal.
+pids = []
+for n in range(10):
+    pid = os.fork()
+    if pid == 0:
+        os.read(streams[0].fd if n % 2 else os.open(mnt + '/w/.watch', os.O_RDONLY), 1)
+        os._exit(0)
+    pids.append(pid)
+streams[0].quiet()
+comes_true('readers are blocked', lambda: all('fuse' in open(f'/proc/{p}/wchan').read() or
+                                             'request' in open(f'/proc/{p}/wchan').read() for p in pids))
+begin = time.monotonic()
+for p in pids:
+    os.kill(p, signal.SIGKILL)
+status = [os.waitpid(p, 0)[1] for p in pids]
+check(status, [signal.SIGKILL] * 10, 'blocked readers are killable')
+check(time.monotonic() - begin < 1, True, 'at once')
+write('/w/alive')
+check('changed /w/alive' in streams[0].until('changed /w/alive'), True, 'and the others go on')
+class Alarm(Exception):
+    pass
+def alarm(*_):
+    raise Alarm
+signal.signal(signal.SIGALRM, alarm)
+streams[1].quiet()
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+try:
+    os.read(streams[1].fd, 100)
+    check('read', 'EINTR', 'a signal ends a read')
+except Alarm:
+    check('EINTR', 'EINTR', 'a signal ends a read')
+write('/w/alive2')
+check('changed /w/alive2' in streams[1].until('changed /w/alive2'), True, 'after which nothing is lost')
+
+# Who opens or writes while the store is silent and gives up leaves nothing behind.
+for each in streams:
+    each.close()
+s.close()
+comes_true('all streams are closed', lambda: stat('streams') == 0)
+server = int(sys.argv[3])
+s = Stream('/.xsfs/watch', os.O_RDWR)
+watches = stat('watches')
+os.kill(server, signal.SIGSTOP)
+for path in '@introduceDomain', '@releaseDomain':
+    pid = os.fork()
+    if pid == 0:
+        s.subscribe(path)
+        os._exit(0)
+    comes_true('a write waits for its watch', lambda: 'fuse' in open(f'/proc/{pid}/wchan').read() or
+               'request' in open(f'/proc/{pid}/wchan').read())
+    os.kill(pid, signal.SIGKILL)
+    check(os.waitpid(pid, 0)[1], signal.SIGKILL, 'and is killable')
+os.kill(server, signal.SIGCONT)
+s.subscribe('@introduceDomain', '/w/later', '@releaseDomain')
+write('/w/later')
+check('changed /w/later' in s.until('changed /w/later'), True, 'the same paths are no error then')
+s.close()
+comes_true('and nothing is left', lambda: (stat('streams'), stat('watches')) == (0, watches))
+END
+
+# Streams of a domain that is not privileged.
+cat >"$SCRATCH/guest.py" <<'END'
+from streams import *
+s = Stream('/.xsfs/watch', os.O_RDWR)
+s.subscribe('/local/domain/7/mine', '/shared/k0')
+write('/shared/k0')
+check(final(s.until('changed /shared/k0')), {'/shared/k0': 'changed'}, 'outside of its own directory')
+check(stat('watches'), 2, 'which takes a server watch')
+others = [Stream('/.xsfs/watch', os.O_RDWR) for _ in range(3)]
+for o in others:
+    o.subscribe('/shared/k0', *(f'/local/domain/7/sub{n}' for n in range(100)))
+check(stat('watches'), 2, 'others share it, and those in its directory need none')
+for o in others:
+    o.close()
+s.subscribe('-/shared/k0')
+comes_true('it goes with the last', lambda: stat('watches') == 1)
+def all_of_them():
+    for n in range(200):
+        s.subscribe(f'/shared/k{n}')
+refused('EDQUOT', 'a write beyond the quota of watches', all_of_them)
+watches = stat('watches')
+refused('EDQUOT', 'an open beyond it', lambda: os.open(mnt + '/shared/k199/.watch', os.O_RDONLY))
+check(stat('watches'), watches, 'leaves nothing')
+write('/shared/k50')
+check('changed /shared/k50' in s.until('changed /shared/k50'), True, 'the others are told of')
+store.write('/local/domain/7/mine', b'1')
+check('changed /local/domain/7/mine' in s.until('changed /local/domain/7/mine'), True, 'all of them')
+s.close()
+comes_true('closing takes them away', lambda: (stat('streams'), stat('watches')) == (0, 1))
+s = Stream('/.xsfs/watch', os.O_RDWR)
+s.subscribe('/shared/k199')
+write('/shared/k199')
+check(s.until('changed /shared/k199'), ['changed /shared/k199'], 'and others can be had again')
+END
+
+test_events() {
+	local threads domid=20
+	for threads in $XSFS_TEST_THREADS; do
+		mount_xsfs "$STORE" -o "threads=$threads,cache=meta"
+		PREFIX="${PREFIX%threads*}threads=$threads: "
+		domid=$((domid + 1))
+		checked python3 "$SCRATCH/events.py" "$MNT" $domid $((domid + 4700)) "$XSLOOP" \
+			"$BUILD/tests/loop/ringcat" "$SERVER_DIR"
+		checked python3 "$SCRATCH/readers.py" "$MNT" "$threads" "$SERVER_PID"
+		comes_true 5 'no stream and no file is left open' stat_is open_files 1
+		comes_true 5 'nothing is in flight' at_rest
+		is "$(grep -c -i -e error -e warn "$MOUNT_LOG" || true)" 0 'nothing to complain about'
+		umount_xsfs
+		xs rm /w /s /other
+	done
+	PREFIX=${PREFIX%threads*}
+}
+
+test_guest() {
+	local i
+	has_config HAVE_XEN || skip 'built without the ring transport'
+	"$XSLOOP" domain "$SERVER_DIR" 7 4711
+	xs write /local/domain/7/domid 7 /local/domain/7/mine 0
+	for ((i = 0; i < 200; i++)); do
+		xs write "/shared/k$i/below" 0
+	done
+	xs chmod -r /shared b0 >/dev/null
+	xs chmod -r /local/domain/7 n7 >/dev/null
+	XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=4711,events=unbound -o cache=meta
+	checked python3 "$SCRATCH/guest.py" "$MNT"
+	like "$(cat "$MOUNT_LOG")" '*cannot watch /shared/k*quota*' 'the log says which quota'
+	umount_xsfs
+}
+
+rss_kib() {
+	awk '$1 == "VmRSS:" { print $2 }' "/proc/$1/status"
+}
+
+# More events than a reader that stands still can be kept: it hears of that once, and then all is well.
+test_flood() {
+	local before line events deadline
+	mount_xsfs "$STORE" -o cache=meta
+	mkdir "$MNT/flood"
+	exec 5<"$MNT/flood/.watch" 6<>"$MNT/.xsfs/watch"
+	echo /flood/7 >&6
+	XENSTORED_PATH=$SERVER_SOCKET timeout 60 "$BUILD/tests/watchers" flood /flood 10000 5000 >/dev/null
+	before=$(rss_kib "$MOUNT_PID")
+	events=$(stat_of events)
+	XENSTORED_PATH=$SERVER_SOCKET timeout 300 "$BUILD/tests/watchers" flood /flood "$XSFS_STREAM_EVENTS" 5000 \
+		>/dev/null
+	comes_true 10 'all events are taken' at_rest
+	note "$(($(stat_of events) - events)) events, $(($(rss_kib "$MOUNT_PID") - before)) KiB"
+	at_least $(($(stat_of events) - events)) $((XSFS_STREAM_EVENTS / 20)) 'there were many events'
+	if ! grep -q -e '-fsanitize=' "$BUILD/config.log"; then
+		at_most $(($(rss_kib "$MOUNT_PID") - before)) 2048 'its memory is bounded'
+	fi
+	at_least "$(stat_of stream_overflows)" 1 'the overflow is counted'
+	read -r -t 10 line <&5
+	is "$line" overflow 'the reader hears of it'
+	xs write /flood/9 now
+	read -r -t 10 line <&5
+	is "$line" 'changed /flood/9' 'once, and then of what comes after'
+	read -r -t 10 line <&6
+	is "$line" 'changed /flood/7' 'who waits for less has not lost anything'
+	exec 5<&- 6>&-
+	umount_xsfs
+}
+
+# Gaps.
+test_resync() {
+	local line
+	mount_xsfs "$STORE" -o "timeout=5,cache=meta"
+	xs write /g/a 1
+	exec 5<"$MNT/g/.watch" 6<>"$MNT/.xsfs/watch" 7<"$MNT/g/a"
+	printf '@introduceDomain\n/g/b\n' >&6
+	kill -s STOP "$MOUNT_PID"
+	kill -s CONT "$MOUNT_PID"
+	read -r -t 10 line <&5
+	is "$line" resync 'after a stop: resync'
+	read -r -t 10 line <&6
+	is "$line" resync 'of every stream'
+	xs write /g/b 1
+	read -r -t 10 line <&6
+	is "$line" 'changed /g/b' 'and on it goes'
+	read -r -t 10 line <&5
+	if [[ $STORE == socket ]]; then
+		cat <&7 >/dev/null
+		kill_server
+		xs read /g/a 2>/dev/null && not_ok 'the server is gone'
+		start_server "$SERVER_KIND" 5<&- 6>&- 7<&-
+		comes_true 10 'the server is back' state_is connected
+		read -r -t 10 line <&5
+		is "$line" resync 'after a restart: resync'
+		xs write /g/b 2
+		until [[ $line == changed* ]]; do
+			read -r -t 10 line <&6 || break
+		done
+		is "$line" 'changed /g/b' 'after a restart: watches are set again'
+		python3 - 7 <<-'END' && ok 'after a restart: polls wake up'
+			import os, select
+			p = select.poll()
+			p.register(7, select.POLLPRI)
+			assert p.poll(5000)
+		END
+		wait_for 10 test -e "$MNT/g/b" && ok 'after a restart: lookups are right'
+		is "$(ls "$MNT/g")" "$(xs list /g)" 'after a restart: listings too'
+	fi
+	exec 5<&- 6>&- 7<&-
+	umount_xsfs
+}
+
+# The end of the mount, with readers and those who wait for watches.
+test_end() {
+	local threads status pid
+	for threads in $XSFS_TEST_THREADS; do
+		mount_xsfs "$STORE" -o "threads=$threads,cache=meta"
+		xs write /e/x 1
+		timeout 20 cat "$MNT/e/.watch" >/dev/null 2>"$SCRATCH/reader" &
+		PIDS+=("$!")
+		pid=$!
+		(exec 5<>"$MNT/.xsfs/watch"; read -r _ <&5) 2>/dev/null &
+		PIDS+=("$!")
+		comes_true 10 "threads=$threads: two wait" stat_is streams 2
+		# The last of the three is the one who asks.
+		comes_true 10 "threads=$threads: in the daemon" stat_is fuse_operations_now 3
+		like "$(umount "$MNT" 2>&1 || true)" '*busy*' "threads=$threads: umount: busy"
+		kill -s TERM "$MOUNT_PID"
+		status=0
+		wait_for 5 dead "$MOUNT_PID" && wait "$MOUNT_PID" || status=$?
+		is "$status" 0 "threads=$threads: SIGTERM ends it"
+		is "$(wait_for 5 dead "$pid" && echo gone)" gone "threads=$threads: and who waits"
+		like "$(cat "$SCRATCH/reader")" '*error*' "threads=$threads: with an error"
+		umount -l "$MNT" 2>/dev/null || true
+	done
+}
+
+# The shell's ways.
+test_shell() {
+	local event path
+	mount_xsfs "$STORE"
+	mkdir "$MNT/sh"
+	exec 3<>"$MNT/.xsfs/watch"
+	echo /sh/key >&3
+	echo 1 >"$MNT/sh/key"
+	read -r -t 10 event path <&3
+	is "$event $path" 'changed /sh/key' 'a shell reads words'
+	rm "$MNT/sh/key"
+	while read -r -t 10 event path <&3; do
+		[[ $event != deleted ]] || break
+	done
+	is "$event $path" 'deleted /sh/key' 'and hears of the removal'
+	exec 3>&-
+	fails EINVAL bash -c 'echo nonsense >"$1"' - "$MNT/.xsfs/watch"
+	umount_xsfs
+}
+
+for_each_store test_shell
+for_each_store test_events
+for_each_store test_guest
+for_each_store test_flood
+for_each_store test_resync
+for_each_store test_end
