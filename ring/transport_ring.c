@@ -74,7 +74,11 @@ struct transport_ring {
 	bool reconnection; /* the server offers XENSTORE_SERVER_FEATURE_RECONNECTION */
 	int64_t quiet_since, quiet_start;
 	size_t pos, fill; /* buf[pos] to buf[fill] is received and not yet given */
+	XENSTORE_RING_IDX rsp_cons; /* as we left it in the page */
 	char buf[XENSTORE_RING_SIZE];
+
+	/* As we left it in the page; the sender's, of whom there is one at a time. */
+	XENSTORE_RING_IDX req_prod;
 
 	/* Something was sent or received since the server was last signalled. */
 	atomic_bool unsignalled;
@@ -155,8 +159,22 @@ static bool ring_is_fresh(const struct xenstore_domain_interface *page)
 	       !__atomic_load_n(&page->rsp_cons, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * Whether an index of ours is not as we left it: the ring was cleared, because the domain was
+ * introduced again, perhaps to another server.  What was on its way is lost then, and so are
+ * watches and transactions.
+ */
+static bool index_is_foreign(const XENSTORE_RING_IDX *shared, XENSTORE_RING_IDX ours)
+{
+	/* No order needed: it is never more than a reason to connect again. */
+	return __atomic_load_n(shared, __ATOMIC_RELAXED) != ours;
+}
+
 static int ring_connected(struct transport_ring *r)
 {
+	/* No order needed: these two are ours, and nobody uses the ring now. */
+	r->req_prod = __atomic_load_n(&r->page->req_prod, __ATOMIC_RELAXED);
+	r->rsp_cons = __atomic_load_n(&r->page->rsp_cons, __ATOMIC_RELAXED);
 	/*
 	 * C xenstored clears the indices when the domain is introduced again, but leaves the error
 	 * of the connection before.  Ours to clear: the server only ever writes it.
@@ -279,6 +297,8 @@ static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcn
 	err = ring_error(r);
 	if (err)
 		return err;
+	if (index_is_foreign(&r->page->req_prod, r->req_prod))
+		return -ECONNRESET;
 	for (i = 0; i < iovcnt; i++) {
 		n = page_send(r->page, iov[i].iov_base, iov[i].iov_len, &notify);
 		if (n < 0) {
@@ -286,6 +306,7 @@ static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcn
 			return n;
 		}
 		sent += n;
+		r->req_prod += n;
 		if ((size_t)n < iov[i].iov_len)
 			break;
 	}
@@ -305,6 +326,7 @@ static ssize_t ring_fill(struct transport_ring *r)
 
 	if (n <= 0)
 		return n;
+	r->rsp_cons += n;
 	r->pos = 0;
 	r->fill = n;
 	ring_progress(r, notify);
@@ -319,6 +341,8 @@ static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
 
 	if (r->state != RING_CONNECTED)
 		return -ENOTCONN;
+	if (r->pos == r->fill && index_is_foreign(&r->page->rsp_cons, r->rsp_cons))
+		return -ECONNRESET;
 	n = r->pos < r->fill ? 1 : ring_fill(r);
 	if (n > 0) {
 		if (len > r->fill - r->pos)
@@ -350,7 +374,8 @@ static bool ring_may_sleep(struct transport *t, bool want_send)
 	 * the server need not signal it, and recv() is to report it.
 	 */
 	if (r->pos < r->fill || page_readable(r->page) ||
-	    (want_send && page_writable(r->page)) || page_error(r->page))
+	    (want_send && page_writable(r->page)) || page_error(r->page) ||
+	    index_is_foreign(&r->page->rsp_cons, r->rsp_cons))
 		return false;
 	/*
 	 * oxenstored stops in front of a ring's end or when it has used up what a signal was worth,

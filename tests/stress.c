@@ -34,6 +34,7 @@
 
 #define WORKERS_MAX 24
 #define KEYS 8
+#define KEYS_KEPT 4 /* of these are never removed, and so never empty, not for a moment */
 #define COUNTERS 64
 
 /* Keeps a file of lines below what a guest's value may have: 24 * 40 * 2 bytes. */
@@ -233,9 +234,10 @@ static void peek(struct worker *w)
 	char value[VALUE_MAX + 2];
 	int err = file_read(path_of(id, "k%u", key), value, sizeof(value));
 
-	if (err && err != -ENOENT)
+	if (err && (err != -ENOENT || key < KEYS_KEPT))
 		failed(w, "read of key %u of %u: %s", key, id, strerror(-err));
-	if (!err)
+	/* Between its creation and its first write a file is there, and empty. */
+	if (!err && (value[0] || key < KEYS_KEPT))
 		value_seen(w, id, key, value);
 }
 
@@ -264,7 +266,7 @@ static int file_unlink(const char *path)
 
 static void drop(struct worker *w)
 {
-	unsigned key = chance(w, KEYS);
+	unsigned key = KEYS_KEPT + chance(w, KEYS - KEYS_KEPT);
 	int err = file_unlink(path_of(w->id, "k%u", key));
 
 	if (err != (w->present[key] ? 0 : -ENOENT))
@@ -455,7 +457,7 @@ static void command_peek(struct worker *w)
 
 static void command_drop(struct worker *w)
 {
-	unsigned key = chance(w, KEYS);
+	unsigned key = KEYS_KEPT + chance(w, KEYS - KEYS_KEPT);
 	char path[1024], said[256];
 
 	key_node(path, sizeof(path), w->id, key);
@@ -498,6 +500,10 @@ static void work(unsigned id)
 	unsigned long done = 0;
 
 	my_dir = dirs[id % n_dirs];
+	for (unsigned key = 0; key < KEYS_KEPT; key++) {
+		w.last[key] = 1;
+		w.present[key] = true;
+	}
 	while (!atomic_load(&shared->stop)) {
 		if (id < writers)
 			mount_jobs[chance(&w, sizeof(mount_jobs) / sizeof(mount_jobs[0]))](&w);
@@ -512,7 +518,7 @@ static void work(unsigned id)
 /* Leaves the directories that are needed, and nothing of an earlier run in them. */
 static int prepare(void)
 {
-	char path[1024];
+	char path[1024], value[VALUE_MAX + 1];
 	int err = 0;
 
 	if (mkdir(my_dir, 0700) && errno != EEXIST)
@@ -524,10 +530,17 @@ static int prepare(void)
 		err = file_write(path_of(id, "keep", 0), O_CREAT | O_TRUNC, "this directory");
 		for (unsigned key = 0; key < KEYS && (!err || err == -ENOENT); key++)
 			err = file_unlink(path_of(id, "k%u", key));
+		err = err == -ENOENT ? 0 : err;
+		for (unsigned key = 0; key < KEYS_KEPT && !err; key++) {
+			value_make(id, key, 1, value);
+			err = file_write(path_of(id, "k%u", key), O_CREAT | O_TRUNC, value);
+		}
+		if (err)
+			return err;
 	}
 	snprintf(path, sizeof(path), "%s/shared", my_dir);
-	if ((err && err != -ENOENT) || (mkdir(path, 0700) && errno != EEXIST))
-		return err ? err : -errno;
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return -errno;
 	for (unsigned counter = 0; counter < COUNTERS; counter++) {
 		snprintf(path, sizeof(path), "%s/shared/c%u", my_dir, counter);
 		err = file_unlink(path);
