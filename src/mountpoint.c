@@ -45,8 +45,8 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* Takes a line of mountinfo, proc(5).  Returns whether it is that of the whole of an xsfs mount with
- * this id, and then writes where it is to `dir`, a buffer of PATH_MAX. */
+/* Takes a line of mountinfo, proc(5).  Returns whether it is that of the whole of an xsfs mount
+ * with this id, and then writes where it is to `dir`, a buffer of PATH_MAX. */
 static bool is_mount(const char *line, uint64_t id, char *dir)
 {
 	const char *type = strstr(line, " - ");
@@ -66,7 +66,7 @@ static bool is_mount(const char *line, uint64_t id, char *dir)
 	return found;
 }
 
-/* Writes the xsfs mount that the current directory is on to `dir`.  Returns whether there is one. */
+/* Writes the xsfs mount that the current directory is on to `dir`.  Returns whether it is. */
 static bool find_here(char *dir)
 {
 	size_t size = 0;

@@ -3,8 +3,8 @@
  * xsfs-wait: waits until a key has a value, is there, is gone, or changes.
  *
  * An event says no more than "look again".  So first the key is subscribed to, then it is looked
- * at, and again after each line of the stream: what happens in between is not lost.  The main thread
- * does that, blocked in read(2) while nothing happens; another one ends the program in time.
+ * at, and again after each line of the stream: what happens in between is not lost.  The main
+ * thread does that, blocked in read(2) while nothing happens; another ends the program in time.
  * System calls are begun again after EINTR, which a stop (Ctrl-Z) leaves behind.
  */
 #include <errno.h>
@@ -202,8 +202,8 @@ static bool is_so(const struct waiter *w)
 
 /* ---- events --------------------------------------------------------------------------------- */
 
-/* On a mount that is read-only no path can be written: streams the subtree of the nearest node above
- * the key that exists. */
+/* On a mount that is read-only no path can be written: streams the subtree of the nearest node
+ * above the key that exists. */
 static int open_above(struct waiter *w)
 {
 	char path[PATH_SIZE], file[MOUNTPOINT_FILE_SIZE + 8];
@@ -296,7 +296,7 @@ static int take_old_events(struct waiter *w)
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
-/* Ends the program whatever the main thread waits for: that cannot always be interrupted by less. */
+/* Ends the program whatever the main thread waits for; less cannot always interrupt that. */
 static void *timeout_thread(void *arg)
 {
 	const struct arguments *arguments = arg;

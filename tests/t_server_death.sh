@@ -95,13 +95,23 @@ test_socket() {
 	umount_xsfs
 }
 
-# A ring says nothing when its server dies.  It is used again when somebody introduces it to the next one.
+# make_domain: domain 7, with a page 4711 and a home of its own.
+make_domain() {
+	"$XSLOOP" domain "$SERVER_DIR" 7 4711 2>/dev/null || true
+	xs write /local/domain/7/x "$1"
+	xs chmod -r /local/domain/7 n7
+}
+
+# A ring says nothing when its server dies.  It is used again when the toolstack introduced the domain to
+# the next one.
 test_ring() {
 	local port
-	mount_xsfs "$STORE" -o "timeout=$TIMEOUT"
-	xs write /tool/x value
-	exec 9<"$MNT/tool/x"
+	make_domain value
+	XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=4711,events=unbound \
+		-o "root=/local/domain/7,timeout=$TIMEOUT"
+	exec 9<"$MNT/x"
 	silent_with_waiting 'ring, killed' 3 3 30
+	port=$("$XSLOOP" ports "$SERVER_DIR" | sed -n 's/^ *\([0-9]*\): domain 7, handle [0-9]*,.*/\1/p')
 	kill_server
 	all_end_with timedout $((TIMEOUT * 8000)) 'ring, killed: ETIMEDOUT'
 	fails_in_time ETIMEDOUT $((TIMEOUT * 1000 - 100)) $((TIMEOUT * 1000 + 1500)) 'ring, no server' \
@@ -109,22 +119,22 @@ test_ring() {
 	is "$(timeout 5 cat "$MNT/.xsfs/stats" | sed -n 's/^transport //p')" ring \
 		'ring, no server: .xsfs/stats can be read'
 
+	start_server "$SERVER_KIND" 9<&-
 	if [[ $SERVER_KIND == o ]]; then
-		# Introduced again, it goes on in the middle of what the one before had begun to read.
+		# It would go on in the middle of the requests that the one before had begun to read.
 		exec 9<&-
 		umount_xsfs
 		return 0
 	fi
-	port=$("$XSLOOP" ports "$SERVER_DIR" | sed -n 's/^ *\([0-9]*\): domain 0, handle [0-9]*,.*/\1/p' |
-		tail -n 1)
-	start_server "$SERVER_KIND" 9<&-
-	"$XSLOOP" introduce "$SERVER_DIR" 0 0 "$port"
-	comes_true 20 'ring, introduced again: it is used' timeout 5 ls "$MNT/tool"
-	xs write /tool/x again
+	make_domain again
+	"$XSLOOP" introduce "$SERVER_DIR" 7 4711 "$port"
+	comes_true 20 'ring, introduced again: it is used' timeout 5 cat "$MNT/x"
 	is "$(cat <&9)" again 'ring, introduced again: an open file stays valid'
 	exec 9<&-
 	is "$(stat_of reconnects)" 1 'ring, introduced again: it is known to be another connection'
 	comes_true 5 'ring, introduced again: nothing stays in flight' at_rest
+	echo new >"$MNT/x"
+	is "$(xs read -R /local/domain/7/x)" new 'ring, introduced again: writing works too'
 	umount_xsfs
 }
 
@@ -138,7 +148,6 @@ page_set() {
 
 # xenstored gives a ring up for good by its error word (xen/io/xs_wire.h), and nobody is kept waiting.
 test_dead_ring() {
-	[[ $SERVER_KIND == c ]] || skip 'oxenstored reconnects'
 	mount_xsfs "$STORE"
 	xs write /tool/x value
 	exec 9<"$MNT/tool/x"
@@ -206,7 +215,7 @@ test_clients() {
 			"threads=$threads, clients killed: there were many"
 		at_least "$(stat_of fuse_interrupted)" $((rounds * 2)) \
 			"threads=$threads, clients killed: in the middle of operations"
-		at_least "$(stat_of abandoned)" "$rounds" \
+		[[ $XSFS_TEST_QUICK ]] || at_least "$(stat_of abandoned)" 1 \
 			"threads=$threads, clients killed: some before the store had answered"
 		is "$(stat_of late_replies)" "$(stat_of abandoned)" \
 			"threads=$threads, clients killed: as many late replies as abandoned requests"
@@ -235,7 +244,10 @@ if [[ $MATRIX == *socket* ]]; then
 fi
 if [[ $MATRIX == *ring* ]] && has_config HAVE_XEN; then
 	XSFS_TEST_TRANSPORT=ring for_each_store test_ring
-	XSFS_TEST_TRANSPORT=ring for_each_store test_dead_ring
+	if [[ $XSFS_TEST_SERVER == *c* ]]; then
+		# oxenstored offers to begin anew instead.
+		XSFS_TEST_SERVER=c XSFS_TEST_TRANSPORT=ring for_each_store test_dead_ring
+	fi
 	test_embedded
 fi
 for_each_store test_daemon

@@ -389,18 +389,18 @@ static void test_no_device(void **state)
 static void test_many_in_flight(void **state)
 {
 	struct bench *b = *state;
-	struct iovec iov[32];
+	struct iovec iov[16];
 	char body[64], text[64];
 	size_t total = 0;
 	uint32_t i;
 
-	for (i = 0; i < 32; i++) {
+	for (i = 0; i < 16; i++) {
 		snprintf(body, sizeof(body), "%u", i + 100);
 		iov[i] = message_make(XS_GET_DOMAIN_PATH, i + 1, 0, body, strlen(body) + 1);
 		total += iov[i].iov_len;
 	}
-	assert_int_equal(b->t->ops->send(b->t, iov, 32), total);
-	for (i = 32; i-- > 0;) {
+	assert_int_equal(b->t->ops->send(b->t, iov, 16), total);
+	for (i = 16; i-- > 0;) {
 		snprintf(text, sizeof(text), "/local/domain/%u", i + 100);
 		reply_is(b, i + 1, XS_GET_DOMAIN_PATH, text, strlen(text) + 1);
 		free(iov[i].iov_base);
@@ -411,12 +411,12 @@ static void test_many_in_flight(void **state)
 static void test_watch_among_requests(void **state)
 {
 	struct bench *b = *state;
-	struct iovec iov[30];
+	struct iovec iov[15];
 	char body[64];
 	size_t total = 0;
 	uint32_t i;
 
-	for (i = 0; i < 30; i++) {
+	for (i = 0; i < 15; i++) {
 		if (i % 3 == 0)
 			iov[i] = message_make(XS_WATCH, i + 1, 0, body,
 					      (size_t)snprintf(body, sizeof(body), "/w%u%c%u", i,
@@ -425,15 +425,15 @@ static void test_watch_among_requests(void **state)
 			iov[i] = message_make(XS_GET_DOMAIN_PATH, i + 1, 0, "7", 2);
 		total += iov[i].iov_len;
 	}
-	assert_int_equal(b->t->ops->send(b->t, iov, 30), total);
-	for (i = 0; i < 30; i++) {
+	assert_int_equal(b->t->ops->send(b->t, iov, 15), total);
+	for (i = 0; i < 15; i++) {
 		if (i % 3 == 0)
 			reply_is_text(b, i + 1, XS_WATCH, "OK");
 		else
 			reply_is_text(b, i + 1, XS_GET_DOMAIN_PATH, "/local/domain/7");
 		free(iov[i].iov_base);
 	}
-	for (i = 0; i < 30; i += 3) {
+	for (i = 0; i < 15; i += 3) {
 		char token[8];
 
 		snprintf(body, sizeof(body), "/w%u", i);
