@@ -37,11 +37,11 @@ static char *key_new(const struct inode *parent, const char *name, enum inode_ki
 /*
  * An answer that is younger than this may not be in the kernel's caches yet: the process that it is
  * for was woken, but puts it there only when it runs.  If such an answer becomes stale the kernel is
- * told at once, and again after each of these times: the first is enough nearly always, the second
- * for a machine that is very busy.
+ * told at once, and again after each of these times: the first is enough nearly always, the others
+ * are for a machine that is very busy.
  */
 #define SETTLED_MS 1000
-static const unsigned round_after_ms[INODE_ROUNDS] = { 0, 25, SETTLED_MS };
+static const unsigned round_after_ms[INODE_ROUNDS] = { 0, 25, 200, SETTLED_MS };
 
 /* The event of a write of our own comes with its reply, or shortly after. */
 #define OWN_EVENT_MS 1000

@@ -33,7 +33,7 @@ enum inode_kind {
 };
 
 /* How often the kernel is told of one change at the most. */
-#define INODE_ROUNDS 3
+#define INODE_ROUNDS 4
 
 struct inode_queue;
 struct special;

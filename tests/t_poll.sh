@@ -240,7 +240,7 @@ add_domain() {
 
 # A domain that is not privileged.
 test_guest() {
-	local dom0 log fds=() i
+	local dom0 log i
 	has_config HAVE_XEN || skip 'built without the ring transport'
 	add_domain 7 4711
 	mount_xsfs "$STORE"

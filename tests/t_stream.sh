@@ -224,8 +224,7 @@ for n in range(1000):
     write(f'/w/m{n}')
 comes_true('eight readers of one descriptor take every line', lambda: len(set(lines)) >= 1000)
 check(wrong[:1], [], 'none gets an end of file, or half a line')
-for r in readers:
-    comes_true('a reader ends', lambda: write('/w/end') or not r.is_alive()) if r.is_alive() else None
+comes_true('all of them end', lambda: write('/w/end') or not any(r.is_alive() for r in readers))
 for n, each in enumerate(streams):
     if set(f'changed /w/m{n}' for n in range(1000)) - set(each.until('changed /w/end')):
         break
@@ -252,13 +251,13 @@ os.close(shared)
 
 # A reader that is killed, and one that gets a signal.
 pids = []
+streams[0].quiet()
 for n in range(10):
     pid = os.fork()
     if pid == 0:
         os.read(streams[0].fd if n % 2 else os.open(mnt + '/w/.watch', os.O_RDONLY), 1)
         os._exit(0)
     pids.append(pid)
-streams[0].quiet()
 comes_true('readers are blocked', lambda: all('fuse' in open(f'/proc/{p}/wchan').read() or
                                              'request' in open(f'/proc/{p}/wchan').read() for p in pids))
 begin = time.monotonic()
@@ -466,6 +465,7 @@ test_given_up() {
 	pid=$!
 	PIDS+=("$pid")
 	comes_true 10 'an open waits for its watch' stat_is fuse_operations_now 2
+	disown "$pid"
 	kill -s KILL "$pid"
 	comes_true 2 'and is killable' dead "$pid"
 	comes_true 2 'no stream is left open' stat_is streams 0

@@ -809,9 +809,9 @@ static void test_watch_stuck(void **state)
 
 	/* Neither send() nor anything else waits for the store. */
 	store_stop();
-	for (i = 1; i <= 33; i++)
+	for (i = 1; i <= 17; i++)
 		send_literal(b, XS_WATCH, i, "/stuck\0t");
-	iov = message_make(XS_WATCH, 34, 0, "/stuck\0t", sizeof("/stuck\0t"));
+	iov = message_make(XS_WATCH, 18, 0, "/stuck\0t", sizeof("/stuck\0t"));
 	assert_int_equal(b->t->ops->send(b->t, &iov, 1), 0);
 	free(iov.iov_base);
 	wait_until(a_thread_writes, NULL);
