@@ -227,7 +227,7 @@ tree_of_store() {
 same_trees() {
 	tree_of_mount >"$SCRATCH/mounted" || return 1
 	PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 tree_of_store >"$SCRATCH/stored"
-	local kind path size
+	local kind path
 	diff "$SCRATCH/mounted" "$SCRATCH/stored" | grep '^[<>]' >"$SCRATCH/differ" || return 0
 	# Sticky: a directory here, an empty leaf, or one with .value, there.
 	while read -r _ kind path _; do
