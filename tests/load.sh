@@ -102,6 +102,13 @@ cpu_ms() {
 	cat "/proc/$1/task/"*/schedstat | awk '{ ns += $1 } END { printf "%d\n", ns / 1000000 }'
 }
 
+# flood PATH WRITES KEYS: see watchers.c.
+flood() {
+	local output
+	output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 300 "$BUILD/tests/watchers" flood "$@" 2>&1) ||
+		{ note "flood: $output"; return 1; }
+}
+
 # hold_start RENAMERS UNLINKERS READERS: starts hold.c below the mount and waits until it is at work.
 hold_start() {
 	local answer
