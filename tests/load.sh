@@ -137,6 +137,7 @@ of_answer() {
 hold_timed() {
 	local begin=${EPOCHREALTIME/[.,]/}
 	hold_say "$@"
+	# shellcheck disable=SC2034 # who calls it reads it
 	TOOK=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
 }
 

@@ -241,7 +241,7 @@ for n in range(6):
             if os.read(shared, 1) == b'':
                 os._exit(1)
     pids.append(pid)
-for n in range(3000):
+for n in range(600):
     write(f'/w/{n % 10}')
 check([os.waitpid(p, os.WNOHANG)[0] for p in pids], [0] * 6, 'who comes too late for a byte waits for the next')
 for p in pids:

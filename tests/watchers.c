@@ -365,6 +365,8 @@ static int many(char **argv)
 	}
 	qsort(times, changes, sizeof(*times), compare_times);
 	printf("ok %lu\n", (unsigned long)times[changes / 2]);
+	free(times);
+	free(fds);
 	return 0;
 }
 
