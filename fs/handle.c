@@ -7,7 +7,7 @@
 #include "fs/handle.h"
 #include "fs/listing.h"
 #include "fs/poll.h"
-#include "fs/stream.h"
+#include "fs/special.h"
 
 struct handle *handle_new(struct fs *fs, struct inode *inode, int flags)
 {
@@ -55,7 +55,8 @@ void handle_free(struct fs *fs, struct handle *handle)
 	LIST_REMOVE(handle, open_link);
 	pthread_mutex_unlock(&fs->handles_lock);
 	poll_release(fs, handle);
-	stream_free(handle->stream);
+	if (handle->own)
+		handle->inode->special->close(fs, handle->own);
 	inode_put_open(&fs->inodes, handle->inode);
 	listing_put(handle->listing);
 	free(handle->snapshot);

@@ -17,7 +17,6 @@
 
 struct listing;
 struct fs;
-struct stream;
 struct poll_cover;
 
 struct handle {
@@ -56,7 +55,7 @@ struct handle {
 	LIST_ENTRY(handle) poll_link;
 	struct poll_cover *cover;     /* a watch for it, where none covers its path */
 
-	struct stream *stream; /* a stream file's */
+	void *own; /* what its special file keeps for it, see special.h; NULL: nothing */
 
 	LIST_ENTRY(handle) open_link; /* under fs->handles_lock */
 };

@@ -46,6 +46,17 @@ const struct special *special_find(const struct fs *fs, const struct inode *dir,
 	return NULL;
 }
 
+int special_list_xsfs(struct op *op, struct listing *listing)
+{
+	int err = 0;
+
+	(void)op;
+	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]) && !err; i++)
+		if (specials[i]->place == SPECIAL_IN_XSFS && !specials[i]->unlisted)
+			err = listing_add(listing, specials[i]->name);
+	return err;
+}
+
 /* Fills in the attributes of a file whose text, if any, has `size` bytes. */
 static void attr(const struct fs *fs, const struct special *special, size_t size, struct stat *st)
 {
@@ -240,7 +251,7 @@ void special_readlink(struct op *op)
 void special_opendir(struct op *op)
 {
 	struct listing *listing = listing_new();
-	int err = listing ? op->inode->special->list(listing) : -ENOMEM;
+	int err = listing ? op->inode->special->list(op, listing) : -ENOMEM;
 
 	if (err) {
 		listing_put(listing);

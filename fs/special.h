@@ -24,7 +24,8 @@ enum special_place {
 struct special {
 	const char *name;
 	enum special_place place;
-	mode_t mode; /* type and permissions before the umask */
+	mode_t mode;   /* type and permissions before the umask */
+	bool unlisted; /* is there, but not in the listing of `.xsfs` */
 
 	/* op->inode is the directory: whether the file exists depends on the node.  NULL: it does,
 	 * with the attributes of `getattr`. */
@@ -42,8 +43,11 @@ struct special {
 	void (*create)(struct op *op, const struct special *special); /* op->inode: the directory */
 	void (*unlink)(struct op *op);                               /* op->inode: the directory */
 	void (*fsync)(struct op *op);
-	/* Lists the directory.  Returns 0 or -ENOMEM. */
-	int (*list)(struct listing *listing);
+	/* An open file ends that has something of its own (handle->own): frees that, and waits for
+	 * nothing.  Also at the end of the mount, when the channel takes no more requests. */
+	void (*close)(struct fs *fs, void *own);
+	/* Lists op->inode, a directory.  Returns 0 or -ENOMEM. */
+	int (*list)(struct op *op, struct listing *listing);
 };
 
 /* Returns the special file `name` of a directory, or NULL.  What it is a directory of decides. */
@@ -51,6 +55,9 @@ const struct special *special_find(const struct fs *fs, const struct inode *dir,
 
 /* Returns whether the kernel may remember the file: events tell when it changes. */
 bool special_is_cacheable(const struct special *special);
+
+/* Lists those of `.xsfs`.  Returns 0 or -ENOMEM. */
+int special_list_xsfs(struct op *op, struct listing *listing);
 
 /* Returns whether `name` belongs to special files, existing or not. */
 bool special_is_name(const char *name);

@@ -15,8 +15,8 @@ static bool open_stream(struct op *op)
 {
 	op->handle = handle_new(op->fs, op->inode, op->flags);
 	if (op->handle)
-		op->handle->stream = stream_new(op->fs);
-	if (op->handle && op->handle->stream)
+		op->handle->own = stream_new(op->fs);
+	if (op->handle && op->handle->own)
 		return true;
 	handle_free(op->fs, op->handle);
 	op->handle = NULL;
@@ -46,7 +46,7 @@ static void subtree_open(struct op *op)
 		return;
 	}
 	if (open_stream(op))
-		stream_subscribe(op->handle->stream, op, paths, 1, subtree_opened);
+		stream_subscribe(op->handle->own, op, paths, 1, subtree_opened);
 }
 
 const struct special special_subtree = {
@@ -56,6 +56,7 @@ const struct special special_subtree = {
 	.open = subtree_open,
 	.read = stream_read,
 	.poll = stream_poll,
+	.close = stream_close,
 };
 
 static void watch_open(struct op *op)
@@ -105,7 +106,7 @@ static void watch_written(struct op *op, int error)
 /* A bad line, and nothing is done; then paths are taken away, and then added. */
 static void watch_write(struct op *op)
 {
-	struct stream *stream = op->handle->stream;
+	struct stream *stream = op->handle->own;
 	size_t max = op->size / 2 + 1;
 	struct wanted wanted = {
 		.add = calloc(max, sizeof(char *)),
@@ -136,5 +137,6 @@ const struct special special_watch = {
 	.read = stream_read,
 	.write = watch_write,
 	.poll = stream_poll,
+	.close = stream_close,
 	.truncate = special_getattr,
 };

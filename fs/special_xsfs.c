@@ -7,32 +7,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/listing.h"
 #include "fs/node.h"
 #include "fs/special.h"
-
-/* `nodes` is there but not listed: who removes, copies or searches `.xsfs` with all below it is not
- * to do that to the whole store. */
-static int xsfs_list(struct listing *listing)
-{
-	static const char *const names[] = { "requests", "self", "stats", "watch" };
-	int err = 0;
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !err; i++)
-		err = listing_add(listing, names[i]);
-	return err;
-}
 
 const struct special special_xsfs = {
 	.name = ".xsfs",
 	.place = SPECIAL_IN_ROOT,
 	.mode = S_IFDIR | 0777,
-	.list = xsfs_list,
+	.list = special_list_xsfs,
 };
 
+/* There but not listed: who removes, copies or searches `.xsfs` with all below it is not to do that
+ * to the whole store. */
 const struct special special_nodes = {
 	.name = "nodes",
 	.place = SPECIAL_IN_XSFS,
+	.unlisted = true,
 	.mode = S_IFDIR | 0777,
 };
 

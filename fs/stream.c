@@ -358,7 +358,7 @@ void streams_shutdown(struct fs *fs)
 	}
 	while ((op = TAILQ_FIRST(&subscribers))) {
 		TAILQ_REMOVE(&subscribers, op, parked_link);
-		op->handle->stream->done(op, -EIO);
+		((struct stream *)op->handle->own)->done(op, -EIO);
 	}
 }
 
@@ -404,7 +404,7 @@ static void read_again(struct op *op)
 static void reply_text(struct op *op)
 {
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
-	struct stream *stream = op->handle->stream;
+	struct stream *stream = op->handle->own;
 	struct wakeups wakeups = { 0 };
 	char *buf = malloc(op->size ? op->size : 1);
 	size_t size = 0;
@@ -459,7 +459,7 @@ static void requeue_locked(struct stream *stream, const struct op *op)
 
 static void check_done(struct op *op)
 {
-	struct stream *stream = op->handle->stream;
+	struct stream *stream = op->handle->own;
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
 	struct wakeups wakeups = { 0 };
 	bool interrupted = false;
@@ -537,7 +537,7 @@ static int announce_locked(struct stream *stream)
 
 static void unpark_read(struct op *op)
 {
-	struct stream *stream = op->handle->stream;
+	struct stream *stream = op->handle->own;
 
 	pthread_mutex_lock(&stream->lock);
 	TAILQ_REMOVE(&stream->parked, op, parked_link);
@@ -560,7 +560,7 @@ static int park_locked(struct stream *stream, struct op *op)
 
 void stream_read(struct op *op)
 {
-	struct stream *stream = op->handle->stream;
+	struct stream *stream = op->handle->own;
 	bool ask = false, ready;
 	int err = 0;
 
@@ -586,7 +586,7 @@ void stream_read(struct op *op)
 
 void stream_poll(struct op *op)
 {
-	struct stream *stream = op->handle->stream;
+	struct stream *stream = op->handle->own;
 	struct fuse_pollhandle *old = NULL;
 	unsigned revents = POLLOUT | POLLWRNORM;
 
@@ -637,14 +637,12 @@ static void subscription_free(struct subscription *sub)
 	free(sub);
 }
 
-void stream_free(struct stream *stream)
+void stream_close(struct fs *fs, void *own)
 {
-	struct streams *streams;
+	struct streams *streams = &fs->streams;
+	struct stream *stream = own;
 	struct subscription *sub;
 
-	if (!stream)
-		return;
-	streams = &stream->fs->streams;
 	pthread_mutex_lock(&streams->lock);
 	LIST_REMOVE(stream, all_link);
 	streams->count--;
@@ -746,7 +744,7 @@ static void subscription_armed(struct cover_ref *ref, int error)
 /* The subscriber was interrupted. */
 static void unpark_subscriber(struct op *op)
 {
-	struct stream *stream = op->handle->stream;
+	struct stream *stream = op->handle->own;
 
 	pthread_mutex_lock(&stream->lock);
 	stream->subscriber = NULL;

@@ -52,8 +52,8 @@ void streams_shutdown(struct fs *fs);
 /* Returns a new stream, or NULL when out of memory. */
 struct stream *stream_new(struct fs *fs);
 
-/* Ends its subscriptions and frees it; NULL is allowed.  No operation waits on it. */
-void stream_free(struct stream *stream);
+/* Ends its subscriptions and frees it: a special file's `close`.  No operation waits on it. */
+void stream_close(struct fs *fs, void *own);
 
 /*
  * Subscribes to `n` paths (borrowed) and calls `done` with 0 or the first error when all their
