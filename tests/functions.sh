@@ -18,7 +18,7 @@ export LC_ALL=C
 # Not empty: long tests shorten themselves.
 : "${XSFS_TEST_QUICK:=}"
 # Every wait for a server or a mount ends after this many seconds.
-: "${XSFS_TEST_PATIENCE:=30}"
+: "${XSFS_TEST_PATIENCE:=120}"
 
 if ((EUID == 0)) && [[ -z ${XSFS_TEST_NAMESPACE:-} ]] && unshare --mount true 2>/dev/null; then
 	XSFS_TEST_NAMESPACE=1 exec unshare --mount --propagation private -- "$BASH" "$0" "$@"
