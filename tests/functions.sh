@@ -211,9 +211,11 @@ bounded() {
 	fi
 }
 
-# wait_for SECONDS CMD...: until CMD succeeds; status 1 when the time is over.
+# wait_for SECONDS CMD...: until CMD succeeds; status 1 when the time is over. It takes SECONDS at the most
+# where there is nothing else to do, and XSFS_TEST_PATIENCE on a busy machine, if that is longer.
 wait_for() {
-	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local seconds=$(($1 > XSFS_TEST_PATIENCE ? $1 : XSFS_TEST_PATIENCE)) deadline
+	deadline=$((${EPOCHREALTIME/[.,]/} + seconds * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((${EPOCHREALTIME/[.,]/} < deadline)) || return 1
