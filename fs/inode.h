@@ -36,7 +36,9 @@ enum inode_kind {
 #define INODE_ROUNDS 4
 
 struct inode_queue;
+struct made;
 struct special;
+struct transaction;
 struct handle;
 struct listing;
 struct cover_ref;
@@ -45,10 +47,13 @@ struct fuse_pollhandle;
 /* Bytes of names that are remembered of directories, all together. */
 #define INODE_LISTING_BYTES_MAX (16u << 20)
 
-/* A way to look at the store. */
+/* A way to look at the store.  That of a transaction lives as long as an inode shows it. */
 struct view {
 	enum fs_layout layout;
-	uint32_t tx_id; /* 0: none */
+	uint32_t tx_id;         /* 0: none */
+	uint32_t epoch;         /* the connection on which that was started */
+	struct transaction *tx; /* whose view it is; NULL: nobody's */
+	struct made *made;      /* directories without children */
 };
 
 struct inode {

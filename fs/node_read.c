@@ -93,7 +93,7 @@ static bool stays_dir(struct op *op, const char *path)
 	struct inode *dir;
 	bool sticky;
 
-	if (made_has(&op->fs->made, path))
+	if (made_has(op->inode->view->made, path))
 		return true;
 	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
 	sticky = dir && inode_is_sticky(&op->fs->inodes, dir);
@@ -133,7 +133,7 @@ static void lookup_missing(struct op *op, const char *path, int err)
 		op_reply_entry(op, leaf, &st);
 	} else {
 		inode_gone(&fs->inodes, op->inode, op->name);
-		made_remove(&fs->made, path);
+		made_remove(op->inode->view->made, path);
 		op_reply_error(op, err);
 	}
 	inode_put(&fs->inodes, leaf);
@@ -185,6 +185,10 @@ void node_lookup(struct op *op)
 	char path[PATH_SIZE];
 	int err;
 
+	if (op->inode->view->tx) {
+		node_tx_lookup(op);
+		return;
+	}
 	/* No store has such a name; it need not be asked. */
 	err = name_is_legal(op->name) ? 0 : -ENOENT;
 	if (!err)
@@ -203,6 +207,9 @@ void node_lookup(struct op *op)
 /* The kernel still has a name for what is gone: it is to look again. */
 static void forget_name(struct op *op)
 {
+	/* In a transaction it looks each time. */
+	if (op->inode->view->tx)
+		return;
 	inode_set_stale(&op->fs->inodes, op->inode);
 	notifier_wake(op->fs);
 }
@@ -297,6 +304,10 @@ void node_getattr(struct op *op)
 	}
 	if (getattr_root(op))
 		return;
+	if (op->inode->view->tx) {
+		node_tx_getattr(op);
+		return;
+	}
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
