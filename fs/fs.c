@@ -123,10 +123,11 @@ static void start_caching(struct fs *fs)
 {
 	int err = notifier_start(fs);
 
-	if (err) {
+	if (err)
 		log_warning(fs->log, "nothing is cached: no thread: %s", strerror(-err));
+	if (err || fs->config.cache != FS_CACHE_META)
 		return;
-	}
+	fs->caching = true;
 	fs->inodes.track_stale = true;
 	cover_start(fs);
 }
@@ -138,8 +139,7 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	const uint64_t one = 1;
 	int err;
 
-	if (fs->config.cache == FS_CACHE_META)
-		start_caching(fs);
+	start_caching(fs);
 	n_readers = start_readers(fs, readers);
 	err = loop_run(fs, extra, n_extra);
 

@@ -50,7 +50,8 @@ struct fs {
 	struct cover cover;
 	struct streams streams;
 	struct transactions transactions;
-	struct notifier *notifier; /* NULL: the kernel caches nothing */
+	struct notifier *notifier;
+	bool caching;              /* the kernel may remember what events cover */
 	bool can_expire;           /* the kernel can be told to ask for a name again */
 	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */
 

@@ -583,6 +583,17 @@ void inode_set_stale(struct inodes *t, struct inode *inode)
 	pthread_mutex_unlock(&t->lock);
 }
 
+void inode_drop(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->stale_name = true;
+	if (!inode->stale) {
+		inode->refs++;
+		queue_stale_locked(t, inode, 0);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
 /* A node of which an event told; `inode` stands for it. */
 static void touch_locked(struct inodes *t, struct inode *inode, const struct timespec *now,
 			 struct wakeups *wakeups)
@@ -721,6 +732,34 @@ void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
 		if (t->nodes_root && *below)
 			walk_locked(t, t->nodes_root, below, &now, wakeups);
 		touch_replaced_locked(t, path, &now, wakeups);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void unstick_path_locked(struct inodes *t, struct inode *top, const char *path)
+{
+	struct inode *inode;
+	char name[PATH_SIZE];
+	size_t len;
+
+	for (; top && *path; path += len + (path[len] == '/')) {
+		len = strcspn(path, "/");
+		snprintf(name, sizeof(name), "%.*s", (int)len, path);
+		top = find_name_locked(t, top, name, INODE_DIR);
+	}
+	for (inode = top; inode; inode = subtree_next(top, inode))
+		inode->sticky = false;
+}
+
+void inodes_removed(struct inodes *t, const char *path)
+{
+	const char *below;
+
+	pthread_mutex_lock(&t->lock);
+	below = path_in_mount(t, path);
+	if (below) {
+		unstick_path_locked(t, t->root, below);
+		unstick_path_locked(t, t->nodes_root, below);
 	}
 	pthread_mutex_unlock(&t->lock);
 }

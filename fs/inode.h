@@ -206,6 +206,10 @@ void inode_for_each_pending(struct inodes *t, const struct inode *parent,
  */
 void inode_gone(struct inodes *t, struct inode *parent, const char *name);
 
+/* The node at `path` was removed in a transaction, which was committed: directories there and below
+ * no longer stick. */
+void inodes_removed(struct inodes *t, const char *path);
+
 /*
  * Something at or below `path` may have changed, or something above it come into being.  Notes
  * that in all inodes that it concerns, drops the listings that may be wrong, and queues what the
@@ -246,6 +250,9 @@ void inode_believed(struct inodes *t, struct inode *inode);
 
 /* The kernel has something to forget about an inode.  See notifier_wake(). */
 void inode_set_stale(struct inodes *t, struct inode *inode);
+
+/* The kernel is to forget the inode and all below it.  See notifier_wake(). */
+void inode_drop(struct inodes *t, struct inode *inode);
 
 /* What the kernel is to be told. */
 struct stale {

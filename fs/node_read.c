@@ -113,7 +113,7 @@ static void confirm_dir(struct op *op, struct inode *dir, const char *path)
 {
 	struct fs *fs = op->fs;
 
-	if (!fs->notifier || dir->view->tx_id || !cover_has(fs, path))
+	if (!fs->caching || dir->view->tx_id || !cover_has(fs, path))
 		return;
 	inode_confirm(&fs->inodes, dir, inode_events(&fs->inodes, dir));
 	if (event_since(fs, op->seq, path))
@@ -511,7 +511,7 @@ static void remember_listing(struct op *op, struct listing *listing)
 	struct fs *fs = op->fs;
 	char path[PATH_SIZE];
 
-	if (!fs->notifier || op->inode->view->tx_id || inodes_any_pending(&fs->inodes) ||
+	if (!fs->caching || op->inode->view->tx_id || inodes_any_pending(&fs->inodes) ||
 	    inode_path(&fs->inodes, op->inode, NULL, path))
 		return;
 	if (!cover_has(fs, path) || listing_sort(listing))

@@ -536,7 +536,7 @@ static double validity(const struct op *op, struct inode *inode)
 	struct fs *fs = op->fs;
 	char path[PATH_SIZE];
 
-	if (!fs->notifier || inode_is_pending(&fs->inodes, inode) || inode->view->tx_id ||
+	if (!fs->caching || inode_is_pending(&fs->inodes, inode) || inode->view->tx_id ||
 	    (inode->kind == INODE_SPECIAL && !special_is_cacheable(inode->special)) ||
 	    inode_path(&fs->inodes, inode, NULL, path))
 		return 0;

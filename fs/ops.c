@@ -212,7 +212,7 @@ static void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!op)
 		return;
-	if (special_of(op, -ENOENT, &over))
+	if (special_of(op, is_special(op) ? -EPERM : -ENOENT, &over))
 		op_reply_error(op, -EPERM);
 	else if (!over)
 		node_rmdir(op);

@@ -100,10 +100,12 @@ static void tx_lookup_in(struct op *op)
 			     transaction_view(tx, false), NULL);
 	/* That the root may not be listed is found out when it is. */
 	node_attr_dir(fs, true, &st);
-	if (inode)
+	if (inode) {
+		transaction_set_root(tx, inode);
 		op_reply_entry(op, inode, &st);
-	else
+	} else {
 		op_reply_error(op, -ENOMEM);
+	}
 	inode_put(&fs->inodes, inode);
 	transaction_put(tx);
 }

@@ -9,6 +9,7 @@
 
 #include "fs/error.h"
 #include "fs/listing.h"
+#include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/transaction.h"
 
@@ -54,6 +55,7 @@ struct transaction {
 	TAILQ_HEAD(, turn) turns;
 	struct op_list parked; /* WRITEs that wait for the outcome */
 	struct fuse_pollhandle *poll;
+	struct inode *root;    /* with a reference, until it has ended; NULL: not known */
 };
 
 static uint64_t now_ms(clockid_t clock)
@@ -270,6 +272,14 @@ bool transaction_view_is_over(const struct view *view)
 	return view->tx && transaction_is_over(view->tx);
 }
 
+void transaction_set_root(struct transaction *tx, struct inode *root)
+{
+	pthread_mutex_lock(&tx->lock);
+	if (!tx->root && tx->state != TX_ENDED)
+		tx->root = inode_ref(&tx->fs->inodes, root);
+	pthread_mutex_unlock(&tx->lock);
+}
+
 const struct view *transaction_view(struct transaction *tx, bool uniform)
 {
 	return uniform ? &tx->nodes : &tx->tree;
@@ -439,12 +449,13 @@ static struct op *take_parked_locked(struct transaction *tx, int *err)
 	return NULL;
 }
 
-/* The empty directories that are so only by our memory. */
+/* What was removed inside and is removed outside now: no longer a directory by our memory alone. */
 static void unmake(void *arg, const char *path)
 {
 	struct fs *fs = arg;
 
 	made_remove_below(&fs->made, path);
+	inodes_removed(&fs->inodes, path);
 }
 
 static void make(void *arg, const char *path)
@@ -458,6 +469,7 @@ static void make(void *arg, const char *path)
 static void set_outcome(struct transaction *tx, int err)
 {
 	struct fuse_pollhandle *poll;
+	struct inode *root;
 	struct op *op;
 
 	/* ESTALE: the connection was lost before, and the transaction with it; ENOENT: the server
@@ -479,10 +491,17 @@ static void set_outcome(struct transaction *tx, int err)
 	}
 	poll = tx->poll;
 	tx->poll = NULL;
+	root = tx->root;
+	tx->root = NULL;
 	pthread_mutex_unlock(&tx->lock);
 	if (poll) {
 		fuse_lowlevel_notify_poll(poll);
 		fuse_pollhandle_destroy(poll);
+	}
+	if (root) {
+		inode_drop(&tx->fs->inodes, root);
+		inode_put(&tx->fs->inodes, root);
+		notifier_wake(tx->fs);
 	}
 }
 

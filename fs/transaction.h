@@ -99,6 +99,9 @@ enum sight transaction_see(struct transaction *tx, const char *path);
 /* Returns the view of an open transaction, with a reference to that, or NULL. */
 struct transaction *transaction_find(struct fs *fs, const char *name);
 
+/* The kernel gets to know the root of its view, and is to forget it at the end. */
+void transaction_set_root(struct transaction *tx, struct inode *root);
+
 /* Returns its view: as the mount's root shows the store, or with every node a directory. */
 const struct view *transaction_view(struct transaction *tx, bool uniform);
 
