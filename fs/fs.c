@@ -34,6 +34,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	fs->log = config->log;
 	fs->root_view.layout = config->layout;
 	fs->nodes_view.layout = FS_NODES;
+	fs->root_view.made = fs->nodes_view.made = &fs->made;
 	/* A privileged domain may list everything. */
 	atomic_init(&fs->root_listable, config->privileged ? 1 : -1);
 	clock_gettime(CLOCK_REALTIME, &fs->mounted_at);
@@ -44,6 +45,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	made_init(&fs->made);
 	events_init(&fs->events);
 	streams_init(&fs->streams);
+	transactions_init(&fs->transactions);
 	fs->wake_readers = eventfd(0, EFD_CLOEXEC);
 	if (fs->wake_readers < 0) {
 		err = -errno;
@@ -76,6 +78,7 @@ out_pool:
 out_fd:
 	close(fs->wake_readers);
 out_free:
+	transactions_deinit(&fs->transactions);
 	streams_deinit(&fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
@@ -120,10 +123,11 @@ static void start_caching(struct fs *fs)
 {
 	int err = notifier_start(fs);
 
-	if (err) {
+	if (err)
 		log_warning(fs->log, "nothing is cached: no thread: %s", strerror(-err));
+	if (err || fs->config.cache != FS_CACHE_META)
 		return;
-	}
+	fs->caching = true;
 	fs->inodes.track_stale = true;
 	cover_start(fs);
 }
@@ -135,8 +139,7 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	const uint64_t one = 1;
 	int err;
 
-	if (fs->config.cache == FS_CACHE_META)
-		start_caching(fs);
+	start_caching(fs);
 	n_readers = start_readers(fs, readers);
 	err = loop_run(fs, extra, n_extra);
 
@@ -176,6 +179,7 @@ void fs_free(struct fs *fs)
 	handles_free(fs);
 	cover_deinit(fs);
 	inodes_deinit(&fs->inodes);
+	transactions_deinit(&fs->transactions);
 	streams_deinit(&fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);

@@ -25,6 +25,7 @@
 #include "fs/made.h"
 #include "fs/pool.h"
 #include "fs/stream.h"
+#include "fs/transaction.h"
 
 struct notifier;
 struct op;
@@ -48,7 +49,9 @@ struct fs {
 	struct events events;
 	struct cover cover;
 	struct streams streams;
-	struct notifier *notifier; /* NULL: the kernel caches nothing */
+	struct transactions transactions;
+	struct notifier *notifier;
+	bool caching;              /* the kernel may remember what events cover */
 	bool can_expire;           /* the kernel can be told to ask for a name again */
 	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */
 

@@ -12,6 +12,7 @@
 #include "fs/handle.h"
 #include "fs/inode.h"
 #include "fs/listing.h"
+#include "fs/transaction.h"
 
 /* What stands in front of the name in a key. */
 struct key_head {
@@ -85,6 +86,20 @@ static void unhash_locked(struct inodes *t, struct inode *inode)
 	inode->hashed = false;
 }
 
+/* A transaction stays for those that show it. */
+static const struct view *view_get(const struct view *view)
+{
+	if (view->tx)
+		transaction_get(view->tx);
+	return view;
+}
+
+static void view_put(const struct view *view)
+{
+	if (view->tx)
+		transaction_put(view->tx);
+}
+
 /* Frees the inode if nothing needs it, and then perhaps its parent. */
 static void release_locked(struct inodes *t, struct inode *inode)
 {
@@ -101,6 +116,7 @@ static void release_locked(struct inodes *t, struct inode *inode)
 			LIST_REMOVE(inode, sibling);
 		if (inode == t->nodes_root)
 			t->nodes_root = NULL;
+		view_put(inode->view);
 		free(inode->key);
 		free(inode);
 		if (parent)
@@ -171,6 +187,7 @@ void inodes_deinit(struct inodes *t)
 	HASH_ITER(by_id, t->by_id, inode, next) {
 		HASH_DELETE(by_id, t->by_id, inode);
 		listing_put(inode->listing);
+		view_put(inode->view);
 		free(inode->key);
 		free(inode);
 	}
@@ -273,10 +290,11 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 		inode = inode_new_locked(t, parent, key, key_len);
 		if (inode) {
 			inode->kind = kind;
-			inode->view = view;
+			inode->view = view_get(view);
 			inode->special = special;
 			inode->view_root = view != parent->view;
-			if (inode->view_root)
+			/* No event is about a transaction. */
+			if (inode->view_root && !view->tx)
 				t->nodes_root = inode;
 		}
 	}
@@ -565,6 +583,17 @@ void inode_set_stale(struct inodes *t, struct inode *inode)
 	pthread_mutex_unlock(&t->lock);
 }
 
+void inode_drop(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->stale_name = true;
+	if (!inode->stale) {
+		inode->refs++;
+		queue_stale_locked(t, inode, 0);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
 /* A node of which an event told; `inode` stands for it. */
 static void touch_locked(struct inodes *t, struct inode *inode, const struct timespec *now,
 			 struct wakeups *wakeups)
@@ -703,6 +732,34 @@ void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
 		if (t->nodes_root && *below)
 			walk_locked(t, t->nodes_root, below, &now, wakeups);
 		touch_replaced_locked(t, path, &now, wakeups);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void unstick_path_locked(struct inodes *t, struct inode *top, const char *path)
+{
+	struct inode *inode;
+	char name[PATH_SIZE];
+	size_t len;
+
+	for (; top && *path; path += len + (path[len] == '/')) {
+		len = strcspn(path, "/");
+		snprintf(name, sizeof(name), "%.*s", (int)len, path);
+		top = find_name_locked(t, top, name, INODE_DIR);
+	}
+	for (inode = top; inode; inode = subtree_next(top, inode))
+		inode->sticky = false;
+}
+
+void inodes_removed(struct inodes *t, const char *path)
+{
+	const char *below;
+
+	pthread_mutex_lock(&t->lock);
+	below = path_in_mount(t, path);
+	if (below) {
+		unstick_path_locked(t, t->root, below);
+		unstick_path_locked(t, t->nodes_root, below);
 	}
 	pthread_mutex_unlock(&t->lock);
 }

@@ -36,7 +36,9 @@ enum inode_kind {
 #define INODE_ROUNDS 4
 
 struct inode_queue;
+struct made;
 struct special;
+struct transaction;
 struct handle;
 struct listing;
 struct cover_ref;
@@ -45,10 +47,13 @@ struct fuse_pollhandle;
 /* Bytes of names that are remembered of directories, all together. */
 #define INODE_LISTING_BYTES_MAX (16u << 20)
 
-/* A way to look at the store. */
+/* A way to look at the store.  That of a transaction lives as long as an inode shows it. */
 struct view {
 	enum fs_layout layout;
-	uint32_t tx_id; /* 0: none */
+	uint32_t tx_id;         /* 0: none */
+	uint32_t epoch;         /* the connection on which that was started */
+	struct transaction *tx; /* whose view it is; NULL: nobody's */
+	struct made *made;      /* directories without children */
 };
 
 struct inode {
@@ -201,6 +206,10 @@ void inode_for_each_pending(struct inodes *t, const struct inode *parent,
  */
 void inode_gone(struct inodes *t, struct inode *parent, const char *name);
 
+/* The node at `path` was removed in a transaction, which was committed: directories there and below
+ * no longer stick. */
+void inodes_removed(struct inodes *t, const char *path);
+
 /*
  * Something at or below `path` may have changed, or something above it come into being.  Notes
  * that in all inodes that it concerns, drops the listings that may be wrong, and queues what the
@@ -241,6 +250,9 @@ void inode_believed(struct inodes *t, struct inode *inode);
 
 /* The kernel has something to forget about an inode.  See notifier_wake(). */
 void inode_set_stale(struct inodes *t, struct inode *inode);
+
+/* The kernel is to forget the inode and all below it.  See notifier_wake(). */
+void inode_drop(struct inodes *t, struct inode *inode);
 
 /* What the kernel is to be told. */
 struct stale {

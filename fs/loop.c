@@ -94,7 +94,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	struct fuse_buf buf = { 0 };
 	struct spin spin;
 	bool active = false;
-	int taken = 0, received, wait_ms;
+	int taken = 0, received, wait_ms, idle_ms;
 
 	spin_init(&spin);
 	while (!ended(fs)) {
@@ -102,6 +102,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		if (taken < 0)
 			break;
 		wait_ms = ops_interrupt(fs);
+		idle_ms = transactions_expire(fs);
 		received = chan_service(fs->chan);
 		if (taken > 0 || received > 0) {
 			spin_hit(&spin);
@@ -115,7 +116,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		/* What another thread put on the list before it saw us asleep. */
 		if (wait_ms < 0 && atomic_load(&fs->any_interrupted))
 			continue;
-		sleep_and_wake(fs, extra, n_extra, wait_ms);
+		sleep_and_wake(fs, extra, n_extra, earlier(wait_ms, idle_ms));
 		spin_restart(&spin);
 		active = false;
 	}

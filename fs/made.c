@@ -84,6 +84,12 @@ bool made_has(struct made *made, const char *path)
 	return found;
 }
 
+/* Returns whether an entry is `path` or something below it. */
+static bool is_below(const struct made_entry *entry, const char *path, size_t len)
+{
+	return !strncmp(entry->path, path, len) && (!entry->path[len] || entry->path[len] == '/');
+}
+
 void made_rename(struct made *made, const char *from, const char *to)
 {
 	size_t from_len = strlen(from), to_len = strlen(to);
@@ -92,8 +98,7 @@ void made_rename(struct made *made, const char *from, const char *to)
 
 	pthread_mutex_lock(&made->lock);
 	HASH_ITER(hh, made->entries, entry, next) {
-		if (strncmp(entry->path, from, from_len) != 0 ||
-		    (entry->path[from_len] && entry->path[from_len] != '/'))
+		if (!is_below(entry, from, from_len))
 			continue;
 		if (to_len + strlen(entry->path + from_len) < PATH_SIZE) {
 			memcpy(path, to, to_len);
@@ -103,4 +108,26 @@ void made_rename(struct made *made, const char *from, const char *to)
 		remove_locked(made, entry);
 	}
 	pthread_mutex_unlock(&made->lock);
+}
+
+void made_remove_below(struct made *made, const char *path)
+{
+	struct made_entry *entry, *next;
+	size_t len = strlen(path);
+
+	pthread_mutex_lock(&made->lock);
+	HASH_ITER(hh, made->entries, entry, next)
+		if (is_below(entry, path, len))
+			remove_locked(made, entry);
+	pthread_mutex_unlock(&made->lock);
+}
+
+void made_copy(struct made *made, struct made *from)
+{
+	struct made_entry *entry;
+
+	pthread_mutex_lock(&from->lock);
+	for (entry = from->entries; entry; entry = entry->hh.next)
+		made_add(made, entry->path);
+	pthread_mutex_unlock(&from->lock);
 }

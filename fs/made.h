@@ -35,4 +35,10 @@ bool made_has(struct made *made, const char *path);
 /* `from` was renamed to `to`: moves what is remembered at and below it. */
 void made_rename(struct made *made, const char *from, const char *to);
 
+/* Forgets `path` and all below. */
+void made_remove_below(struct made *made, const char *path);
+
+/* Remembers what `from` does, too. */
+void made_copy(struct made *made, struct made *from);
+
 #endif

@@ -17,6 +17,10 @@ void node_read(struct op *op);    /* op->handle, size, off */
 void node_opendir(struct op *op);
 void node_readdir(struct op *op); /* op->handle, size, off */
 
+/* node_tx.c: the first two for the view of a transaction. */
+void node_tx_lookup(struct op *op);
+void node_tx_getattr(struct op *op);
+
 /* node_xattr.c: op->name is the attribute. */
 void node_getxattr(struct op *op);
 void node_setxattr(struct op *op); /* op->data, size, flags (XATTR_*) */

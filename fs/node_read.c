@@ -93,7 +93,7 @@ static bool stays_dir(struct op *op, const char *path)
 	struct inode *dir;
 	bool sticky;
 
-	if (made_has(&op->fs->made, path))
+	if (made_has(op->inode->view->made, path))
 		return true;
 	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
 	sticky = dir && inode_is_sticky(&op->fs->inodes, dir);
@@ -113,7 +113,7 @@ static void confirm_dir(struct op *op, struct inode *dir, const char *path)
 {
 	struct fs *fs = op->fs;
 
-	if (!fs->notifier || dir->view->tx_id || !cover_has(fs, path))
+	if (!fs->caching || dir->view->tx_id || !cover_has(fs, path))
 		return;
 	inode_confirm(&fs->inodes, dir, inode_events(&fs->inodes, dir));
 	if (event_since(fs, op->seq, path))
@@ -133,7 +133,7 @@ static void lookup_missing(struct op *op, const char *path, int err)
 		op_reply_entry(op, leaf, &st);
 	} else {
 		inode_gone(&fs->inodes, op->inode, op->name);
-		made_remove(&fs->made, path);
+		made_remove(op->inode->view->made, path);
 		op_reply_error(op, err);
 	}
 	inode_put(&fs->inodes, leaf);
@@ -185,6 +185,10 @@ void node_lookup(struct op *op)
 	char path[PATH_SIZE];
 	int err;
 
+	if (op->inode->view->tx) {
+		node_tx_lookup(op);
+		return;
+	}
 	/* No store has such a name; it need not be asked. */
 	err = name_is_legal(op->name) ? 0 : -ENOENT;
 	if (!err)
@@ -203,6 +207,9 @@ void node_lookup(struct op *op)
 /* The kernel still has a name for what is gone: it is to look again. */
 static void forget_name(struct op *op)
 {
+	/* In a transaction it looks each time. */
+	if (op->inode->view->tx)
+		return;
 	inode_set_stale(&op->fs->inodes, op->inode);
 	notifier_wake(op->fs);
 }
@@ -297,6 +304,10 @@ void node_getattr(struct op *op)
 	}
 	if (getattr_root(op))
 		return;
+	if (op->inode->view->tx) {
+		node_tx_getattr(op);
+		return;
+	}
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
@@ -500,7 +511,7 @@ static void remember_listing(struct op *op, struct listing *listing)
 	struct fs *fs = op->fs;
 	char path[PATH_SIZE];
 
-	if (!fs->notifier || op->inode->view->tx_id || inodes_any_pending(&fs->inodes) ||
+	if (!fs->caching || op->inode->view->tx_id || inodes_any_pending(&fs->inodes) ||
 	    inode_path(&fs->inodes, op->inode, NULL, path))
 		return;
 	if (!cover_has(fs, path) || listing_sort(listing))

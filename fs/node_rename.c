@@ -232,8 +232,9 @@ static int rename_body(struct op *op, uint32_t tx_id)
 	}
 	if (!err)
 		err = op_call_error(op, 0);
-	/* Too much for one transaction of this domain: mv knows what to do then. */
-	return err == -EDQUOT ? -EXDEV : err;
+	/* Too much for one transaction of this domain: mv knows what to do then, unless it is to be
+	 * in that one. */
+	return err == -EDQUOT && !op->inode->view->tx ? -EXDEV : err;
 }
 
 /* A file that this mount has shown but not yet written has to be in the store before it moves. */
@@ -266,8 +267,8 @@ static void rename_run(struct op *op)
 	if (!err)
 		err = tx_run(op, rename_body);
 	if (!err) {
-		made_remove(&fs->made, paths.to);
-		made_rename(&fs->made, paths.from, paths.to);
+		made_remove(op->inode->view->made, paths.to);
+		made_rename(op->inode->view->made, paths.from, paths.to);
 		err = inode_rename(&fs->inodes, op->inode, op->name, op->target, op->new_name);
 	}
 	op_reply_error(op, err);

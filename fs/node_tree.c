@@ -73,7 +73,7 @@ static void made_entry(struct op *op, enum inode_kind kind)
 	if (kind == INODE_DIR) {
 		inode_set_sticky(&fs->inodes, inode, true);
 		if (!inode_path(&fs->inodes, inode, NULL, path))
-			made_add(&fs->made, path);
+			made_add(inode->view->made, path);
 		node_attr_dir(fs, true, &st);
 	} else {
 		node_attr_file(fs, 0, &st);
@@ -180,7 +180,7 @@ static void removed(struct op *op)
 
 	inode_gone(&op->fs->inodes, op->inode, op->name);
 	if (!inode_path(&op->fs->inodes, op->inode, op->name, path))
-		made_remove(&op->fs->made, path);
+		made_remove(op->inode->view->made, path);
 }
 
 static void unlink_run(struct op *op)

@@ -392,13 +392,15 @@ void node_fsync(struct op *op)
  * close(2).  Who truncated by ftruncate() is done now.  A file that was opened with O_TRUNC is
  * closed at once by every shell, which has made a copy of the descriptor before, and by each child
  * that inherits it: only the second close by the same process means that nothing was to be written,
- * as in `: > key`.  What ends with a single close is written at release.
+ * as in `: > key`.  What ends with a single close is written at release; in a transaction at once,
+ * for the release may come after the commit, and nobody sees what is replaced later.
  */
 void node_flush(struct op *op, uint64_t owner)
 {
 	struct handle *handle = op->handle;
 
-	if (handle_ends_empty(op->fs, handle) && handle_is_last_close(handle, owner))
+	if (handle_ends_empty(op->fs, handle) &&
+	    (op->inode->view->tx || handle_is_last_close(handle, owner)))
 		node_fsync(op);
 	else
 		op_reply_error(op, 0);

@@ -32,7 +32,10 @@ static void invalidate(struct fs *fs, const struct stale *stale)
 	atomic_fetch_add(&fs->invalidations, 1);
 	if (stale->parent == 0)
 		return;
-	if (fs->can_expire)
+	/* Of a transaction that is over nothing is to stay, unless somebody is in it. */
+	if (transaction_view_is_over(stale->inode->view))
+		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
+	else if (fs->can_expire)
 		fuse_lowlevel_notify_expire_entry(fs->se, stale->parent, stale->name, len,
 						  FUSE_LL_EXPIRE_ONLY);
 	else if (stale->inode->kind != INODE_DIR)

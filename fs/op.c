@@ -71,10 +71,15 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *
 	struct inode *inode = NULL;
 	struct op *op = NULL;
 	int err = ESTALE;
+	bool over = false;
 
 	if (nodeid)
 		inode = inode_get(&fs->inodes, nodeid);
-	if (!nodeid || inode) {
+	if (inode && inode->view->tx) {
+		over = transaction_is_over(inode->view->tx);
+		transaction_touch(inode->view->tx);
+	}
+	if (!nodeid || (inode && !over)) {
 		err = ENOMEM;
 		op = calloc(1, sizeof(*op));
 	}
@@ -92,6 +97,7 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *
 	op->max_calls = OP_INLINE_CALLS;
 	op->started_ns = now_ns();
 	op->seq = event_seq(fs);
+	op->epoch = inode ? inode->view->epoch : 0;
 	atomic_init(&op->refs, 1);
 	pthread_mutex_init(&op->lock, NULL);
 	pthread_cond_init(&op->changed, NULL);
@@ -147,8 +153,11 @@ void op_call(struct op *op, uint32_t type, uint32_t tx_id, const char *path, con
 {
 	struct request *req = request_new_path(type, tx_id, path, data, len);
 
-	if (req)
+	if (req) {
 		req->gather = &op->gather;
+		/* The number may mean another transaction on the next connection. */
+		req->epoch = tx_id ? op->epoch : 0;
+	}
 	pthread_mutex_lock(&op->lock);
 	if (req && calls_grow_locked(op)) {
 		op->calls[op->n_calls++] = req;
@@ -159,10 +168,35 @@ void op_call(struct op *op, uint32_t type, uint32_t tx_id, const char *path, con
 	pthread_mutex_unlock(&op->lock);
 }
 
+/* Returns the user's transaction that the operation is in, or NULL. */
+static struct transaction *transaction_of(const struct op *op)
+{
+	return op->inode ? op->inode->view->tx : NULL;
+}
+
+/* Keeps in mind what the round changed in a user's transaction.  What was given up on the wire may
+ * have happened. */
+static void note_changes(struct op *op)
+{
+	const struct request *req;
+	bool change;
+
+	for (unsigned i = 0; i < op->n_calls; i++) {
+		req = op->calls[i];
+		change = req->msg.type == XS_WRITE || req->msg.type == XS_MKDIR ||
+			 req->msg.type == XS_RM || req->msg.type == XS_SET_PERMS;
+		if (change && (!req->error || req->error == -EINTR || req->error == -ETIMEDOUT))
+			op->wrote = true;
+	}
+	transaction_note(transaction_of(op), op);
+}
+
 static void op_gathered(struct gather *g)
 {
 	struct op *op = (struct op *)((char *)g - offsetof(struct op, gather));
 
+	if (transaction_of(op))
+		note_changes(op);
 	op->done(op);
 }
 
@@ -261,6 +295,8 @@ int op_call_error(const struct op *op, unsigned i)
 
 	if (!err || i >= op->n_calls)
 		return err;
+	if (err != -EINTR && transaction_of(op) && transaction_is_over(transaction_of(op)))
+		return -ESTALE;
 	/* A path of ours is well formed; what such a server means is its length. */
 	if (err == -EINVAL && strlen(op->calls[i]->payload) > SERVER_PATH_MAX)
 		return -ENAMETOOLONG;
@@ -476,6 +512,8 @@ static uint64_t inode_number(struct fs *fs, const struct inode *inode)
 	h = hash(h, path, strlen(path));
 	h = hash(h, &inode->kind, sizeof(inode->kind));
 	h = hash(h, &inode->view->layout, sizeof(inode->view->layout));
+	h = hash(h, &inode->view->tx_id, sizeof(inode->view->tx_id));
+	h = hash(h, &inode->view->epoch, sizeof(inode->view->epoch));
 	return hash(h, &inode->special, sizeof(inode->special));
 }
 
@@ -498,7 +536,7 @@ static double validity(const struct op *op, struct inode *inode)
 	struct fs *fs = op->fs;
 	char path[PATH_SIZE];
 
-	if (!fs->notifier || inode_is_pending(&fs->inodes, inode) || inode->view->tx_id ||
+	if (!fs->caching || inode_is_pending(&fs->inodes, inode) || inode->view->tx_id ||
 	    (inode->kind == INODE_SPECIAL && !special_is_cacheable(inode->special)) ||
 	    inode_path(&fs->inodes, inode, NULL, path))
 		return 0;

@@ -43,6 +43,12 @@ struct op {
 	struct fuse_pollhandle *poll; /* of a POLL; owned until it is taken */
 	uint64_t seq;     /* event_seq() when it began */
 	uint64_t events; /* inode_events() before the store was asked */
+	uint32_t epoch;  /* the connection of the transaction that it runs in, 0: in none */
+	bool wrote;      /* a change in a transaction was made, or may have been */
+
+	/* Of transaction_start(). */
+	struct transaction *tx;
+	void (*tx_started)(struct op *op, struct transaction *tx, int err);
 
 	/* The store requests of the present round, with a reference each. */
 	struct request **calls;
@@ -76,7 +82,8 @@ struct op {
 
 /*
  * Begins an operation on behalf of `req` (NULL: on nobody's), about `nodeid` (0: none).
- * Returns it, or NULL having replied: ENOMEM, or ESTALE for a nodeid that is not known.
+ * Returns it, or NULL having replied: ENOMEM, or ESTALE for a nodeid that is not known, or one in a
+ * transaction that is over.
  */
 struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *what);
 
@@ -109,7 +116,8 @@ int op_wait(struct op *op);
 /* Sleeps for `ns` nanoseconds.  Pool threads only.  Returns 0 or -EINTR. */
 int op_sleep(struct op *op, uint64_t ns);
 
-/* Returns how call `i` of the round ended: 0 or -errno as in xsfs's error table. */
+/* Returns how call `i` of the round ended: 0 or -errno as in xsfs's error table; -ESTALE for what
+ * failed in a user's transaction because that is over. */
 int op_call_error(const struct op *op, unsigned i);
 
 /* Returns the same without translation. */

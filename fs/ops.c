@@ -74,6 +74,10 @@ static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!op)
 		return;
+	if (is_special(op) && op->inode->special->lookup_in) {
+		op->inode->special->lookup_in(op);
+		return;
+	}
 	special = special_of(op, -ENOENT, &over);
 	if (over)
 		return;
@@ -208,7 +212,7 @@ static void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!op)
 		return;
-	if (special_of(op, -ENOENT, &over))
+	if (special_of(op, is_special(op) ? -EPERM : -ENOENT, &over))
 		op_reply_error(op, -EPERM);
 	else if (!over)
 		node_rmdir(op);
@@ -348,11 +352,18 @@ static void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t si
 
 static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "flush");
+	struct handle *handle = handle_of(fi);
+	struct op *op;
 
+	/* Closing is no error where nothing is lost by it. */
+	if (transaction_view_is_over(handle->inode->view) && !handle_ends_empty(fs_of(req), handle)) {
+		fuse_reply_err(req, 0);
+		return;
+	}
+	op = op_new(fs_of(req), req, ino, "flush");
 	if (!op)
 		return;
-	op->handle = handle_of(fi);
+	op->handle = handle;
 	if (is_special(op) && !op->inode->special->fsync)
 		op_reply_error(op, 0);
 	else

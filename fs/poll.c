@@ -110,8 +110,14 @@ void poll_value(struct op *op)
 	char path[PATH_SIZE];
 	unsigned revents;
 	bool unknown;
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	int err;
 
+	/* No event tells what changes in a transaction. */
+	if (op->inode->view->tx) {
+		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+		return;
+	}
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
 		return;

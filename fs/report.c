@@ -104,6 +104,8 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	line(out, "watches", watches_count(fs->cover.watches));
 	line(out, "streams", streams);
 	line(out, "stream_overflows", overflows);
+	line(out, "transactions", atomic_load(&fs->transactions.count));
+	line(out, "transactions_idle", atomic_load(&fs->transactions.idle_ends));
 	line(out, "invalidations", atomic_load(&fs->invalidations));
 	line(out, "inodes", inodes_count(&fs->inodes));
 	line(out, "open_files", atomic_load(&fs->handles_now));
@@ -125,6 +127,12 @@ static void print_request(void *arg, const struct chan_request_info *info)
 		info->age_ns / 1000000, state, info->tx_id, wire_type_name(info->type), info->path);
 }
 
+static void print_transaction(void *arg, const struct transaction_info *info)
+{
+	fprintf(arg, "0 %" PRIu64 "ms open tx=%" PRIu32 " transaction %s idle %" PRIu64 "ms\n",
+		info->age_ms, info->tx_id, info->name, info->idle_ms);
+}
+
 static int requests_text(struct fs *fs, char **text, size_t *size)
 {
 	FILE *out = open_memstream(text, size);
@@ -132,6 +140,7 @@ static int requests_text(struct fs *fs, char **text, size_t *size)
 	if (!out)
 		return -ENOMEM;
 	chan_for_each(fs->chan, print_request, out);
+	transactions_for_each(fs, print_transaction, out);
 	return fclose(out) ? -ENOMEM : 0;
 }
 

@@ -13,6 +13,7 @@
 static const struct special *const specials[] = {
 	&special_value, &special_perms,    &special_subtree, &special_xsfs,  &special_nodes,
 	&special_self,  &special_requests, &special_stats,   &special_watch,
+	&special_transaction, &special_tx,
 };
 
 bool special_is_name(const char *name)
@@ -25,13 +26,22 @@ bool special_is_cacheable(const struct special *special)
 	return special == &special_value;
 }
 
+/* In a transaction there is what shows its nodes; the rest is about the mount, or about events,
+ * which tell of nothing in it. */
+static bool is_in_transactions(const struct special *special)
+{
+	if (special->place == SPECIAL_IN_XSFS)
+		return special == &special_nodes || special == &special_self;
+	return special != &special_subtree;
+}
+
 static bool is_place(const struct fs *fs, const struct inode *dir, enum special_place place)
 {
 	switch (place) {
 	case SPECIAL_IN_NODES:
 		return dir->kind == INODE_DIR;
 	case SPECIAL_IN_ROOT:
-		return dir == fs->inodes.root;
+		return dir == fs->inodes.root || transaction_is_root(dir);
 	case SPECIAL_IN_XSFS:
 		return dir->special == &special_xsfs;
 	}
@@ -41,18 +51,20 @@ static bool is_place(const struct fs *fs, const struct inode *dir, enum special_
 const struct special *special_find(const struct fs *fs, const struct inode *dir, const char *name)
 {
 	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
-		if (!strcmp(specials[i]->name, name) && is_place(fs, dir, specials[i]->place))
+		if (!strcmp(specials[i]->name, name) && is_place(fs, dir, specials[i]->place) &&
+		    (!dir->view->tx || is_in_transactions(specials[i])))
 			return specials[i];
 	return NULL;
 }
 
 int special_list_xsfs(struct op *op, struct listing *listing)
 {
+	bool all = !op->inode->view->tx;
 	int err = 0;
 
-	(void)op;
 	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]) && !err; i++)
-		if (specials[i]->place == SPECIAL_IN_XSFS && !specials[i]->unlisted)
+		if (specials[i]->place == SPECIAL_IN_XSFS && !specials[i]->unlisted &&
+		    (all || is_in_transactions(specials[i])))
 			err = listing_add(listing, specials[i]->name);
 	return err;
 }
@@ -85,13 +97,14 @@ static int attr_static(struct fs *fs, const struct special *special, struct stat
 
 void special_reply_entry(struct op *op, const struct special *special, const struct stat *st)
 {
+	struct transaction *tx = op->inode->view->tx;
 	struct fs *fs = op->fs;
 	struct inode *inode;
 
 	/* `nodes` is a node's directory: the root, in another view. */
 	if (special == &special_nodes)
 		inode = inode_intern(&fs->inodes, op->inode, special->name, INODE_DIR,
-				     &fs->nodes_view, NULL);
+				     tx ? transaction_view(tx, true) : &fs->nodes_view, NULL);
 	else
 		inode = inode_intern(&fs->inodes, op->inode, special->name, INODE_SPECIAL,
 				     op->inode->view, special);

@@ -48,6 +48,9 @@ struct special {
 	void (*close)(struct fs *fs, void *own);
 	/* Lists op->inode, a directory.  Returns 0 or -ENOMEM. */
 	int (*list)(struct op *op, struct listing *listing);
+	/* Looks op->name up in op->inode, a directory with entries of its own; NULL: it has none but
+	 * those of the table. */
+	void (*lookup_in)(struct op *op);
 };
 
 /* Returns the special file `name` of a directory, or NULL.  What it is a directory of decides. */
@@ -90,5 +93,7 @@ extern const struct special special_stats;    /* report.c */
 extern const struct special special_requests; /* report.c */
 extern const struct special special_subtree;  /* special_watch.c */
 extern const struct special special_watch;    /* special_watch.c */
+extern const struct special special_transaction; /* special_transaction.c */
+extern const struct special special_tx;          /* special_transaction.c */
 
 #endif

@@ -51,6 +51,7 @@ static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
 	if (err)
 		return -EIO;
 	*tx_id = id;
+	op->epoch = *epoch;
 	/* The interruption and the answer may come together. */
 	if (interrupted)
 		abort_tx(op, *tx_id, *epoch);
@@ -92,16 +93,31 @@ static int run_once(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 	return commit(op, tx_id, epoch);
 }
 
+/* In a user's transaction.  What failed half way cannot be undone there without the rest. */
+static int run_inside(struct op *op, struct transaction *tx,
+		      int (*body)(struct op *op, uint32_t tx_id))
+{
+	int err = transaction_enter(tx, op);
+
+	if (err)
+		return err;
+	op_calls_clear(op);
+	op->wrote = false;
+	err = body(op, op->inode->view->tx_id);
+	if (err && op->wrote)
+		transaction_spoil(tx);
+	transaction_leave(tx);
+	return err;
+}
+
 int tx_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 {
 	uint64_t pause = PAUSE_FIRST_NS, slept = 0, ns;
 	unsigned int seed = (uintptr_t)op ^ op->started_ns;
 	int err;
 
-	if (op->inode->view->tx_id) {
-		op_calls_clear(op);
-		return body(op, op->inode->view->tx_id);
-	}
+	if (op->inode->view->tx)
+		return run_inside(op, op->inode->view->tx, body);
 	for (;;) {
 		err = run_once(op, body);
 		if (err != -EAGAIN)

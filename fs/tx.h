@@ -14,8 +14,9 @@
  * `body` uses op_call()/op_wait() with the given transaction id and returns 0 to commit or -errno
  * to abort.  It may run several times: a commit that conflicts with another client (EAGAIN) is
  * tried again after a short pause with jitter, until the mount's timeout; then -EBUSY.
- * In a view that is a transaction itself `body` runs in that one, and is not undone on failure:
- * it must check before it changes.
+ * In a view that is a transaction itself `body` runs in that one, one after the other, and is not
+ * undone on failure: it must check before it changes.  If it fails after a change, that transaction
+ * cannot be committed any more.
  * Returns 0, what `body` returned, -EINTR (then nothing was changed, or, if the commit was already
  * on its way, perhaps all of it), or the store's error.
  */

@@ -126,6 +126,7 @@ static int filesystem_mount(struct program *p)
 		.self_domid = p->source.self_domid,
 		.threads = o->threads,
 		.timeout_ms = o->timeout_s * 1000,
+		.tx_idle_s = o->tx_idle_s,
 	};
 	char name[] = "xsfs", flag[] = "-o";
 	char *argv[] = { name, flag, o->fuse, NULL };

@@ -13,6 +13,7 @@
 #include "src/mountpoint.h"
 
 #define NODES "/.xsfs/nodes"
+#define TRANSACTIONS "/.xsfs/tx/"
 
 static int complain(int err, char *why, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -159,9 +160,16 @@ static void find_node_here(struct mountpoint *m)
 	const char *rest;
 
 	m->here[0] = '\0';
+	m->uniform = false;
 	if (cwd && !strncmp(cwd, m->dir, len) && (cwd[len] == '/' || cwd[len] == '\0')) {
 		rest = cwd + len;
-		if (!strncmp(rest, NODES, strlen(NODES)))
+		/* The same node, in a transaction. */
+		if (!strncmp(rest, TRANSACTIONS, strlen(TRANSACTIONS))) {
+			rest += strlen(TRANSACTIONS);
+			rest += strcspn(rest, "/");
+		}
+		m->uniform = !strncmp(rest, NODES, strlen(NODES));
+		if (m->uniform)
 			rest += strlen(NODES);
 		strcpy(m->here, m->root);
 		/* What has a dot in it is ours, and no node. */

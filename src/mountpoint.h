@@ -7,6 +7,7 @@
 #define SRC_MOUNTPOINT_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "fs/name.h"
@@ -18,6 +19,7 @@ struct mountpoint {
 	char dir[PATH_MAX];    /* absolute, without symbolic links */
 	char root[PATH_SIZE];  /* the node that is mounted there */
 	char here[PATH_SIZE];  /* the node of the current directory; "" if it is none of the mount's */
+	bool uniform;          /* that is a directory of `.xsfs/nodes` */
 };
 
 /*

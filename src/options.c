@@ -21,6 +21,8 @@
 #define THREADS_DEFAULT 1
 #define THREADS_MAX 64
 #define IN_FLIGHT_MAX 1024
+#define TX_IDLE_DEFAULT_S 60
+#define TX_IDLE_MAX_S 86400
 
 /* What fuse_opt's callback needs. */
 struct parser {
@@ -174,6 +176,16 @@ static const char *set_in_flight(struct options *o, const char *value)
 	return NULL;
 }
 
+static const char *set_tx_idle(struct options *o, const char *value)
+{
+	uint64_t n;
+
+	if (!number_parse(value, 0, TX_IDLE_MAX_S, &n))
+		return "a number of seconds up to 86400, 0: for ever";
+	o->tx_idle_s = n;
+	return NULL;
+}
+
 /* Our own options.  A name that ends in "=" has a value. */
 static const struct {
 	const char *name;
@@ -191,6 +203,7 @@ static const struct {
 	{ "timeout=", set_timeout },
 	{ "threads=", set_threads },
 	{ "in_flight=", set_in_flight },
+	{ "tx_idle=", set_tx_idle },
 };
 
 /* Those that libfuse or the kernel understands, passed on as they are. */
@@ -363,6 +376,7 @@ int options_parse(struct options *options, int argc, char **argv, char *why, siz
 		.umask = 0077,
 		.timeout_s = TIMEOUT_DEFAULT_S,
 		.threads = THREADS_DEFAULT,
+		.tx_idle_s = TX_IDLE_DEFAULT_S,
 	};
 	why[0] = '\0';
 	options->root = strdup("/");
@@ -413,6 +427,7 @@ const char *options_help(void)
 	       "  -o timeout=S      seconds that an operation waits for the store (30)\n"
 	       "  -o threads=N      threads that take requests from the kernel (1)\n"
 	       "  -o in_flight=N    most requests that await a reply (what STORE allows)\n"
+	       "  -o tx_idle=S      seconds after which an unused transaction is aborted (60)\n"
 	       "  -o ro             read-only; nosuid, nodev, noexec, noatime as in mount(8)\n"
 	       "  -o auto_unmount   unmount also when xsfs is killed\n"
 	       "  -f, -d            stay in the foreground and log there; log every request too\n"

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* What is known of nodes in a transaction after its changes, and the empty directories it made. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <xen/io/xs_wire.h>
+
+#include "fs/changes.h"
+#include "fs/made.h"
+
+static struct changes changes;
+
+static int begin(void **state)
+{
+	(void)state;
+	changes_init(&changes);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	changes_deinit(&changes);
+	return 0;
+}
+
+static void did(uint32_t type, const char *path)
+{
+	assert_int_equal(changes_note(&changes, type, path), 0);
+}
+
+#define SEES(path, sight) assert_int_equal(changes_see(&changes, path), sight)
+
+static void nothing(void **state)
+{
+	(void)state;
+	SEES("/", SIGHT_OUTSIDE);
+	SEES("/a/b", SIGHT_OUTSIDE);
+	did(XS_READ, "/a");
+	did(XS_SET_PERMS, "/a");
+	SEES("/a", SIGHT_OUTSIDE);
+}
+
+static void written(void **state)
+{
+	(void)state;
+	did(XS_WRITE, "/a/b/c");
+	SEES("/", SIGHT_DIR);
+	SEES("/a", SIGHT_DIR);
+	SEES("/a/b", SIGHT_DIR);
+	/* It may have had children, and then still has. */
+	SEES("/a/b/c", SIGHT_THERE);
+	SEES("/a/b/c/d", SIGHT_OUTSIDE);
+	SEES("/a/b/d", SIGHT_OUTSIDE);
+	SEES("/a/bb", SIGHT_OUTSIDE);
+	SEES("/b", SIGHT_OUTSIDE);
+}
+
+static void removed(void **state)
+{
+	(void)state;
+	did(XS_RM, "/a/b");
+	SEES("/a/b", SIGHT_GONE);
+	SEES("/a/b/c", SIGHT_GONE);
+	SEES("/a/b/c/d", SIGHT_GONE);
+	/* Perhaps that was its only child: who removes it is not to find a file. */
+	SEES("/a", SIGHT_OUTSIDE_DIR);
+	SEES("/a/c", SIGHT_OUTSIDE);
+}
+
+static void removed_and_made(void **state)
+{
+	(void)state;
+	did(XS_RM, "/a");
+	did(XS_MKDIR, "/a");
+	SEES("/a", SIGHT_LEAF);
+	SEES("/a/b", SIGHT_GONE);
+	did(XS_WRITE, "/a/b/c");
+	SEES("/a", SIGHT_DIR);
+	SEES("/a/b", SIGHT_DIR);
+	SEES("/a/b/c", SIGHT_LEAF);
+	SEES("/a/b/d", SIGHT_GONE);
+	SEES("/a/d", SIGHT_GONE);
+	did(XS_RM, "/a/b/c");
+	SEES("/a/b", SIGHT_LEAF);
+	SEES("/a/b/c", SIGHT_GONE);
+	did(XS_RM, "/a");
+	SEES("/a", SIGHT_GONE);
+	SEES("/a/b", SIGHT_GONE);
+	/* Made on the way, below what was removed. */
+	did(XS_WRITE, "/a/x/y");
+	SEES("/a", SIGHT_DIR);
+	SEES("/a/x", SIGHT_DIR);
+	SEES("/a/b", SIGHT_GONE);
+}
+
+static void made_and_removed(void **state)
+{
+	(void)state;
+	did(XS_WRITE, "/a/b");
+	did(XS_RM, "/a/b");
+	/* It was made on the way, or was there. */
+	SEES("/a", SIGHT_DIR);
+	SEES("/a/b", SIGHT_GONE);
+	did(XS_WRITE, "/a");
+	SEES("/a", SIGHT_DIR);
+}
+
+static void slashes_and_similar_names(void **state)
+{
+	(void)state;
+	did(XS_WRITE, "/ab");
+	SEES("/a", SIGHT_OUTSIDE);
+	SEES("/abc", SIGHT_OUTSIDE);
+	SEES("/ab", SIGHT_THERE);
+	did(XS_RM, "/abc");
+	SEES("/ab", SIGHT_THERE);
+}
+
+static char said[256];
+
+static void say_removed(void *arg, const char *path)
+{
+	snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s-%s ", (char *)arg, path);
+}
+
+static void say_there(void *arg, const char *path)
+{
+	snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s+%s ", (char *)arg, path);
+}
+
+static void each(void **state)
+{
+	char arg[] = "";
+
+	(void)state;
+	said[0] = '\0';
+	changes_for_each(&changes, say_removed, say_there, arg);
+	assert_string_equal(said, "");
+	did(XS_RM, "/a");
+	did(XS_WRITE, "/a/b");
+	did(XS_RM, "/c");
+	changes_for_each(&changes, say_removed, say_there, arg);
+	assert_string_equal(said, "-/a -/c +/ +/a +/a/b ");
+}
+
+static void many(void **state)
+{
+	char path[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(path, sizeof(path), "/a/%u/%u", i % 100, i);
+		did(i % 3 ? XS_WRITE : XS_RM, path);
+	}
+	SEES("/a/7/7", SIGHT_THERE);
+	SEES("/a/6/6", SIGHT_GONE);
+	SEES("/a", SIGHT_DIR);
+	did(XS_RM, "/a");
+	SEES("/a/7/7", SIGHT_GONE);
+}
+
+static void made_below(void **state)
+{
+	struct made made, copy;
+
+	(void)state;
+	made_init(&made);
+	made_init(&copy);
+	made_add(&made, "/a");
+	made_add(&made, "/a/b");
+	made_add(&made, "/ab");
+	made_copy(&copy, &made);
+	made_remove_below(&made, "/a");
+	assert_false(made_has(&made, "/a"));
+	assert_false(made_has(&made, "/a/b"));
+	assert_true(made_has(&made, "/ab"));
+	assert_true(made_has(&copy, "/a"));
+	assert_true(made_has(&copy, "/a/b"));
+	made_deinit(&made);
+	made_deinit(&copy);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(nothing),
+		TEST(written),
+		TEST(removed),
+		TEST(removed_and_made),
+		TEST(made_and_removed),
+		TEST(slashes_and_similar_names),
+		TEST(each),
+		TEST(many),
+		TEST(made_below),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
