@@ -91,6 +91,21 @@ refuses 1 'copy-subtree: /../etc: not the path of a key' copy-subtree /../etc /t
 refuses 2 'usage: copy-subtree *' copy-subtree /tool
 is "$(ls "$MNT/tool")" $'name\nsaved\nxenstored' 'what was refused left nothing'
 
+mkdir "$SCRATCH/bin"
+ln -s "$BUILD/src/xsfs-tx" "$SCRATCH/bin/xsfs-tx"
+PATH=$SCRATCH/bin:$PATH
+is "$(example increment /tool/counter)" 1 'increment: a key that is not there counts as 0'
+is "$(example increment /tool/counter 41) $(value /tool/counter)" '42 42' 'increment by a number'
+is "$(example increment /tool/counter -50) $(value /tool/counter)" '-8 -8' 'and by a negative one'
+echo 08 >"$MNT/tool/counter"
+is "$(example increment /tool/counter)" 9 'a number that begins with 0'
+echo 'x[$(id)]' >"$MNT/tool/counter"
+refuses 1 'increment: /tool/counter: not a number' increment /tool/counter
+refuses 1 'increment: tool: not the path of a key' increment tool
+refuses 2 'usage: increment *' increment /tool/counter x
+is "$(value /tool/counter)" 'x[$(id)]' 'what was refused changed nothing'
+rm "$MNT/tool/counter"
+
 # started NAME ARGS...: runs the example beside the test, its output in $SCRATCH/out, and returns when it waits.
 started() {
 	local streams

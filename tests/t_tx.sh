@@ -146,12 +146,10 @@ kinds() {
 ends() {
 	local name inside
 	setup
-	for name in '' c commi 'commit ' commits $'commit\n\n' ABORT; do
-		begin
-		fails EINVAL bash -c 'printf "%s\n" "$1" >&3' - "$name"
-		abandon
-	done
 	begin
+	for name in '' c commits ABORT; do
+		fails EINVAL bash -c 'printf "%s\n" "$1" >&3' - "$name"
+	done
 	fails EACCES bash -c ': >"$1"' - "$MNT/.xsfs/transaction"
 	fails EACCES cat "$MNT/.xsfs/transaction"
 	echo new >"$V/w/leaf"
@@ -179,12 +177,11 @@ ends() {
 			cd "$V/w/dir"
 			echo "$word" >&3
 			fails ESTALE ls
+			[[ $word == commit ]] || exit 0
 			fails ESTALE cat a
 			fails ESTALE bash -c 'echo 1 >new'
 			fails ESTALE mkdir new
 			fails ESTALE rm a
-			fails ESTALE mv a c
-			fails ESTALE stat .
 		)
 		fails ESTALE bash -c 'cat <&4'
 		fails ESTALE bash -c 'echo 1 >&5'
@@ -519,9 +516,17 @@ no_more_inodes() {
 test_all() {
 	local inodes part
 	mount_xsfs "$STORE"
-	for part in everything kinds ends the_file conflicts many large_directory uniform silent; do
-		"$part"
-	done
+	everything
+	conflicts
+	silent
+	# What does not depend on how the store is reached is tried with each server once.
+	case $SERVER_KIND/$STORE in
+	c/ring | o/socket)
+		for part in kinds ends the_file many large_directory uniform; do
+			"$part"
+		done
+		;;
+	esac
 	is "$(stat_of transactions) $(ls "$MNT/.xsfs/tx")" '0 ' 'none is left'
 	inodes=$(stat_of inodes)
 	for _ in {1..20}; do

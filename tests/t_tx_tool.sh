@@ -94,13 +94,15 @@ signalled() {
 	local pid status=0
 	rm -f "$SCRATCH/started"
 	# A shell starts what it puts into the background with SIGINT ignored; this is about one that is not.
-	env --default-signal=INT,QUIT "$TX" sh -c 'echo 1 >"$XSFS/w/key"; echo >"$1"; exec sleep 1000' - "$SCRATCH/started" &
+	env --default-signal=INT,QUIT "$TX" sh -c 'echo 1 >"$XSFS/w/key"; echo $$ >"$1"; exec sleep 1000' - "$SCRATCH/started" &
 	pid=$!
 	PIDS+=("$pid")
-	wait_for "$XSFS_TEST_PATIENCE" test -e "$SCRATCH/started" || true
+	wait_for "$XSFS_TEST_PATIENCE" test -s "$SCRATCH/started" || true
 	kill -s "$1" "$pid"
 	wait "$pid" || status=$?
 	is "$status $(value /w/key)" "$2 0" "$3"
+	# Where xsfs-tx itself was killed the command goes on, but not in the transaction.
+	kill -s KILL "$(<"$SCRATCH/started")" || true
 }
 
 signals() {
