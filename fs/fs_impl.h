@@ -24,6 +24,7 @@
 #include "fs/inode.h"
 #include "fs/made.h"
 #include "fs/pool.h"
+#include "fs/raw.h"
 #include "fs/stream.h"
 
 struct notifier;
@@ -48,6 +49,7 @@ struct fs {
 	struct events events;
 	struct cover cover;
 	struct streams streams;
+	struct raws raws;
 	struct notifier *notifier; /* NULL: the kernel caches nothing */
 	bool can_expire;           /* the kernel can be told to ask for a name again */
 	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */

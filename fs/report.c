@@ -82,6 +82,15 @@ static void print_channel(FILE *out, const struct chan_stats *stats)
 	line(out, "latency_p99_us", percentile_us(stats, 99));
 }
 
+static void print_raw(FILE *out, struct client_counters *counters)
+{
+	line(out, "raw_clients", atomic_load(&counters->clients));
+	line(out, "raw_watches", atomic_load(&counters->watches));
+	line(out, "raw_transactions", atomic_load(&counters->transactions));
+	line(out, "raw_messages", atomic_load(&counters->messages));
+	line(out, "raw_events_merged", atomic_load(&counters->events_merged));
+}
+
 static int stats_text(struct fs *fs, char **text, size_t *size)
 {
 	struct chan_stats stats;
@@ -104,6 +113,7 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	line(out, "watches", watches_count(fs->cover.watches));
 	line(out, "streams", streams);
 	line(out, "stream_overflows", overflows);
+	print_raw(out, &fs->raws.counters);
 	line(out, "invalidations", atomic_load(&fs->invalidations));
 	line(out, "inodes", inodes_count(&fs->inodes));
 	line(out, "open_files", atomic_load(&fs->handles_now));

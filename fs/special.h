@@ -90,5 +90,6 @@ extern const struct special special_stats;    /* report.c */
 extern const struct special special_requests; /* report.c */
 extern const struct special special_subtree;  /* special_watch.c */
 extern const struct special special_watch;    /* special_watch.c */
+extern const struct special special_xenbus;   /* special_xenbus.c */
 
 #endif
