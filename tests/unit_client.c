@@ -4,11 +4,13 @@
  * store and the I/O thread, so it decides about every order.
  */
 #include <poll.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -59,11 +61,39 @@ struct ready_arg {
 
 static struct ready_arg ready_args[CLIENTS];
 
+/* Somebody who closes client 0 while it is being told something. */
+static struct {
+	pthread_t thread;
+	bool wanted, begun;
+	sem_t closed;
+} closer;
+
+static void *close_elsewhere(void *arg)
+{
+	struct world *w = arg;
+
+	client_close(w->clients[0]);
+	sem_post(&closer.closed);
+	return NULL;
+}
+
 static void on_ready(void *arg)
 {
 	struct ready_arg *ready = arg;
+	struct timespec until;
 
 	ready->w->ready[ready->i]++;
+	if (!closer.wanted)
+		return;
+	closer.wanted = false;
+	closer.begun = true;
+	assert_int_equal(pthread_create(&closer.thread, NULL, close_elsewhere, ready->w), 0);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 50000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	/* It cannot end while we are in here. */
+	assert_int_equal(sem_timedwait(&closer.closed, &until), -1);
 }
 
 static void open_client(struct world *w, unsigned i)
@@ -655,6 +685,16 @@ static void no_memory_for_an_event(void **state)
 	get_nothing(w, 0);
 }
 
+static void take_and_refuse(struct world *w)
+{
+	struct fake_msg msg;
+
+	assert_true(fake_store_take(w->fx->store, &msg));
+	refuse(w, &msg, "EIO");
+	gets_error(w, 0, 9, "EIO");
+	take_nothing(w->fx);
+}
+
 /* Each allocation of a message in turn: it is refused whole, or answered. */
 static void no_memory_for_a_message(void **state)
 {
@@ -665,7 +705,6 @@ static void no_memory_for_a_message(void **state)
 	} kinds[] = { { XS_READ, "/a", 3 }, { XS_TRANSACTION_START, "", 1 }, { XS_WATCH, "/w\0t", 5 } };
 	struct world *w = *state;
 	unsigned refused = 0, answered = 0;
-	struct fake_msg msg;
 	char buf[100];
 	size_t size;
 	ssize_t n;
@@ -683,21 +722,21 @@ static void no_memory_for_a_message(void **state)
 				break;
 			}
 			if (n == -ENOMEM) {
+				/* Not a byte of it was taken: it can be tried again. */
 				refused++;
-				assert_int_equal(client_write(w->clients[0], buf + 7, size - 7),
-						 size - 7);
-				break;
+				n = client_write(w->clients[0], buf + 7, size - 7);
+				take_and_refuse(w);
+			} else {
+				gets_error(w, 0, 9, "ENOMEM");
+				answered++;
 			}
 			assert_int_equal(n, size - 7);
-			gets_error(w, 0, 9, "ENOMEM");
-			answered++;
 		}
-		while (fake_store_take(w->fx->store, &msg))
-			refuse(w, &msg, "EIO");
-		gets_error(w, 0, 9, "EIO");
+		take_and_refuse(w);
 	}
-	assert_true(refused > 0);
-	(void)answered;
+	assert_true(refused >= 6);
+	assert_true(answered >= 3);
+	assert_int_equal(atomic_load(&w->counters.watches), 0);
 }
 
 /* --- transactions ----------------------------------------------------------------------------- */
@@ -1210,6 +1249,23 @@ static void closed_in_the_middle(void **state)
 	take_nothing(w->fx);
 }
 
+static void close_waits_for_ready(void **state)
+{
+	struct world *w = *state;
+	struct fake_msg msg = watch(w, 0, "/a", "t");
+
+	sem_init(&closer.closed, 0, 0);
+	closer.wanted = true;
+	serve_event(w, "/a/b", &msg);
+	assert_true(closer.begun);
+	sem_wait(&closer.closed);
+	pthread_join(closer.thread, NULL);
+	w->clients[0] = NULL;
+	pump(w->fx);
+	take(w->fx, XS_UNWATCH, "/a");
+	sem_destroy(&closer.closed);
+}
+
 static void shutdown_answers(void **state)
 {
 	struct world *w = *state;
@@ -1287,6 +1343,7 @@ int main(void)
 		TEST(closed_with_transactions),
 		TEST(closed_with_watches),
 		TEST(closed_in_the_middle),
+		TEST(close_waits_for_ready),
 		TEST(shutdown_answers),
 		cmocka_unit_test_setup_teardown(slots_are_shared, setup_slots, teardown),
 	};
