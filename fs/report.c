@@ -131,8 +131,12 @@ static void print_request(void *arg, const struct chan_request_info *info)
 {
 	const char *state = info->abandoned ? "abandoned" : info->sent ? "sent" : "queued";
 
-	fprintf(arg, "%" PRIu32 " %" PRIu64 "ms %s tx=%" PRIu32 " %s %s\n", info->id,
-		info->age_ns / 1000000, state, info->tx_id, wire_type_name(info->type), info->path);
+	fprintf(arg, "%" PRIu32 " %" PRIu64 "ms %s tx=%" PRIu32 " %s ", info->id,
+		info->age_ns / 1000000, state, info->tx_id, wire_type_name(info->type));
+	/* A raw client's may be anything, and is to stay on its line. */
+	for (const char *c = info->path; *c; c++)
+		fputc(*c >= ' ' && *c <= '~' ? *c : '?', arg);
+	fputc('\n', arg);
 }
 
 static int requests_text(struct fs *fs, char **text, size_t *size)

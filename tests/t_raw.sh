@@ -368,6 +368,10 @@ def comes_true(name, function, seconds=PATIENCE):
 st = os.stat(file)
 check((oct(st.st_mode), st.st_uid, st.st_gid), (oct(stat_module.S_IFREG | 0o600), 0, 0), 'it is root\'s, whatever uid= and umask= say')
 check((os.stat(file).st_ino, 'xenbus' in os.listdir(mnt + '/.xsfs')), (st.st_ino, True), 'it has one number, and is listed')
+before = stat('inodes')
+for _ in range(200):
+    os.stat(file)
+check(stat('inodes') - before < 20, True, 'each look makes an inode, but none that stays')
 
 # Pieces.
 one = Raw(file)
@@ -513,6 +517,20 @@ check(100 < len(events) < 1000, True, 'their number is bounded')
 check(events[-1], ('/d', 'lazy'), 'and the last says that there was more')
 store.write('/d/same', b'now')
 check(lazy.event(), ('/d/same', 'lazy'), 'then it goes on as before')
+
+# What is under way is shown, on a line of its own whatever it is called.
+os.kill(server_pid, signal.SIGSTOP)
+shown = Raw(file)
+shown.send(MKDIR, b'/d/two\nlines\x1b\0')
+with open(mnt + '/.xsfs/requests') as f:
+    lines = [line.split(' ', 4)[3:] for line in f]
+check(['tx=0', 'MKDIR /d/two?lines?\n'] in lines, True, 'its requests are in .xsfs/requests')
+shown.send(START, b'\0')
+shown.send(READ, b'/d/a\0')
+check(shown.ready(), False, 'a store that is silent is waited for in read, not in write')
+shown.close()
+os.kill(server_pid, signal.SIGCONT)
+comes_true('what it asked is given up', lambda: stat('in_flight') == 0 and stat('late_replies') == stat('abandoned') == 2)
 
 # fork and dup share a client.
 tx = one.start()
@@ -689,7 +707,7 @@ END
 
 test_killed() {
 	start_traced
-	mount_xsfs "$STORE"
+	mount_xsfs "$STORE" -o threads=4
 	xs write /v/x 1
 	checked python3 "$SCRATCH/killer.py" "$MNT" "$XSFS_RAW_KILLED"
 	comes_true "$XSFS_TEST_PATIENCE" 'no client is left' stat_is raw_clients 0
