@@ -46,6 +46,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	events_init(&fs->events);
 	streams_init(&fs->streams);
 	transactions_init(&fs->transactions);
+	raws_init(&fs->raws);
 	fs->wake_readers = eventfd(0, EFD_CLOEXEC);
 	if (fs->wake_readers < 0) {
 		err = -errno;
@@ -79,6 +80,7 @@ out_fd:
 	close(fs->wake_readers);
 out_free:
 	transactions_deinit(&fs->transactions);
+	raws_deinit(&fs->raws);
 	streams_deinit(&fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
@@ -154,6 +156,7 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	pool_free(fs->pool);
 	fs->pool = NULL;
 	streams_shutdown(fs);
+	raws_shutdown(fs);
 	/* The notifier may be waiting for a directory that is locked by somebody who waits for us. */
 	while (!notifier_end(fs))
 		loop_answer(fs);
@@ -163,6 +166,7 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 void fs_gap(struct fs *fs)
 {
 	event_resync(fs);
+	raws_resync(fs);
 }
 
 void fs_stop(struct fs *fs)
@@ -180,6 +184,7 @@ void fs_free(struct fs *fs)
 	cover_deinit(fs);
 	inodes_deinit(&fs->inodes);
 	transactions_deinit(&fs->transactions);
+	raws_deinit(&fs->raws);
 	streams_deinit(&fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);

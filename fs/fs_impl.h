@@ -24,6 +24,7 @@
 #include "fs/inode.h"
 #include "fs/made.h"
 #include "fs/pool.h"
+#include "fs/raw.h"
 #include "fs/stream.h"
 #include "fs/transaction.h"
 
@@ -52,6 +53,7 @@ struct fs {
 	struct transactions transactions;
 	struct notifier *notifier;
 	bool caching;              /* the kernel may remember what events cover */
+	struct raws raws;
 	bool can_expire;           /* the kernel can be told to ask for a name again */
 	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */
 

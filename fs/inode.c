@@ -302,6 +302,30 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 	return inode;
 }
 
+struct inode *inode_new_single(struct inodes *t, struct inode *parent, const char *name,
+			       const struct special *special)
+{
+	struct key_head head = { .parent = parent->nodeid };
+	struct inode *inode;
+	size_t key_len = 0;
+	char *key = key_new(parent, name, INODE_SPECIAL, &key_len);
+
+	if (!key)
+		return NULL;
+	pthread_mutex_lock(&t->lock);
+	/* A kind that nobody looks for, and another each time. */
+	head.kind = ~t->last_id;
+	memcpy(key, &head, sizeof(head));
+	inode = inode_new_locked(t, parent, key, key_len);
+	if (inode) {
+		inode->kind = INODE_SPECIAL;
+		inode->view = parent->view;
+		inode->special = special;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
 /* Returns the inode with this name and kind, without a reference; *key is freed by the caller. */
 static struct inode *find_name_locked(struct inodes *t, const struct inode *parent,
 				      const char *name, enum inode_kind kind)

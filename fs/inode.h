@@ -167,6 +167,11 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 			   enum inode_kind kind, const struct view *view,
 			   const struct special *special);
 
+/* Returns a new inode of `name` in `parent`, of INODE_SPECIAL, that is found by its nodeid only; with
+ * a reference.  NULL when out of memory. */
+struct inode *inode_new_single(struct inodes *t, struct inode *parent, const char *name,
+			       const struct special *special);
+
 /* Returns the inode of `name` in `parent` with that kind if there is one, with a reference. */
 struct inode *inode_find(struct inodes *t, struct inode *parent, const char *name,
 			 enum inode_kind kind);

@@ -82,6 +82,15 @@ static void print_channel(FILE *out, const struct chan_stats *stats)
 	line(out, "latency_p99_us", percentile_us(stats, 99));
 }
 
+static void print_raw(FILE *out, struct client_counters *counters)
+{
+	line(out, "raw_clients", atomic_load(&counters->clients));
+	line(out, "raw_watches", atomic_load(&counters->watches));
+	line(out, "raw_transactions", atomic_load(&counters->transactions));
+	line(out, "raw_messages", atomic_load(&counters->messages));
+	line(out, "raw_events_merged", atomic_load(&counters->events_merged));
+}
+
 static int stats_text(struct fs *fs, char **text, size_t *size)
 {
 	struct chan_stats stats;
@@ -106,6 +115,7 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	line(out, "stream_overflows", overflows);
 	line(out, "transactions", atomic_load(&fs->transactions.count));
 	line(out, "transactions_idle", atomic_load(&fs->transactions.idle_ends));
+	print_raw(out, &fs->raws.counters);
 	line(out, "invalidations", atomic_load(&fs->invalidations));
 	line(out, "inodes", inodes_count(&fs->inodes));
 	line(out, "open_files", atomic_load(&fs->handles_now));
@@ -123,8 +133,12 @@ static void print_request(void *arg, const struct chan_request_info *info)
 {
 	const char *state = info->abandoned ? "abandoned" : info->sent ? "sent" : "queued";
 
-	fprintf(arg, "%" PRIu32 " %" PRIu64 "ms %s tx=%" PRIu32 " %s %s\n", info->id,
-		info->age_ns / 1000000, state, info->tx_id, wire_type_name(info->type), info->path);
+	fprintf(arg, "%" PRIu32 " %" PRIu64 "ms %s tx=%" PRIu32 " %s ", info->id,
+		info->age_ns / 1000000, state, info->tx_id, wire_type_name(info->type));
+	/* A raw client's may be anything, and is to stay on its line. */
+	for (const char *c = info->path; *c; c++)
+		fputc(*c >= ' ' && *c <= '~' ? *c : '?', arg);
+	fputc('\n', arg);
 }
 
 static void print_transaction(void *arg, const struct transaction_info *info)

@@ -95,5 +95,6 @@ extern const struct special special_subtree;  /* special_watch.c */
 extern const struct special special_watch;    /* special_watch.c */
 extern const struct special special_transaction; /* special_transaction.c */
 extern const struct special special_tx;          /* special_transaction.c */
+extern const struct special special_xenbus;   /* special_xenbus.c */
 
 #endif

@@ -262,7 +262,7 @@ static int complete_reply(struct chan *chan)
 		TAILQ_REMOVE(&chan->deadlines, req, deadline_link);
 	req->has_deadline = false;
 	req->error = error;
-	if (!error) {
+	if (!error || req->keep_error) {
 		req->reply_len = rx->hdr.len;
 		req->reply = rx->body;
 		req->reply[req->reply_len] = '\0';

@@ -41,9 +41,11 @@ struct request {
 	unsigned timeout_ms;                   /* 0: the channel's default */
 	uint32_t epoch;                        /* the connection it belongs to, 0: any */
 	bool bulk;                             /* takes only a share of the slots in flight */
+	bool keep_error;                       /* an XS_ERROR's bytes are wanted as ->reply */
 
-	/* The answer: stable once DONE.  `error` is 0 or -errno; `reply` is NULL on error, else
-	 * reply_len bytes and a NUL behind them, freed with the request. */
+	/* The answer: stable once DONE.  `error` is 0 or -errno; `reply` is NULL on error (but for
+	 * keep_error, where the store answered), else reply_len bytes and a NUL behind them, freed
+	 * with the request. */
 	int error;
 	uint32_t reply_len;
 	char *reply;

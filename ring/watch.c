@@ -25,7 +25,9 @@
 
 /* One watch in the server. */
 struct watch {
-	char *path;
+	char *path;        /* the depth, if there is one, is behind its NUL */
+	size_t key_len;    /* of both, without the last NUL */
+	const char *depth; /* NULL: none */
 	uint64_t token;
 	uint32_t epoch; /* the connection that it was last set on */
 	bool pending;   /* the WATCH is under way */
@@ -63,6 +65,7 @@ struct watches {
 struct news {
 	bool armed; /* of `error`, to those who were not told yet; else `type`, to those who were */
 	int error;
+	int refusal; /* `error` before it was translated */
 	enum watch_event_type type;
 	const char *path;
 };
@@ -115,10 +118,13 @@ static void release_locked(struct watch *watch)
 /* Makes the request that sets or unsets a watch; NULL when out of memory. */
 static struct request *watch_request(const struct watch *watch, uint32_t type)
 {
-	char token[TOKEN_SIZE];
-	int len = snprintf(token, sizeof(token), "%" PRIu64, watch->token);
-	struct request *req = request_new_path(type, 0, watch->path, token, len + 1);
+	char data[TOKEN_SIZE + WATCH_DEPTH_SIZE];
+	size_t len = snprintf(data, TOKEN_SIZE, "%" PRIu64, watch->token) + 1;
+	struct request *req;
 
+	if (watch->depth && type == XS_WATCH)
+		len += snprintf(data + len, WATCH_DEPTH_SIZE, "%s", watch->depth) + 1;
+	req = request_new_path(type, 0, watch->path, data, len);
 	if (req)
 		req->epoch = watch->epoch;
 	return req;
@@ -155,10 +161,12 @@ static void walk_call_locked(struct watches *ws, struct walk *walk, struct watch
 {
 	walk->running = w;
 	pthread_mutex_unlock(&ws->lock);
-	if (news->armed)
+	if (news->armed) {
+		w->refusal = news->refusal;
 		w->armed(w, news->error);
-	else if (w->event)
+	} else if (w->event) {
 		w->event(w, news->type, news->path);
+	}
 	pthread_mutex_lock(&ws->lock);
 	walk->running = NULL;
 	pthread_cond_broadcast(&ws->walked);
@@ -221,7 +229,10 @@ static void failed_locked(struct watches *ws, struct watch *watch, int error)
 	watch->holds++;
 	unlist_locked(ws, watch);
 	tell_locked(ws, watch, &(struct news){ .type = WATCH_LOST }, true);
-	tell_locked(ws, watch, &(struct news){ .armed = true, .error = quota ? -EDQUOT : error },
+	tell_locked(ws, watch,
+		    &(struct news){ .armed = true,
+				    .error = quota ? -EDQUOT : error,
+				    .refusal = error },
 		    true);
 	release_locked(watch);
 }
@@ -282,7 +293,8 @@ static struct request *watch_failed_locked(struct watches *ws, struct watch *wat
 		/* No connection to be had for now.  Who was told before need not know. */
 		watch->epoch = 0;
 		watch->holds++;
-		tell_locked(ws, watch, &(struct news){ .armed = true, .error = error }, true);
+		tell_locked(ws, watch,
+			    &(struct news){ .armed = true, .error = error, .refusal = error }, true);
 		if (TAILQ_EMPTY(&watch->watchers))
 			unlist_locked(ws, watch);
 		release_locked(watch);
@@ -421,17 +433,35 @@ void watches_free(struct watches *ws)
 	free(ws);
 }
 
-/* Makes the watch for a path, not set yet. */
-static struct watch *watch_new_locked(struct watches *ws, const char *path)
+/* By what a watch is found: path, or path NUL depth.  Returns NULL when out of memory. */
+static char *key_new(const char *path, const char *depth, size_t *len)
+{
+	size_t path_len = strlen(path), depth_size = depth ? strlen(depth) + 1 : 0;
+	char *key = malloc(path_len + 1 + depth_size);
+
+	if (!key)
+		return NULL;
+	memcpy(key, path, path_len + 1);
+	if (depth)
+		memcpy(key + path_len + 1, depth, depth_size);
+	*len = path_len + depth_size;
+	return key;
+}
+
+/* Makes a watch, not set yet.  Takes `key`, also on failure. */
+static struct watch *watch_new_locked(struct watches *ws, char *key, size_t key_len, bool depth)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 
-	if (!watch)
+	if (!watch) {
+		free(key);
 		return NULL;
+	}
 	TAILQ_INIT(&watch->watchers);
-	watch->path = strdup(path);
-	if (watch->path)
-		HASH_ADD_KEYPTR(by_path, ws->by_path, watch->path, strlen(watch->path), watch);
+	watch->path = key;
+	watch->key_len = key_len;
+	watch->depth = depth ? key + strlen(key) + 1 : NULL;
+	HASH_ADD_KEYPTR(by_path, ws->by_path, watch->path, watch->key_len, watch);
 	watch->listed = watch->by_path.tbl != NULL;
 	if (!watch->listed) {
 		free_unused_locked(watch);
@@ -442,15 +472,26 @@ static struct watch *watch_new_locked(struct watches *ws, const char *path)
 
 int watch_add(struct watches *ws, struct watcher *w, const char *path)
 {
+	return watch_add_depth(ws, w, path, NULL);
+}
+
+int watch_add_depth(struct watches *ws, struct watcher *w, const char *path, const char *depth)
+{
 	struct request *req = NULL;
 	struct watch *watch;
 	struct walk walk;
 	int err = -ENOMEM;
+	size_t key_len = 0;
+	char *key = key_new(path, depth, &key_len);
 
+	if (!key)
+		return -ENOMEM;
 	pthread_mutex_lock(&ws->lock);
-	HASH_FIND(by_path, ws->by_path, path, strlen(path), watch);
-	if (!watch)
-		watch = watch_new_locked(ws, path);
+	HASH_FIND(by_path, ws->by_path, key, key_len, watch);
+	if (watch)
+		free(key);
+	else
+		watch = watch_new_locked(ws, key, key_len, depth != NULL);
 	if (!watch)
 		goto out;
 	if (!watch->pending && !armed_locked(watch)) {

@@ -39,6 +39,8 @@ struct watcher {
 	void (*armed)(struct watcher *w, int error);
 	/* `path` is what the server reported, borrowed; NULL for the others.  NULL: none wanted. */
 	void (*event)(struct watcher *w, enum watch_event_type type, const char *path);
+	/* Set before `armed` runs with an error: what the server said, -EDQUOT for no quota. */
+	int refusal;
 
 	/* The registry's. */
 	struct watch *watch;
@@ -56,10 +58,18 @@ struct watches *watches_new(struct chan *chan, struct logger *log);
 void watches_free(struct watches *ws);
 
 /*
- * Adds a watcher for `path` (copied; absolute, or a special one such as "@introduceDomain").
+ * Adds a watcher for `path` (copied; absolute, or a special one such as "@introduceDomain"; of a
+ * relative one the server reports relative paths, and it is another than the absolute one).
  * Returns 0 and reports the rest through `armed`, or -ENOMEM.  Any thread.
  */
 int watch_add(struct watches *ws, struct watcher *w, const char *path);
+
+/* The longest depth, in bytes with its NUL: a number. */
+#define WATCH_DEPTH_SIZE 12
+
+/* The same for a watch that goes so deep only (`depth` as on the wire, of at most WATCH_DEPTH_SIZE;
+ * NULL: all below).  Only newer servers know that; the others say -EINVAL. */
+int watch_add_depth(struct watches *ws, struct watcher *w, const char *path, const char *depth);
 
 /*
  * Removes a watcher.  After it returns no callback of it runs or will run, unless the caller is

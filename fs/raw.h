@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Raw clients: open files of `.xsfs/xenbus`, each a client of the protocol (ring/client.h).  What
+ * waits to read or to write is parked here, and the polls.
+ *
+ * Lock order: raws.lock (the list of all), then a raw's own, then the client's or an operation's.
+ */
+#ifndef FS_RAW_H
+#define FS_RAW_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "ring/client.h"
+
+struct fs;
+struct op;
+struct raw;
+
+struct raws {
+	pthread_mutex_t lock;
+	LIST_HEAD(, raw) all;
+	struct client_counters counters;
+};
+
+void raws_init(struct raws *raws);
+void raws_deinit(struct raws *raws);
+
+/* Events may have been lost: every client hears of all its watches.  I/O thread. */
+void raws_resync(struct fs *fs);
+
+/* Answers all that waits with EIO: the end is near.  I/O thread. */
+void raws_shutdown(struct fs *fs);
+
+/* Returns a new client, or NULL when out of memory. */
+struct raw *raw_new(struct fs *fs);
+
+/* Ends it: a special file's `close`.  No operation waits on it. */
+void raw_close(struct fs *fs, void *own);
+
+/* Answer a READ, a WRITE, a POLL: now or when that can be done; EAGAIN with O_NONBLOCK in op->flags.
+ * A write takes what there is room for, at least a byte.  Take the operation. */
+void raw_read(struct op *op);
+void raw_write(struct op *op);
+void raw_poll(struct op *op);
+
+#endif

@@ -1,0 +1,710 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clients that speak the protocol themselves: from bytes to requests, from answers to bytes,
+ * and their transactions.  Writers come on any thread, answers mostly on the I/O thread.
+ */
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ring/client_impl.h"
+
+/* What the payload of a type has to consist of, lest a server choke on it: so many strings, each
+ * with its NUL, and nothing else, or anything behind them. */
+static const struct shape {
+	unsigned char strings;
+	bool exact;
+} shapes[WIRE_TYPE_COUNT] = {
+	[XS_CONTROL] = { 1 },
+	[XS_DIRECTORY] = { 1, true },
+	[XS_READ] = { 1, true },
+	[XS_GET_PERMS] = { 1, true },
+	[XS_TRANSACTION_END] = { 1, true },
+	[XS_INTRODUCE] = { 3 },
+	[XS_RELEASE] = { 1, true },
+	[XS_GET_DOMAIN_PATH] = { 1, true },
+	[XS_WRITE] = { 1 },
+	[XS_MKDIR] = { 1, true },
+	[XS_RM] = { 1, true },
+	[XS_SET_PERMS] = { 2 },
+	[XS_IS_DOMAIN_INTRODUCED] = { 1, true },
+	[XS_RESUME] = { 1, true },
+	[XS_SET_TARGET] = { 2 },
+	[XS_DIRECTORY_PART] = { 2 },
+};
+
+/* Requests that go off together. */
+struct batch {
+	struct client *client;
+	struct request *reqs[CLIENT_IN_FLIGHT];
+	unsigned count;
+	bool answered; /* there is something to read that no completion tells of */
+};
+
+/* ---- the ends of things ---- */
+
+static void tx_free(struct client_tx *tx)
+{
+	if (!tx)
+		return;
+	request_put(tx->end);
+	free(tx);
+}
+
+static void call_free(struct client_call *call)
+{
+	tx_free(call->start);
+	request_put(call->req);
+	free(call);
+}
+
+static void client_free(struct client *client)
+{
+	struct client_tx *tx, *next;
+
+	HASH_ITER(hh, client->txs, tx, next) {
+		HASH_DEL(client->txs, tx);
+		tx_free(tx);
+	}
+	pthread_cond_destroy(&client->notified);
+	pthread_mutex_destroy(&client->lock);
+	free(client);
+}
+
+static void client_put(struct client *client)
+{
+	bool last;
+
+	pthread_mutex_lock(&client->lock);
+	last = --client->refs == 0;
+	pthread_mutex_unlock(&client->lock);
+	if (last)
+		client_free(client);
+}
+
+/* ---- answers ---- */
+
+void client_answer_locked(struct client_call *call, const char *body, size_t len)
+{
+	struct client *client = call->client;
+	struct client_out *out = &call->out;
+
+	LIST_REMOVE(call, link);
+	client->in_flight--;
+	if (client->closed) {
+		call_free(call);
+		return;
+	}
+	out->body = body;
+	out->hdr.len = len;
+	out->memory = sizeof(*call) + request_size(call->req) + len;
+	client->answer_bytes += out->memory;
+	TAILQ_INSERT_TAIL(&client->outs, out, link);
+}
+
+/* What an XS_ERROR says of an error that the channel or the registry of watches made. */
+static const char *error_name(int error)
+{
+	switch (error) {
+	case -EDQUOT:
+		return "EQUOTA"; /* what it stands for: oxenstored's word, wire_error_parse() */
+	case -EMSGSIZE:
+		return "E2BIG";
+	case -ESTALE:
+		return "ENOENT"; /* a transaction that went with its connection */
+	default:
+		return wire_error_name(error);
+	}
+}
+
+void client_answer_error_locked(struct client_call *call, int error)
+{
+	const char *name = error ? error_name(error) : "OK";
+
+	if (error)
+		call->out.hdr.type = XS_ERROR;
+	client_answer_locked(call, name, strlen(name) + 1);
+}
+
+void client_notify(struct client *client)
+{
+	pthread_mutex_lock(&client->lock);
+	if (!client->closed) {
+		client->notifying++;
+		pthread_mutex_unlock(&client->lock);
+		client->config.ready(client->config.arg);
+		pthread_mutex_lock(&client->lock);
+		if (--client->notifying == 0)
+			pthread_cond_broadcast(&client->notified);
+	}
+	pthread_mutex_unlock(&client->lock);
+}
+
+/* ---- transactions ---- */
+
+static struct client_tx *tx_find_locked(struct client *client, uint32_t id)
+{
+	struct client_tx *tx;
+
+	HASH_FIND(hh, client->txs, &id, sizeof(id), tx);
+	return tx;
+}
+
+static struct client_tx *tx_new(void)
+{
+	struct client_tx *tx = calloc(1, sizeof(*tx));
+
+	if (!tx)
+		return NULL;
+	tx->end = request_new(XS_TRANSACTION_END, 0, sizeof("F"));
+	if (!tx->end) {
+		free(tx);
+		return NULL;
+	}
+	memcpy(tx->end->payload, "F", sizeof("F"));
+	/* Behind what the client did in it, and as late as the store may answer: given up while it
+	 * is queued it would leave the transaction open. */
+	tx->end->bulk = true;
+	tx->end->timeout_ms = UINT_MAX;
+	return tx;
+}
+
+/* Makes the request that aborts a transaction, to be submitted after unlocking; frees the rest. */
+static struct request *tx_abort(struct client_tx *tx)
+{
+	struct request *end = tx->end;
+
+	end->msg.tx_id = tx->server_id;
+	end->epoch = tx->epoch;
+	tx->end = NULL;
+	tx_free(tx);
+	return end;
+}
+
+static void tx_remove_locked(struct client *client, struct client_tx *tx)
+{
+	HASH_DEL(client->txs, tx);
+	atomic_fetch_sub(&client->config.counters->transactions, 1);
+}
+
+static void submit_end(struct client *client, struct request *end)
+{
+	if (!end)
+		return;
+	chan_submit(client->config.chan, end);
+	request_put(end);
+}
+
+/* Aborts the transactions that the client does not end itself.  With a TRANSACTION_START under way
+ * that comes when it is answered. */
+static void abort_all(struct client *client)
+{
+	struct request_list ends = TAILQ_HEAD_INITIALIZER(ends);
+	struct client_tx *tx, *next;
+	struct client_call *call;
+	struct request *end;
+
+	pthread_mutex_lock(&client->lock);
+	LIST_FOREACH(call, &client->calls, link)
+		if (call->start)
+			call->start->doomed = true;
+	HASH_ITER(hh, client->txs, tx, next) {
+		if (tx->ending)
+			continue;
+		tx_remove_locked(client, tx);
+		end = tx_abort(tx);
+		TAILQ_INSERT_TAIL(&ends, end, queue_link);
+	}
+	pthread_mutex_unlock(&client->lock);
+	while ((end = TAILQ_FIRST(&ends))) {
+		TAILQ_REMOVE(&ends, end, queue_link);
+		submit_end(client, end);
+	}
+}
+
+/* Returns an id that no transaction of the client has. */
+static uint32_t tx_next_id_locked(struct client *client)
+{
+	do
+		client->last_tx++;
+	while (client->last_tx == 0 || tx_find_locked(client, client->last_tx));
+	return client->last_tx;
+}
+
+/*
+ * The store has started a transaction, and answered with its number and a NUL.  Stores an error of
+ * our own.  Returns what to submit after unlocking, or NULL.
+ */
+static struct request *started_locked(struct client_call *call, uint32_t epoch, int *error)
+{
+	struct client *client = call->client;
+	struct client_tx *tx = call->start;
+	const char *reply = call->req->reply;
+	uint64_t server_id;
+
+	if (wire_number_parse(reply, strlen(reply), UINT32_MAX, &server_id)) {
+		*error = -EIO;
+		return NULL;
+	}
+	call->start = NULL;
+	tx->server_id = server_id;
+	tx->epoch = epoch;
+	tx->id = tx_next_id_locked(client);
+	snprintf(call->text, sizeof(call->text), "%" PRIu32, tx->id);
+	if (client->closed || tx->doomed)
+		return tx_abort(tx);
+	HASH_ADD(hh, client->txs, id, sizeof(tx->id), tx);
+	if (!tx->hh.tbl) {
+		*error = -ENOMEM;
+		return tx_abort(tx);
+	}
+	atomic_fetch_add(&client->config.counters->transactions, 1);
+	return NULL;
+}
+
+/*
+ * The store has answered a TRANSACTION_END.  The transaction is over then, whatever the answer,
+ * but for a request that it never got, or did not understand.
+ * Returns what to submit after unlocking, or NULL.
+ */
+static struct request *ended_locked(struct client_call *call)
+{
+	struct client *client = call->client;
+	struct client_tx *tx = tx_find_locked(client, call->out.hdr.tx_id);
+	const struct request *req = call->req;
+
+	if (!tx)
+		return NULL;
+	tx->ending--;
+	if (req->error == -ESTALE || (req->msg.req_id && req->error != -EINVAL)) {
+		tx_remove_locked(client, tx);
+		tx_free(tx);
+	} else if (client->closed && !tx->ending) {
+		tx_remove_locked(client, tx);
+		return tx_abort(tx);
+	}
+	return NULL;
+}
+
+/* ---- requests ---- */
+
+/* A request has ended; by far most of them on the I/O thread. */
+static void call_done(struct request *req)
+{
+	struct client_call *call = req->arg;
+	struct client *client = call->client;
+	uint32_t epoch = call->start ? chan_epoch(client->config.chan) : 0;
+	struct request *end = NULL;
+	int error = req->error;
+
+	pthread_mutex_lock(&client->lock);
+	if (call->start && !error)
+		end = started_locked(call, epoch, &error);
+	else if (req->msg.type == XS_TRANSACTION_END)
+		end = ended_locked(call);
+	if (error && error == req->error && req->reply) {
+		/* In the store's own words. */
+		call->out.hdr.type = XS_ERROR;
+		client_answer_locked(call, req->reply, req->reply_len);
+	} else if (error) {
+		client_answer_error_locked(call, error);
+	} else if (call->text[0]) {
+		client_answer_locked(call, call->text, strlen(call->text) + 1);
+	} else {
+		client_answer_locked(call, req->reply, req->reply_len);
+	}
+	pthread_mutex_unlock(&client->lock);
+	submit_end(client, end);
+	client_notify(client);
+	client_put(client);
+}
+
+static void batch_flush(struct batch *batch)
+{
+	unsigned count = batch->count;
+
+	batch->count = 0;
+	if (count)
+		chan_submit_all(batch->client->config.chan, batch->reqs, count);
+}
+
+/* Returns whether the payload has the strings of its type. */
+static bool is_well_formed(const struct request *req)
+{
+	const struct shape *shape = &shapes[req->msg.type];
+	struct wire_strings s = wire_strings_init(req->payload, req->msg.len);
+	const char *string;
+
+	for (unsigned i = 0; i < shape->strings; i++)
+		if (wire_strings_next(&s, &string, NULL) != 1)
+			return false;
+	return !shape->exact || s.pos == s.end;
+}
+
+static bool is_known(uint32_t type)
+{
+	return type < WIRE_TYPE_COUNT && type != XS_WATCH_EVENT && type != XS_ERROR &&
+	       strcmp(wire_type_name(type), "UNKNOWN") != 0;
+}
+
+/*
+ * Gets a message ready for the store: its transaction, what it becomes.  Returns 0 or why it does
+ * not go there.
+ */
+static int prepare(struct client *client, struct client_call *call)
+{
+	struct request *req = call->req;
+	struct client_tx *tx;
+	int err = 0;
+
+	if (!is_known(req->msg.type))
+		return -ENOSYS;
+	if (!is_well_formed(req))
+		return -EINVAL;
+	if (req->msg.type == XS_TRANSACTION_START) {
+		call->start = tx_new();
+		if (!call->start)
+			return -ENOMEM;
+	}
+	pthread_mutex_lock(&client->lock);
+	if (call->out.hdr.tx_id) {
+		tx = tx_find_locked(client, call->out.hdr.tx_id);
+		if (tx) {
+			req->msg.tx_id = tx->server_id;
+			req->epoch = tx->epoch;
+			tx->ending += req->msg.type == XS_TRANSACTION_END;
+		} else {
+			err = -ENOENT;
+		}
+	}
+	if (!err)
+		client->refs++;
+	pthread_mutex_unlock(&client->lock);
+	return err;
+}
+
+static void answer_here(struct batch *batch, struct client_call *call, int error)
+{
+	pthread_mutex_lock(&batch->client->lock);
+	client_answer_error_locked(call, error);
+	pthread_mutex_unlock(&batch->client->lock);
+	batch->answered = true;
+}
+
+/* A whole message.  Takes the call. */
+static void dispatch(struct batch *batch, struct client_call *call)
+{
+	struct client *client = batch->client;
+	struct request *req = call->req;
+	int err;
+
+	atomic_fetch_add_explicit(&client->config.counters->messages, 1, memory_order_relaxed);
+	switch (req->msg.type) {
+	case XS_WATCH:
+	case XS_UNWATCH:
+		batch->answered = true;
+		if (req->msg.type == XS_WATCH)
+			client_watch(call);
+		else
+			client_unwatch(call);
+		return;
+	case XS_RESET_WATCHES:
+		/* What was done in the transactions goes first. */
+		batch_flush(batch);
+		client_unwatch_all(client);
+		abort_all(client);
+		answer_here(batch, call, 0);
+		return;
+	}
+	err = prepare(client, call);
+	if (err) {
+		answer_here(batch, call, err);
+		return;
+	}
+	req->complete = call_done;
+	req->arg = call;
+	batch->reqs[batch->count++] = req;
+	if (batch->count == CLIENT_IN_FLIGHT)
+		batch_flush(batch);
+}
+
+/* ---- writing ---- */
+
+/* Makes the call of a message whose header is complete; NULL when out of memory. */
+static struct client_call *call_new(struct client *client, const struct xsd_sockmsg *hdr)
+{
+	/* oxenstored answers a message without payload only when there is another byte. */
+	bool padded = hdr->type == XS_TRANSACTION_START && hdr->len == 0;
+	struct client_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->req = request_new(hdr->type, 0, padded ? 1 : hdr->len);
+	if (!call->req) {
+		free(call);
+		return NULL;
+	}
+	if (padded)
+		call->req->payload[0] = '\0';
+	call->req->bulk = true;
+	call->req->keep_error = true;
+	call->client = client;
+	call->out.hdr = *hdr;
+	return call;
+}
+
+static bool room_locked(const struct client *client)
+{
+	return client->in_flight < CLIENT_IN_FLIGHT && client->answer_bytes < CLIENT_ANSWERS_MAX;
+}
+
+/* Begins a message if there is room for one.  Returns 0 or -EAGAIN. */
+static int begin(struct client *client)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&client->lock);
+	if (room_locked(client))
+		client->begun = true;
+	else
+		err = -EAGAIN;
+	pthread_mutex_unlock(&client->lock);
+	return err;
+}
+
+static void set_begun(struct client *client, bool begun)
+{
+	pthread_mutex_lock(&client->lock);
+	client->begun = begun;
+	pthread_mutex_unlock(&client->lock);
+}
+
+/* Takes bytes of a header at *pos.  Returns 0, or why it took none. */
+static int take_header(struct client *client, const char **pos, const char *end)
+{
+	size_t had = client->hdr_got, n = WIRE_HEADER_SIZE - had;
+	int err = had ? 0 : begin(client);
+
+	if (err)
+		return err;
+	if (n > (size_t)(end - *pos))
+		n = end - *pos;
+	memcpy((char *)&client->hdr + had, *pos, n);
+	client->hdr_got += n;
+	if (client->hdr_got < WIRE_HEADER_SIZE) {
+		*pos += n;
+		return 0;
+	}
+	if (client->hdr.len > WIRE_PAYLOAD_MAX) {
+		client->hdr_got = 0;
+		set_begun(client, false);
+		return -E2BIG;
+	}
+	client->in = call_new(client, &client->hdr);
+	if (!client->in) {
+		client->hdr_got = had;
+		set_begun(client, had > 0);
+		return -ENOMEM;
+	}
+	client->hdr_got = 0;
+	client->in_got = 0;
+	*pos += n;
+	return 0;
+}
+
+/* Takes bytes of a payload at *pos.  Returns the call when it is complete, or NULL. */
+static struct client_call *take_payload(struct client *client, const char **pos, const char *end)
+{
+	struct client_call *call = client->in;
+	size_t n = call->out.hdr.len - client->in_got;
+
+	if (n > (size_t)(end - *pos))
+		n = end - *pos;
+	memcpy(call->req->payload + client->in_got, *pos, n);
+	client->in_got += n;
+	*pos += n;
+	if (client->in_got < call->out.hdr.len)
+		return NULL;
+	client->in = NULL;
+	pthread_mutex_lock(&client->lock);
+	client->begun = false;
+	client->in_flight++;
+	LIST_INSERT_HEAD(&client->calls, call, link);
+	pthread_mutex_unlock(&client->lock);
+	return call;
+}
+
+ssize_t client_write(struct client *client, const void *buf, size_t len)
+{
+	const char *pos = buf, *end = pos + len;
+	struct batch batch = { .client = client };
+	struct client_call *call;
+	int err = 0;
+
+	while (pos < end && !err) {
+		if (!client->in)
+			err = take_header(client, &pos, end);
+		call = client->in ? take_payload(client, &pos, end) : NULL;
+		if (call)
+			dispatch(&batch, call);
+	}
+	batch_flush(&batch);
+	if (batch.answered)
+		client_notify(client);
+	return pos > (const char *)buf ? pos - (const char *)buf : err;
+}
+
+/* ---- reading ---- */
+
+/* What was read is forgotten. */
+static void out_free_locked(struct client *client, struct client_out *out)
+{
+	TAILQ_REMOVE(&client->outs, out, link);
+	client->out_got = 0;
+	if (out->event) {
+		client_event_free_locked(client, (struct client_event *)out);
+	} else {
+		client->answer_bytes -= out->memory;
+		call_free((struct client_call *)out);
+	}
+}
+
+/* Copies at most `len` bytes of the first message. */
+static size_t copy_out_locked(struct client *client, struct client_out *out, char *buf, size_t len)
+{
+	size_t got = client->out_got, n;
+	const char *from = (const char *)&out->hdr + got;
+
+	n = WIRE_HEADER_SIZE - got;
+	if (got >= WIRE_HEADER_SIZE) {
+		from = out->body + (got - WIRE_HEADER_SIZE);
+		n = out->hdr.len - (got - WIRE_HEADER_SIZE);
+	}
+	if (n > len)
+		n = len;
+	memcpy(buf, from, n);
+	client->out_got += n;
+	if (client->out_got == WIRE_HEADER_SIZE + out->hdr.len)
+		out_free_locked(client, out);
+	return n;
+}
+
+ssize_t client_read(struct client *client, void *buf, size_t len)
+{
+	struct client_out *out;
+	size_t done = 0;
+	int err = 0;
+
+	pthread_mutex_lock(&client->lock);
+	if (TAILQ_EMPTY(&client->outs))
+		err = client_overflow_locked(client);
+	while (done < len && (out = TAILQ_FIRST(&client->outs)))
+		done += copy_out_locked(client, out, (char *)buf + done, len - done);
+	pthread_mutex_unlock(&client->lock);
+	if (done || len == 0)
+		return done;
+	return err ? err : -EAGAIN;
+}
+
+short client_poll(struct client *client)
+{
+	short events = 0;
+
+	pthread_mutex_lock(&client->lock);
+	if (!TAILQ_EMPTY(&client->outs) || !TAILQ_EMPTY(&client->overflowed))
+		events |= POLLIN;
+	if (client->begun || room_locked(client))
+		events |= POLLOUT;
+	pthread_mutex_unlock(&client->lock);
+	return events;
+}
+
+/* ---- life ---- */
+
+struct client *client_new(const struct client_config *config)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client)
+		return NULL;
+	client->config = *config;
+	client->refs = 1;
+	LIST_INIT(&client->calls);
+	TAILQ_INIT(&client->outs);
+	TAILQ_INIT(&client->overflowed);
+	pthread_mutex_init(&client->lock, NULL);
+	pthread_cond_init(&client->notified, NULL);
+	atomic_fetch_add(&config->counters->clients, 1);
+	return client;
+}
+
+/* Whether nobody but the client would miss a request: questions, outside of transactions, as what
+ * was read in one that is being committed decides about that. */
+static bool is_question(const struct client_call *call)
+{
+	if (call->out.hdr.tx_id)
+		return false;
+	switch (call->req->msg.type) {
+	case XS_DIRECTORY:
+	case XS_READ:
+	case XS_GET_PERMS:
+	case XS_TRANSACTION_START:
+	case XS_GET_DOMAIN_PATH:
+	case XS_IS_DOMAIN_INTRODUCED:
+	case XS_DIRECTORY_PART:
+	case WIRE_GET_FEATURE:
+	case WIRE_GET_QUOTA:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Returns a question that is under way, with a reference, each once. */
+static struct request *next_question(struct client *client)
+{
+	struct request *req = NULL;
+	struct client_call *call;
+
+	pthread_mutex_lock(&client->lock);
+	LIST_FOREACH(call, &client->calls, link) {
+		if (call->given_up || !is_question(call))
+			continue;
+		call->given_up = true;
+		req = request_get(call->req);
+		break;
+	}
+	pthread_mutex_unlock(&client->lock);
+	return req;
+}
+
+void client_close(struct client *client)
+{
+	struct client_out *out;
+	struct request *req;
+
+	pthread_mutex_lock(&client->lock);
+	client->closed = true;
+	while (client->notifying)
+		pthread_cond_wait(&client->notified, &client->lock);
+	pthread_mutex_unlock(&client->lock);
+
+	client_unwatch_all(client);
+	abort_all(client);
+	/* A TRANSACTION_START that is answered all the same is ended by the channel. */
+	while ((req = next_question(client))) {
+		chan_abandon(client->config.chan, req, -EINTR);
+		request_put(req);
+	}
+	if (client->in)
+		call_free(client->in);
+	pthread_mutex_lock(&client->lock);
+	while ((out = TAILQ_FIRST(&client->outs)))
+		out_free_locked(client, out);
+	pthread_mutex_unlock(&client->lock);
+	atomic_fetch_sub(&client->config.counters->clients, 1);
+	client_put(client);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a client, shared by client.c (messages, requests, transactions) and
+ * client_watch.c (watches and events).  For nobody else.
+ *
+ * Lock discipline.  `lock` guards all but what belongs to the writer.  It is given up before the
+ * channel or the registry of watches is called, as these call back.  It is a leaf.
+ *
+ * Lifetime.  The owner holds a reference until client_close(), each request that is submitted one
+ * more.  A watch belongs to whoever takes it out of the table of watches.
+ */
+#ifndef RING_CLIENT_IMPL_H
+#define RING_CLIENT_IMPL_H
+
+/* Without memory a hash table refuses an element instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+
+#include <pthread.h>
+#include <uthash.h>
+
+#include "ring/client.h"
+
+/* Something to read. */
+struct client_out {
+	struct xsd_sockmsg hdr;
+	const char *body; /* hdr.len bytes */
+	size_t memory;    /* what it is counted as */
+	bool event;
+	TAILQ_ENTRY(client_out) link;
+};
+
+TAILQ_HEAD(client_outs, client_out);
+
+/* A message of the client, and then its answer. */
+struct client_call {
+	struct client_out out; /* hdr: the client's own ids */
+	struct client *client;
+	struct request *req; /* with a reference; it holds the payload also where it is not sent */
+	struct client_tx *start; /* of a TRANSACTION_START: what it becomes */
+	bool given_up;
+	char text[12]; /* an id of the client's, as the answer says it */
+	LIST_ENTRY(client_call) link; /* while it is not answered */
+};
+
+struct client_tx {
+	uint32_t id;        /* the client's */
+	uint32_t server_id;
+	uint32_t epoch;     /* the connection that it lives on */
+	unsigned ending;    /* TRANSACTION_ENDs of the client that are under way */
+	bool doomed;        /* a RESET_WATCHES came before the answer to its start */
+	struct request *end; /* aborts it: made at its start, so that no memory is needed then */
+	UT_hash_handle hh;
+};
+
+struct client_event {
+	struct client_out out;
+	UT_hash_handle hh;
+	char text[]; /* path NUL token NUL, the key */
+};
+
+struct client_watch {
+	struct watcher watcher;
+	struct client *client;
+	const char *path, *token;    /* as the client wrote them */
+	struct client_call *call;    /* the WATCH, until it is answered */
+	struct client_call *unwatch; /* the UNWATCH, if that came before */
+	bool listed;                 /* is in the table */
+	bool overflowed;             /* is to have an event of its own path when there is room */
+	TAILQ_ENTRY(client_watch) overflow_link;
+	TAILQ_ENTRY(client_watch) ending_link; /* of whoever took it out of the table */
+	size_t key_len;
+	UT_hash_handle hh;
+	char key[]; /* absolute path NUL token NUL */
+};
+
+TAILQ_HEAD(client_watch_list, client_watch);
+
+struct client {
+	struct client_config config;
+
+	/* The writer's. */
+	struct xsd_sockmsg hdr; /* of the message that is coming in */
+	size_t hdr_got;
+	struct client_call *in; /* it, once the header is complete; */
+	size_t in_got;          /* bytes of its payload */
+
+	pthread_mutex_t lock;
+	pthread_cond_t notified;
+	bool closed;
+	bool begun;         /* a message is coming in */
+	unsigned notifying; /* `ready` is running */
+	unsigned refs;
+	unsigned in_flight; /* messages that are not answered */
+	LIST_HEAD(, client_call) calls;
+	struct client_tx *txs;
+	uint32_t last_tx;
+
+	struct client_outs outs;
+	size_t out_got;      /* bytes of the first that were read */
+	size_t answer_bytes;
+	size_t event_bytes;
+	struct client_event *events; /* those of outs, by text */
+
+	struct client_watch *watches;
+	struct client_watch_list overflowed;
+};
+
+/* Queues an answer: `len` bytes at `body`, which lives as long as the call.  The call is no longer
+ * the caller's; of a client that is closed it is dropped. */
+void client_answer_locked(struct client_call *call, const char *body, size_t len);
+
+/* The same with an XS_ERROR (0: OK). */
+void client_answer_error_locked(struct client_call *call, int error);
+
+/* Tells the owner that there is something to read or room to write. */
+void client_notify(struct client *client);
+
+/* client_watch.c: a WATCH and an UNWATCH, whole. */
+void client_watch(struct client_call *call);
+void client_unwatch(struct client_call *call);
+
+/* Ends all watches. */
+void client_unwatch_all(struct client *client);
+
+/* Makes an event of what overflowed, if there is room now.  Returns 0 or -ENOMEM. */
+int client_overflow_locked(struct client *client);
+
+/* Forgets an event that was read. */
+void client_event_free_locked(struct client *client, struct client_event *event);
+
+#endif
