@@ -13,6 +13,7 @@
 static const struct special *const specials[] = {
 	&special_value, &special_perms,    &special_subtree, &special_xsfs,  &special_nodes,
 	&special_self,  &special_requests, &special_stats,   &special_watch,
+	&special_dump,  &special_json,     &special_control,
 };
 
 bool special_is_name(const char *name)

@@ -90,5 +90,8 @@ extern const struct special special_stats;    /* report.c */
 extern const struct special special_requests; /* report.c */
 extern const struct special special_subtree;  /* special_watch.c */
 extern const struct special special_watch;    /* special_watch.c */
+extern const struct special special_dump;     /* special_bulk.c */
+extern const struct special special_json;     /* special_bulk.c */
+extern const struct special special_control;  /* special_control.c */
 
 #endif
