@@ -142,10 +142,8 @@ static void json_escape(struct print *out, unsigned char c)
 
 	if (c == '"' || c == '\\')
 		snprintf(text, sizeof(text), "\\%c", c);
-	else if (c == '\n')
-		snprintf(text, sizeof(text), "\\n");
-	else if (c == '\t')
-		snprintf(text, sizeof(text), "\\t");
+	else if (c >= '\b' && c <= '\r' && c != '\v')
+		snprintf(text, sizeof(text), "\\%c", "btn?fr"[c - '\b']);
 	else
 		snprintf(text, sizeof(text), "\\u%04x", c);
 	print_string(out, text);

@@ -25,9 +25,10 @@
 /* Bytes that are kept behind the last read: more than programs read at a time to find a line. */
 #define BEHIND_MAX (128 << 10)
 
-/* A read that wants much gets no less than this, or than was read before: so the first text comes
- * at once and then, soon, much of it at a time. */
-#define READ_MIN (64 << 10)
+/* A read that wants much gets as much as was read before, within these bounds: so the first text
+ * comes soon, and then much of it at a time. */
+#define ENOUGH_MIN (4 << 10)
+#define ENOUGH_MAX (64 << 10)
 
 /* Lock discipline: `lock` guards all that changes; it is taken before a walk's lock, the inodes' and
  * an operation's, and is not held in walk_go() and walk_stop(). */
@@ -127,10 +128,12 @@ static void make_text_locked(struct bulk *bulk)
 /* Returns whether a read can be answered now. */
 static bool can_answer_locked(const struct bulk *bulk, const struct op *op)
 {
-	off_t there = text_end_locked(bulk) - op->off, enough = op->off ? op->off : 1;
+	off_t there = text_end_locked(bulk) - op->off, enough = op->off;
 
-	if (enough > READ_MIN)
-		enough = READ_MIN;
+	if (enough < ENOUGH_MIN)
+		enough = ENOUGH_MIN;
+	if (enough > ENOUGH_MAX)
+		enough = ENOUGH_MAX;
 	if (enough > (off_t)op->size)
 		enough = op->size;
 	return bulk->over || op->off < bulk->base || there >= enough;
