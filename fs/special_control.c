@@ -248,6 +248,9 @@ static void control_write(struct op *op)
 		return;
 	}
 	op_call_message(op, command->type, rest, len);
+	/* oxenstored takes a message without a payload up from a socket only when another follows. */
+	if (len == 0)
+		op_call_message(op, XS_GET_DOMAIN_PATH, "0", sizeof("0"));
 	op_submit(op, request_done);
 }
 

@@ -5,7 +5,8 @@
  *
  * It serves a small tree, transactions and watches.  CONTROL is a FIFO, or a file with commands
  * that are carried out at the start.  Standard output says "ready", "done COMMAND" after each
- * command: a test waits for these lines.
+ * command: a test waits for these lines.  Of a request that it does not know it says "asked TYPE
+ * PAYLOAD", with a | for each NUL; the answer is ENOSYS, unless a `lie` was ordered.
  *
  *	ok                 no faults from now on
  *	delay MS           replies come so much later
@@ -389,11 +390,22 @@ static void watch_request(struct connection *c)
 	send_event(c, path, token);
 }
 
+static void say_asked(const struct connection *c)
+{
+	printf("asked %s ", wire_type_name(c->hdr.type));
+	for (size_t i = 0; i < c->hdr.len; i++)
+		putchar(c->body[i] ? c->body[i] : '|');
+	putchar('\n');
+	fflush(stdout);
+}
+
 static void tree_request(struct connection *c, struct transaction *t)
 {
 	struct fake_tree *target = t ? t->tree : tree;
 	struct fake_answer a = fake_tree_answer(target, c->hdr.type, c->body, c->hdr.len);
 
+	if (a.error && !strcmp(a.error, "ENOSYS"))
+		say_asked(c);
 	if (a.error) {
 		reply_error(c, a.error);
 	} else if (a.len > WIRE_PAYLOAD_MAX) {

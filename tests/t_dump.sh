@@ -175,6 +175,7 @@ vanishing() {
 	pid=$!
 	PIDS+=("$pid")
 	wait_for "$XSFS_TEST_PATIENCE" exists /busy/goes29
+	: >"$SCRATCH/busy"
 	for ((i = 0; i < 25; i++)); do
 		cat "$MNT/busy/.dump" >>"$SCRATCH/busy" || not_ok 'a dump of what changes'
 		cat "$MNT/busy/.json" >"$SCRATCH/json.$i" || not_ok 'a document of what changes'
@@ -200,7 +201,9 @@ large() {
 		fails E2BIG cat "$MNT/large/.json"
 		like "$(<"$MOUNT_LOG")" '*/large/wide: too large to be listed*' 'the log says which'
 	else
-		same_dump /large 'thousands of nodes in one directory'
+		# Nor can xenstore-ls read this server's reply.
+		[[ $SERVER_KIND == o ]] || same_dump /large 'thousands of nodes in one directory'
+		is "$(grep -c '^/large/' "$MNT/large/.dump")" "$XSFS_DUMP_NODES" 'a line for each'
 		cat "$MNT/large/.json" >"$SCRATCH/json"
 		is "$(python3 -c 'import json, sys; print(len(json.load(open(sys.argv[1]))["wide"]))' "$SCRATCH/json")" "$wide" \
 			'and in the document'
