@@ -52,8 +52,25 @@ texts() {
 	same "$SCRATCH/copy" <(list /random) 'cp copies it'
 	is "$(grep -c . "$MNT/random/.dump")" "$(list /random | wc -l)" 'grep reads it'
 	is "$(tail -n 2 "$MNT/random/.dump")" "$(list /random | tail -n 2)" 'tail reads it'
+	restore
 	xs rm /own
 	fails ENOENT cat "$MNT/own/.dump"
+}
+
+# A document makes the same tree somewhere else.
+restore() {
+	local example=$TEST_DIR/../contrib/examples/restore-json document
+	succeeds 'restore-json' python3 "$example" "$MNT/copy/random" <"$MNT/random/.json"
+	succeeds 'restore-json in a directory that is there' python3 "$example" "$MNT/own/own" <"$MNT/own/.json"
+	is "$(list /copy/random | sed 's:^/copy::' | sort | md5sum)" "$(list /random | sort | md5sum)" 'the copy is the same'
+	is "$(list /own/own)$(value /own/own)" '/own/own/value = ""both' 'values of directories too'
+	like "$(python3 "$example" "$MNT/copy" <"$MNT/own/.json" 2>&1)" 'restore-json: */copy is not empty' 'nothing is replaced'
+	for document in '' '"value"' '[]' '{"a": 1}' '{"a/b": "x"}' '{"..": {"x": "1"}}' '{"a": {".base64": "x"}}' \
+		'{"b": "1", "a": {".base64": "eA==", "c": ""}}' '{".value": {}}'; do
+		like "$(python3 "$example" "$MNT/none" <<<"$document" 2>&1)" 'restore-json: *' "restore-json: no tree: $document"
+	done
+	absent /none 'and nothing is made'
+	xs rm /copy
 }
 
 # What a program does that seeks.
