@@ -390,13 +390,14 @@ static void watch_request(struct connection *c)
 	send_event(c, path, token);
 }
 
-static void say_asked(const struct connection *c)
+static void unknown_request(struct connection *c)
 {
 	printf("asked %s ", wire_type_name(c->hdr.type));
 	for (size_t i = 0; i < c->hdr.len; i++)
 		putchar(c->body[i] ? c->body[i] : '|');
 	putchar('\n');
 	fflush(stdout);
+	reply_error(c, "ENOSYS");
 }
 
 static void tree_request(struct connection *c, struct transaction *t)
@@ -404,8 +405,6 @@ static void tree_request(struct connection *c, struct transaction *t)
 	struct fake_tree *target = t ? t->tree : tree;
 	struct fake_answer a = fake_tree_answer(target, c->hdr.type, c->body, c->hdr.len);
 
-	if (a.error && !strcmp(a.error, "ENOSYS"))
-		say_asked(c);
 	if (a.error) {
 		reply_error(c, a.error);
 	} else if (a.len > WIRE_PAYLOAD_MAX) {
@@ -447,8 +446,18 @@ static void handle(struct connection *c)
 		forget_state(c);
 		reply(c, c->hdr.type, "OK", sizeof("OK"));
 		break;
-	default:
+	case XS_DIRECTORY:
+	case XS_READ:
+	case XS_GET_PERMS:
+	case XS_WRITE:
+	case XS_MKDIR:
+	case XS_RM:
+	case XS_SET_PERMS:
+	case XS_DIRECTORY_PART:
 		tree_request(c, t);
+		break;
+	default:
+		unknown_request(c);
 	}
 }
 

@@ -64,10 +64,10 @@ restore() {
 	succeeds 'restore-json in a directory that is there' python3 "$example" "$MNT/own/own" <"$MNT/own/.json"
 	is "$(list /copy/random | sed 's:^/copy::' | sort | md5sum)" "$(list /random | sort | md5sum)" 'the copy is the same'
 	is "$(list /own/own)$(value /own/own)" '/own/own/value = ""both' 'values of directories too'
-	like "$(python3 "$example" "$MNT/copy" <"$MNT/own/.json" 2>&1)" 'restore-json: */copy is not empty' 'nothing is replaced'
+	like "$(python3 "$example" "$MNT/copy" <"$MNT/own/.json" 2>&1 || true)" 'restore-json: */copy is not empty' 'nothing is replaced'
 	for document in '' '"value"' '[]' '{"a": 1}' '{"a/b": "x"}' '{"..": {"x": "1"}}' '{"a": {".base64": "x"}}' \
 		'{"b": "1", "a": {".base64": "eA==", "c": ""}}' '{".value": {}}'; do
-		like "$(python3 "$example" "$MNT/none" <<<"$document" 2>&1)" 'restore-json: *' "restore-json: no tree: $document"
+		like "$(python3 "$example" "$MNT/none" <<<"$document" 2>&1 || true)" 'restore-json: *' "restore-json: no tree: $document"
 	done
 	absent /none 'and nothing is made'
 	xs rm /copy
