@@ -175,7 +175,8 @@ static void json_base64(struct print *out, const char *value, size_t len)
 
 	print_string(out, "{\".base64\": \"");
 	for (size_t i = 0; i < len; i += 3) {
-		bits = s[i] << 16 | (i + 1 < len ? s[i + 1] << 8 : 0) | (i + 2 < len ? s[i + 2] : 0);
+		bits = s[i] << 16 | (i + 1 < len ? s[i + 1] << 8 : 0) |
+		       (i + 2 < len ? s[i + 2] : 0);
 		four[0] = digits[bits >> 18];
 		four[1] = digits[bits >> 12 & 63];
 		four[2] = i + 1 < len ? digits[bits >> 6 & 63] : '=';

@@ -16,44 +16,35 @@
 /* What the words behind a command are. */
 enum word { WORD_END, WORD_DOMID, WORD_NUMBER, WORD_ANY };
 
-enum answer {
-	ANSWER_TEXT,  /* as the store gives it */
-	ANSWER_YES_NO /* the store says T or F */
-};
-
 #define WORDS_MAX 3
 
 struct command {
 	const char *name;
 	const char *usage;
 	uint32_t type;
-	enum answer answer;
-	enum word words[WORDS_MAX];
 	unsigned words_min;
-	bool more;         /* any number of other words may follow */
-	bool last_decides; /* the first word is missing if there is one word fewer than can be */
+	enum word words[WORDS_MAX];
+	bool more;           /* any number of other words may follow */
+	bool first_optional; /* the first word may be left out */
+	bool yes_no;         /* the store answers T or F */
 };
 
 /* docs/misc/xenstore.txt, "Domain management" and "Miscellaneous"; the last four are those of Xen
  * 4.21 and later. */
 static const struct command commands[] = {
-	{ "introduce", "DOMID GFN PORT", XS_INTRODUCE, ANSWER_TEXT,
-	  { WORD_DOMID, WORD_NUMBER, WORD_NUMBER }, 3, false, false },
-	{ "release", "DOMID", XS_RELEASE, ANSWER_TEXT, { WORD_DOMID }, 1, false, false },
-	{ "resume", "DOMID", XS_RESUME, ANSWER_TEXT, { WORD_DOMID }, 1, false, false },
-	{ "set-target", "DOMID TARGET", XS_SET_TARGET, ANSWER_TEXT,
-	  { WORD_DOMID, WORD_DOMID }, 2, false, false },
-	{ "is-introduced", "DOMID", XS_IS_DOMAIN_INTRODUCED, ANSWER_YES_NO,
-	  { WORD_DOMID }, 1, false, false },
-	{ "domain-path", "DOMID", XS_GET_DOMAIN_PATH, ANSWER_TEXT, { WORD_DOMID }, 1, false, false },
-	{ "control", "COMMAND [ARGUMENT...]", XS_CONTROL, ANSWER_TEXT, { WORD_ANY }, 1, true, false },
-	{ "get-feature", "[DOMID]", WIRE_GET_FEATURE, ANSWER_TEXT, { WORD_DOMID }, 0, false, false },
-	{ "set-feature", "DOMID VALUE", WIRE_SET_FEATURE, ANSWER_TEXT,
-	  { WORD_DOMID, WORD_NUMBER }, 2, false, false },
-	{ "get-quota", "[[DOMID] QUOTA]", WIRE_GET_QUOTA, ANSWER_TEXT,
-	  { WORD_DOMID, WORD_ANY }, 0, false, true },
-	{ "set-quota", "[DOMID] QUOTA VALUE", WIRE_SET_QUOTA, ANSWER_TEXT,
-	  { WORD_DOMID, WORD_ANY, WORD_NUMBER }, 2, false, true },
+	{ "introduce", "DOMID GFN PORT", XS_INTRODUCE, 3, { WORD_DOMID, WORD_NUMBER, WORD_NUMBER } },
+	{ "release", "DOMID", XS_RELEASE, 1, { WORD_DOMID } },
+	{ "resume", "DOMID", XS_RESUME, 1, { WORD_DOMID } },
+	{ "set-target", "DOMID TARGET", XS_SET_TARGET, 2, { WORD_DOMID, WORD_DOMID } },
+	{ "is-introduced", "DOMID", XS_IS_DOMAIN_INTRODUCED, 1, { WORD_DOMID }, .yes_no = true },
+	{ "domain-path", "DOMID", XS_GET_DOMAIN_PATH, 1, { WORD_DOMID } },
+	{ "control", "COMMAND [ARGUMENT...]", XS_CONTROL, 1, { WORD_ANY }, .more = true },
+	{ "get-feature", "[DOMID]", WIRE_GET_FEATURE, 0, { WORD_DOMID } },
+	{ "set-feature", "DOMID VALUE", WIRE_SET_FEATURE, 2, { WORD_DOMID, WORD_NUMBER } },
+	{ "get-quota", "[[DOMID] QUOTA]", WIRE_GET_QUOTA, 0, { WORD_DOMID, WORD_ANY },
+	  .first_optional = true },
+	{ "set-quota", "[DOMID] QUOTA VALUE", WIRE_SET_QUOTA, 2,
+	  { WORD_DOMID, WORD_ANY, WORD_NUMBER }, .first_optional = true },
 };
 
 /* What an open file keeps. */
@@ -113,7 +104,7 @@ static char *answer_text(const struct command *command, const struct request *re
 	char *text;
 
 	*len = req->reply_len;
-	if (command->answer == ANSWER_YES_NO) {
+	if (command->yes_no) {
 		from = *len && *from == 'T' ? "yes" : "no";
 		*len = strlen(from);
 	}
@@ -186,7 +177,7 @@ static int make_payload(const struct command *command, char *line)
 		max++;
 	if (count < command->words_min || (count > max && !command->more))
 		return -EINVAL;
-	if (command->last_decides && count < max)
+	if (command->first_optional && count < max)
 		first = 1;
 	for (unsigned i = first; i < max && pos < end; i++, pos += strlen(pos) + 1)
 		if (!word_is_valid(command->words[i], pos))

@@ -115,8 +115,8 @@ static struct request *request_for(struct step *step, uint32_t type, const char 
 				   const char *offset)
 {
 	struct walk *walk = step->walk;
-	struct request *req = request_new_path(type, walk->tx_id, path, offset,
-					       offset ? strlen(offset) + 1 : 0);
+	struct request *req =
+		request_new_path(type, walk->tx_id, path, offset, offset ? strlen(offset) + 1 : 0);
 
 	if (!req)
 		return NULL;

@@ -75,13 +75,13 @@ restore() {
 
 # What a program does that seeks.
 places() {
-	local first rest line lines=0
+	local first rest lines=0
 	{
 		first=$(head -n 1)
 		rest=$(cat)
 	} <"$MNT/random/.dump"
 	is "$first"$'\n'"$rest" "$(list /random)" 'head, and what is behind it'
-	while read -r line; do
+	while read -r; do
 		lines=$((lines + 1))
 	done <"$MNT/random/.dump"
 	is "$lines" "$(list /random | wc -l)" 'a shell reads line by line'
