@@ -32,19 +32,21 @@ struct command {
 /* docs/misc/xenstore.txt, "Domain management" and "Miscellaneous"; the last four are those of Xen
  * 4.21 and later. */
 static const struct command commands[] = {
-	{ "introduce", "DOMID GFN PORT", XS_INTRODUCE, 3, { WORD_DOMID, WORD_NUMBER, WORD_NUMBER } },
-	{ "release", "DOMID", XS_RELEASE, 1, { WORD_DOMID } },
-	{ "resume", "DOMID", XS_RESUME, 1, { WORD_DOMID } },
-	{ "set-target", "DOMID TARGET", XS_SET_TARGET, 2, { WORD_DOMID, WORD_DOMID } },
-	{ "is-introduced", "DOMID", XS_IS_DOMAIN_INTRODUCED, 1, { WORD_DOMID }, .yes_no = true },
-	{ "domain-path", "DOMID", XS_GET_DOMAIN_PATH, 1, { WORD_DOMID } },
-	{ "control", "COMMAND [ARGUMENT...]", XS_CONTROL, 1, { WORD_ANY }, .more = true },
-	{ "get-feature", "[DOMID]", WIRE_GET_FEATURE, 0, { WORD_DOMID } },
-	{ "set-feature", "DOMID VALUE", WIRE_SET_FEATURE, 2, { WORD_DOMID, WORD_NUMBER } },
-	{ "get-quota", "[[DOMID] QUOTA]", WIRE_GET_QUOTA, 0, { WORD_DOMID, WORD_ANY },
+	{ "introduce", "DOMID GFN PORT", XS_INTRODUCE, 3,
+	  .words = { WORD_DOMID, WORD_NUMBER, WORD_NUMBER } },
+	{ "release", "DOMID", XS_RELEASE, 1, .words = { WORD_DOMID } },
+	{ "resume", "DOMID", XS_RESUME, 1, .words = { WORD_DOMID } },
+	{ "set-target", "DOMID TARGET", XS_SET_TARGET, 2, .words = { WORD_DOMID, WORD_DOMID } },
+	{ "is-introduced", "DOMID", XS_IS_DOMAIN_INTRODUCED, 1, .words = { WORD_DOMID },
+	  .yes_no = true },
+	{ "domain-path", "DOMID", XS_GET_DOMAIN_PATH, 1, .words = { WORD_DOMID } },
+	{ "control", "COMMAND [ARGUMENT...]", XS_CONTROL, 1, .words = { WORD_ANY }, .more = true },
+	{ "get-feature", "[DOMID]", WIRE_GET_FEATURE, 0, .words = { WORD_DOMID } },
+	{ "set-feature", "DOMID VALUE", WIRE_SET_FEATURE, 2, .words = { WORD_DOMID, WORD_NUMBER } },
+	{ "get-quota", "[[DOMID] QUOTA]", WIRE_GET_QUOTA, 0, .words = { WORD_DOMID, WORD_ANY },
 	  .first_optional = true },
 	{ "set-quota", "[DOMID] QUOTA VALUE", WIRE_SET_QUOTA, 2,
-	  { WORD_DOMID, WORD_ANY, WORD_NUMBER }, .first_optional = true },
+	  .words = { WORD_DOMID, WORD_ANY, WORD_NUMBER }, .first_optional = true },
 };
 
 /* What an open file keeps. */
