@@ -51,9 +51,9 @@ struct fs {
 	struct cover cover;
 	struct streams streams;
 	struct transactions transactions;
+	struct raws raws;
 	struct notifier *notifier;
 	bool caching;              /* the kernel may remember what events cover */
-	struct raws raws;
 	bool can_expire;           /* the kernel can be told to ask for a name again */
 	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */
 

@@ -148,15 +148,13 @@ static bool calls_grow_locked(struct op *op)
 	return true;
 }
 
-void op_call(struct op *op, uint32_t type, uint32_t tx_id, const char *path, const void *data,
-	     size_t len)
+/* Adds a request, which is taken, to the round; NULL: there was no memory for it. */
+static void add_call(struct op *op, struct request *req)
 {
-	struct request *req = request_new_path(type, tx_id, path, data, len);
-
 	if (req) {
 		req->gather = &op->gather;
 		/* The number may mean another transaction on the next connection. */
-		req->epoch = tx_id ? op->epoch : 0;
+		req->epoch = req->msg.tx_id ? op->epoch : 0;
 	}
 	pthread_mutex_lock(&op->lock);
 	if (req && calls_grow_locked(op)) {
@@ -166,6 +164,25 @@ void op_call(struct op *op, uint32_t type, uint32_t tx_id, const char *path, con
 		op->no_memory = true;
 	}
 	pthread_mutex_unlock(&op->lock);
+}
+
+void op_call(struct op *op, uint32_t type, uint32_t tx_id, const char *path, const void *data,
+	     size_t len)
+{
+	add_call(op, request_new_path(type, tx_id, path, data, len));
+}
+
+void op_call_message(struct op *op, uint32_t type, const void *payload, size_t len)
+{
+	/* A NUL behind it, which is not sent: others look at the payload as a string. */
+	struct request *req = request_new(type, 0, len + 1);
+
+	if (req) {
+		memcpy(req->payload, payload, len);
+		req->payload[len] = '\0';
+		req->msg.len = len;
+	}
+	add_call(op, req);
 }
 
 /* Returns the user's transaction that the operation is in, or NULL. */

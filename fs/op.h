@@ -100,6 +100,9 @@ bool op_set_data(struct op *op, const void *data, size_t size);
 void op_call(struct op *op, uint32_t type, uint32_t tx_id, const char *path, const void *data,
 	     size_t len);
 
+/* The same for a request, in no transaction, whose whole payload is `len` bytes at `payload`. */
+void op_call_message(struct op *op, uint32_t type, const void *payload, size_t len);
+
 /* Sends the round off; `done` runs when all are answered, on the I/O thread, or here at once when
  * nothing could be sent.  The operation is no longer the caller's. */
 void op_submit(struct op *op, void (*done)(struct op *op));

@@ -11,10 +11,9 @@
 #include "fs/special.h"
 
 static const struct special *const specials[] = {
-	&special_value, &special_perms,    &special_subtree, &special_xsfs,  &special_nodes,
-	&special_self,  &special_requests, &special_stats,   &special_watch,
-	&special_transaction, &special_tx,
-	&special_xenbus,
+	&special_value,    &special_perms, &special_subtree, &special_dump,        &special_json,
+	&special_xsfs,     &special_nodes, &special_self,    &special_transaction, &special_tx,
+	&special_requests, &special_stats, &special_watch,   &special_control,     &special_xenbus,
 };
 
 bool special_is_name(const char *name)

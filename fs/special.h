@@ -96,5 +96,8 @@ extern const struct special special_watch;    /* special_watch.c */
 extern const struct special special_transaction; /* special_transaction.c */
 extern const struct special special_tx;          /* special_transaction.c */
 extern const struct special special_xenbus;   /* special_xenbus.c */
+extern const struct special special_dump;     /* special_bulk.c */
+extern const struct special special_json;     /* special_bulk.c */
+extern const struct special special_control;  /* special_control.c */
 
 #endif

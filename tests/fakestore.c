@@ -5,7 +5,8 @@
  *
  * It serves a small tree, transactions and watches.  CONTROL is a FIFO, or a file with commands
  * that are carried out at the start.  Standard output says "ready", "done COMMAND" after each
- * command: a test waits for these lines.
+ * command: a test waits for these lines.  Of a request that it does not know it says "asked TYPE
+ * PAYLOAD", with a | for each NUL; the answer is ENOSYS, unless a `lie` was ordered.
  *
  *	ok                 no faults from now on
  *	delay MS           replies come so much later
@@ -389,6 +390,16 @@ static void watch_request(struct connection *c)
 	send_event(c, path, token);
 }
 
+static void unknown_request(struct connection *c)
+{
+	printf("asked %s ", wire_type_name(c->hdr.type));
+	for (size_t i = 0; i < c->hdr.len; i++)
+		putchar(c->body[i] ? c->body[i] : '|');
+	putchar('\n');
+	fflush(stdout);
+	reply_error(c, "ENOSYS");
+}
+
 static void tree_request(struct connection *c, struct transaction *t)
 {
 	struct fake_tree *target = t ? t->tree : tree;
@@ -435,8 +446,18 @@ static void handle(struct connection *c)
 		forget_state(c);
 		reply(c, c->hdr.type, "OK", sizeof("OK"));
 		break;
-	default:
+	case XS_DIRECTORY:
+	case XS_READ:
+	case XS_GET_PERMS:
+	case XS_WRITE:
+	case XS_MKDIR:
+	case XS_RM:
+	case XS_SET_PERMS:
+	case XS_DIRECTORY_PART:
 		tree_request(c, t);
+		break;
+	default:
+		unknown_request(c);
 	}
 }
 
