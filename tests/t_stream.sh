@@ -3,7 +3,8 @@
 # Streams of events, .watch and .xsfs/watch: who is told what, and that nobody is held up by another reader.
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
-requires python3 xenstore-write xenstore-rm "$BUILD/tests/watchers"
+. "${0%/*}/fake.sh"
+requires python3 xenstore-write xenstore-rm "$BUILD/tests/watchers" "$BUILD/tests/fakestore"
 
 # Events past a reader that stands still (1000000 for a full run).
 : "${XSFS_STREAM_EVENTS:=40000}"
@@ -457,6 +458,62 @@ test_resync() {
 	umount_xsfs
 }
 
+# refused_again NUMBER: the connection is made anew, and so many times the store refuses a watch then.
+refused_again() {
+	fake 'refuse on'
+	fake close
+	fake "error $1 E2BIG"
+	fake 'refuse off'
+	comes_true "$XSFS_TEST_PATIENCE" "refused $1 times: the store is back" state_is connected
+}
+
+# next_line FD: prints the next line of a stream that is not `resync`, or nothing if none comes.
+next_line() {
+	# The shell's own limit of time does not hold for these files.
+	timeout 10 bash -c 'while read -r line && [[ $line == resync ]]; do :; done; echo "$line"' <&"$1" 2>&1
+}
+
+# The store does not set a watch again: it is asked once more, and if that is in vain too, who reads hears of
+# it instead of waiting for what will never come.
+test_lost_watch() {
+	local pid fd
+	PREFIX='lost watch: '
+	fake_start -o cache=meta
+	fake 'set /l/key 1'
+	exec 5<"$MNT/l/.watch" 6<>"$MNT/.xsfs/watch"
+	printf '/l/key\n/l/other\n' >&6
+	refused_again 1
+	comes_true "$XSFS_TEST_PATIENCE" 'it is set all the same' covered
+	fake 'set /l/key 2'
+	for fd in 5 6; do
+		is "$(next_line $fd)" 'changed /l/key' 'and tells'
+	done
+	comes_true 5 'names are remembered again' asks_nothing find "$MNT/l"
+
+	timeout "$XSFS_TEST_PATIENCE" cat <&5 >"$SCRATCH/lines" 2>&1 &
+	pid=$!
+	PIDS+=("$pid")
+	comes_true 10 'a reader waits' stat_is fuse_operations_now 2
+	refused_again 2
+	comes_true "$XSFS_TEST_PATIENCE" 'in vain: a reader ends' dead "$pid"
+	is "$(sort -u "$SCRATCH/lines")" "$(printf 'cat: -: Input/output error\nresync')" 'with an error'
+	like "$(next_line 6)" '*Input/output error*' 'so do those who read later'
+	is "$(timeout 5 python3 -c 'import select; p = select.poll(); p.register(6); print(p.poll(0)[0][1] & 9)')" 9 \
+		'a poll says that there is an error to be read'
+	like "$(<"$MOUNT_LOG")" '*watch on / is lost*' 'the log says so'
+	echo /l/key >&6
+	fake 'set /l/key 3'
+	is "$(next_line 6)" 'changed /l/key' 'a path can be subscribed to again'
+	exec 5<&-
+	exec 5<"$MNT/l/.watch"
+	fake 'set /l/other 3'
+	is "$(next_line 5)" 'changed /l/other' 'and a stream be opened'
+	is "$(stat -c %s "$MNT/l/key")" 2 'nothing is cached, and all is right'
+	exec 5<&- 6>&-
+	fake_end
+	PREFIX=
+}
+
 # Who opens a stream while the first watch cannot be set, and gives up, leaves nothing behind.
 test_given_up() {
 	local pid
@@ -522,6 +579,7 @@ test_shell() {
 	umount_xsfs
 }
 
+test_lost_watch
 for_each_store test_shell
 for_each_store test_events
 for_each_store test_guest
