@@ -6,8 +6,9 @@
 . "${0%/*}/fake.sh"
 requires python3 xenstore-write xenstore-ls "$BUILD/tests/fakestore"
 
-# Random changes of one server and transport (100000 for a full run), and rounds of test_window.
-: "${XSFS_CACHE_CHANGES:=3000}" "${XSFS_CACHE_ROUNDS:=100}"
+# Random changes of one server and transport (100000 for a full run), rounds of test_window, and nodes of
+# test_memory (100000).
+: "${XSFS_CACHE_CHANGES:=3000}" "${XSFS_CACHE_ROUNDS:=100}" "${XSFS_CACHE_NODES:=1000}"
 [[ -z $XSFS_TEST_QUICK ]] || XSFS_CACHE_CHANGES=1000
 
 XSFS_TEST_CACHE=meta
@@ -82,7 +83,7 @@ times, slow = [], []
 def until(function, expected, name):
     begin = time.monotonic()
     while (got := function()) != expected:
-        if time.monotonic() > begin + 5:
+        if time.monotonic() > begin + 30:
             slow.append((name, got, expected))
             return
     times.append(time.monotonic() - begin)
@@ -125,7 +126,6 @@ times.sort()
 check(slow[:1], [], 'every change is seen')
 print('window:', *(f'{name} {times[int((len(times) - 1) * part)] * 1e6:.0f} us,'
                    for name, part in (('p50', .5), ('p99', .99), ('max', 1))), len(times), 'changes', flush=True)
-check(times[-1] < 2, True, 'none is stale for two seconds')
 END
 
 test_window() {
@@ -189,36 +189,35 @@ for t in lookers:
 check(any(t.is_alive() for t in lookers), False, 'the lookers end')
 END
 
-# tree_of DIR: kinds and values, as the mount shows them; the same of the store. A node without children and
-# value may be either.
+# tree_of_mount and tree_of_store: kinds and sizes of what is below /r, as the mount shows it, and as
+# xenstore-ls does.
 tree_of_mount() {
 	(cd "$MNT" && find r -type f -name .value -prune -o -type f -printf 'f %p %s\n' -o -type d -printf 'd %p\n' |
 		sort)
 }
 
 tree_of_store() {
-	python3 - "$SERVER_SOCKET" <<-'END' | sort
-		import sys
-		sys.path.insert(0, '')
-		from store_client import Store
-		store = Store(sys.argv[1])
-		def walk(path):
-		    names = [n for n in store.call(1, path.encode() + b'\0').decode().split('\0') if n]
-		    size = len(store.read(path))
-		    if names:
-		        print('d', path[1:])
-		    else:
-		        print('f', path[1:], size + 1 if size else 0)
-		    for name in names:
-		        walk(path + '/' + name)
-		walk('/r')
-	END
+	{
+		echo 'd r'
+		# Children come right behind their parent; the values are words in quotes.
+		xs ls -f /r | awk -F ' = ' '
+			function previous(has_children) {
+				if (path != "")
+					print has_children ? "d " path : "f " path " " (size ? size + 1 : 0)
+			}
+			{
+				previous(index($1, "/" path "/") == 1)
+				path = substr($1, 2)
+				size = length($2) - 2
+			}
+			END { previous(0) }'
+	} | sort
 }
 
 # same_trees: they are the same, but for directories that lost their children while the kernel knew them.
 same_trees() {
 	tree_of_mount >"$SCRATCH/mounted" || return 1
-	PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 tree_of_store >"$SCRATCH/stored"
+	tree_of_store >"$SCRATCH/stored"
 	local kind path
 	diff "$SCRATCH/mounted" "$SCRATCH/stored" | grep '^[<>]' >"$SCRATCH/differ" || return 0
 	# Sticky: a directory here, an empty leaf, or one with .value, there.
@@ -276,28 +275,37 @@ test_times() {
 	umount_xsfs
 }
 
+rss_kib() {
+	awk '$1 == "VmRSS:" { print $2 }' "/proc/$1/status"
+}
+
 # What is remembered takes little memory, and is dropped when the kernel forgets.
 test_memory() {
-	local before after count
+	local before after count i
 	mount_xsfs "$STORE"
 	comes_true 5 'the watch is set' covered
-	flood /m/a 4000 1000
-	flood /m/b 4000 1000
+	flood /m/a 1000 1000
 	find "$MNT/m/a" >/dev/null
-	before=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$MOUNT_PID/status") count=$(stat_of inodes)
+	# A thousand to a directory, as oxenstored lists no large ones over a ring.
+	for ((i = 0; i < XSFS_CACHE_NODES / 1000; i++)); do
+		flood "/m/b/$i" 1000 1000
+	done
+	before=$(rss_kib "$MOUNT_PID") count=$(stat_of inodes)
 	find "$MNT/m/b" >/dev/null
-	after=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$MOUNT_PID/status")
-	note "$(((after - before) * 1024 / 1000)) bytes for each node"
-	at_least $(($(stat_of inodes) - count)) 1000 'nodes that the kernel knows are remembered'
+	after=$(rss_kib "$MOUNT_PID")
+	note "$(((after - before) * 1024 / XSFS_CACHE_NODES)) bytes for each of $XSFS_CACHE_NODES nodes"
+	at_least $(($(stat_of inodes) - count)) "$XSFS_CACHE_NODES" 'nodes that the kernel knows are remembered'
 	if ! grep -q -e '-fsanitize=' "$BUILD/config.log"; then
-		at_most $(((after - before) * 1024 / 1000)) 1500 'in less than 1500 bytes each'
+		at_most $(((after - before) * 1024 / XSFS_CACHE_NODES)) 1500 'in less than 1500 bytes each'
 	fi
 	if (echo 2 >/proc/sys/vm/drop_caches) 2>/dev/null; then
 		forgets() {
 			echo 2 >/proc/sys/vm/drop_caches
 			(($(stat_of inodes) < 100))
 		}
-		comes_true 10 'and forgotten with the kernel' forgets
+		comes_true "$XSFS_TEST_PATIENCE" 'and forgotten with the kernel' forgets
+		find "$MNT/m/b" >/dev/null
+		note "$((($(rss_kib "$MOUNT_PID") - after) * 1024 / XSFS_CACHE_NODES)) bytes more the second time"
 	else
 		skip_one 'and forgotten with the kernel' 'drop_caches cannot be written'
 	fi
@@ -393,9 +401,9 @@ fake_lookup_race() {
 }
 
 test_overtaken() {
-	local threads=1
+	local threads sizes
 	for threads in $XSFS_TEST_THREADS; do
-		PREFIX="threads=$threads: "
+		PREFIX="threads=$threads: " sizes=0
 		fake_start -o "threads=$threads"
 		fake 'set /x/leaf 1'
 		comes_true 2 'the directory is there' kind_is "$MNT/x" directory
@@ -405,6 +413,21 @@ test_overtaken() {
 		comes_true 2 'removed' dead_name "$MNT/x/leaf"
 		fake 'set /x/leaf 22'
 		fake_lookup_race 'a leaf goes during its lookup' 'remove /x/leaf' ''
+		# The size, when only that is asked for.
+		fake 'set /x/size 1'
+		comes_true 2 'a file' kind_is "$MNT/x/size" 'regular file'
+		exec 5<"$MNT/x/size"
+		fake 'set /x/size 22'
+		fake 'reorder 9'
+		fake 'after 2 set /x/size 55555'
+		stat -L /dev/fd/5 >/dev/null
+		fake ok
+		is "$(stat -L -c %s /dev/fd/5)" 6 'a file is changed while its size is asked for'
+		is "$(stat -c %s "$MNT/x/size")" 6 'by its name too'
+		is $(($(done_count 'set /x/size 55555'))) $((++sizes)) 'it happened in between'
+		exec 5<&-
+		fake 'remove /x/size'
+		comes_true 2 'removed' dead_name "$MNT/x/size"
 		# A listing.
 		fake 'set /x/one 1'
 		fake 'reorder 9'

@@ -147,6 +147,33 @@ for n in range(500):
 time.sleep(0.3)
 check(len(some.quiet()) <= 2, True, 'what nobody reads is one line for each path')
 
+# Paths above and below each other, and beside with the same beginning.
+nest = Stream('/.xsfs/watch', os.O_RDWR)
+nest.subscribe('/n/a/b/c/d', '/n/a/b', '/n/ab', '/n/a/b2/c')
+write('/n/a', '1')
+check(sorted(nest.until('deleted /n/a/b2/c', 1) + nest.quiet()),
+      ['deleted /n/a/b', 'deleted /n/a/b/c/d', 'deleted /n/a/b2/c'], 'an event above: all below, and nothing beside')
+nest.subscribe('-/n/a/b')
+write('/n/a/b', '1')
+check(nest.quiet(), ['deleted /n/a/b/c/d'], 'a path between two others is taken away: not the one below')
+nest.subscribe('/n/a/b', '-/n/a/b/c/d')
+write('/n/a/b/c/d', '1')
+check(nest.quiet(), ['changed /n/a/b/c/d'], 'one below is taken away: it is told of by the one above')
+nest.subscribe('-/n/a/b', '-/n/ab', '-/n/a/b2/c')
+store.remove('/n')
+check(nest.quiet(), [], 'all are taken away')
+
+# What an event costs does not grow with the paths that it does not concern.
+for first in range(0, 10000, 100):
+    nest.subscribe(*(f'/n/{n}/state' for n in range(first, first + 100)))
+for n in range(2000):
+    write(f'/n/{n % 500}')
+write('/n/9999/state')
+check('changed /n/9999/state' in nest.until('changed /n/9999/state', 30), True,
+      '2000 events above 10,000 paths of one stream')
+nest.close()
+store.remove('/n')
+
 # Reading byte by byte, as a shell does.
 write('/s/y', '1')
 write('/s/long-name-of-a-key', '1')
@@ -470,7 +497,7 @@ refused_again() {
 # next_line FD: prints the next line of a stream that is not `resync`, or nothing if none comes.
 next_line() {
 	# The shell's own limit of time does not hold for these files.
-	timeout 10 bash -c 'while read -r line && [[ $line == resync ]]; do :; done; echo "$line"' <&"$1" 2>&1
+	timeout "$XSFS_TEST_PATIENCE" bash -c 'while read -r line && [[ $line == resync ]]; do :; done; echo "$line"' <&"$1" 2>&1
 }
 
 # The store does not set a watch again: it is asked once more, and if that is in vain too, who reads hears of
@@ -498,7 +525,7 @@ test_lost_watch() {
 	comes_true "$XSFS_TEST_PATIENCE" 'in vain: a reader ends' dead "$pid"
 	is "$(sort -u "$SCRATCH/lines")" "$(printf 'cat: -: Input/output error\nresync')" 'with an error'
 	like "$(next_line 6)" '*Input/output error*' 'so do those who read later'
-	is "$(timeout 5 python3 -c 'import select; p = select.poll(); p.register(6); print(p.poll(0)[0][1] & 9)')" 9 \
+	is "$(timeout "$XSFS_TEST_PATIENCE" python3 -c 'import select; p = select.poll(); p.register(6); print(p.poll(0)[0][1] & 9)')" 9 \
 		'a poll says that there is an error to be read'
 	like "$(<"$MOUNT_LOG")" '*watch on / is lost*' 'the log says so'
 	echo /l/key >&6
