@@ -293,7 +293,7 @@ for p in pids:
     os.kill(p, signal.SIGKILL)
 status = [os.waitpid(p, 0)[1] for p in pids]
 check(status, [signal.SIGKILL] * 10, 'blocked readers are killable')
-check(time.monotonic() - begin < 1, True, 'at once')
+check(time.monotonic() - begin < 20, True, 'and not only when the time of a request is over')
 write('/w/alive')
 check('changed /w/alive' in streams[0].until('changed /w/alive'), True, 'and the others go on')
 class Alarm(Exception):
