@@ -48,8 +48,10 @@ static void own_event(struct watcher *w, enum watch_event_type type, const char 
 {
 	struct cover_ref *ref = ref_of(w);
 
-	if (type == WATCH_LOST)
+	if (type == WATCH_LOST) {
+		log_warning(ref->fs->log, "the watch on %s is lost", ref->path);
 		atomic_store(&ref->own_set, false);
+	}
 	pass_event(ref->fs, type, path);
 }
 
@@ -115,18 +117,46 @@ static void base_armed(struct watcher *w, int error)
 		log_warning(fs->log, "no watch on %s: %s; nothing is cached", fs->cover.base_path,
 			    strerror(-error));
 	set_state(fs, error ? COVER_NONE : COVER_ARMED);
-	/* What was read before the watch was set may be out of date by now. */
-	if (!error)
+	/* Who relied on the one before has missed something; and what was read before the watch was
+	 * set may be out of date by now. */
+	if (fs->cover.again)
+		event_resync(fs);
+	else if (!error)
 		event_unseen(fs);
+}
+
+static void base_event(struct watcher *w, enum watch_event_type type, const char *path);
+
+static void base_arm(struct fs *fs)
+{
+	struct cover *cover = &fs->cover;
+
+	cover->base = (struct watcher){ .armed = base_armed, .event = base_event };
+	if (watch_add(cover->watches, &cover->base, cover->base_path))
+		base_armed(&cover->base, -ENOMEM);
+}
+
+/* What a server refuses when it has just started, or is too slow for, it may grant a moment later:
+ * it is asked once more. */
+static void base_lost(struct fs *fs)
+{
+	struct cover *cover = &fs->cover;
+
+	log_warning(fs->log, "the watch on %s is lost: trying again", cover->base_path);
+	pthread_mutex_lock(&cover->lock);
+	cover->state = COVER_ARMING;
+	pthread_mutex_unlock(&cover->lock);
+	cover->again = true;
+	event_resync(fs);
+	base_arm(fs);
 }
 
 static void base_event(struct watcher *w, enum watch_event_type type, const char *path)
 {
-	struct fs *fs = fs_of_base(w);
-
 	if (type == WATCH_LOST)
-		set_state(fs, COVER_NONE);
-	pass_event(fs, type, path);
+		base_lost(fs_of_base(w));
+	else
+		pass_event(fs_of_base(w), type, path);
 }
 
 static void base_add(struct fs *fs, const char *path)
@@ -134,9 +164,7 @@ static void base_add(struct fs *fs, const char *path)
 	struct cover *cover = &fs->cover;
 
 	snprintf(cover->base_path, sizeof(cover->base_path), "%s", path);
-	cover->base = (struct watcher){ .armed = base_armed, .event = base_event };
-	if (watch_add(cover->watches, &cover->base, cover->base_path))
-		set_state(fs, COVER_NONE);
+	base_arm(fs);
 }
 
 /* The base of an unprivileged domain is its own directory, or the mount's root if that lies in it. */
@@ -204,6 +232,19 @@ bool cover_has(struct fs *fs, const char *path)
 	covered = cover->state == COVER_ARMED && base_covers_locked(cover, path);
 	pthread_mutex_unlock(&cover->lock);
 	return covered;
+}
+
+bool cover_holds(const struct cover_ref *ref)
+{
+	struct cover *cover = &ref->fs->cover;
+	bool held;
+
+	if (ref->own)
+		return atomic_load(&ref->own_set);
+	pthread_mutex_lock(&cover->lock);
+	held = cover->state != COVER_NONE && base_covers_locked(cover, ref->path);
+	pthread_mutex_unlock(&cover->lock);
+	return held;
 }
 
 bool cover_has_own(const struct cover_ref *ref)

@@ -47,6 +47,7 @@ struct cover {
 	struct watches *watches;
 	struct watcher base;
 	char base_path[PATH_SIZE];
+	bool again; /* it was lost, and set a second time; I/O thread */
 	TAILQ_HEAD(, cover_ref) waiting;
 	struct cover_ref *telling; /* whose `armed` is just running, and where */
 	pthread_t telling_thread;
@@ -73,6 +74,10 @@ int cover_add(struct fs *fs, struct cover_ref *ref, const char *path);
 
 /* Returns whether the path has a watch of its own, and changes are reported now.  Any thread. */
 bool cover_has_own(const struct cover_ref *ref);
+
+/* Returns whether a path that was covered still is, or will be again without further ado.  After
+ * event_resync() it may be no longer.  I/O thread. */
+bool cover_holds(const struct cover_ref *ref);
 
 /* Ends that.  `armed` does not run any more, unless the caller is in it.  Any thread; waits for an
  * `armed` of this party that is running on another. */

@@ -426,6 +426,25 @@ bool inode_is_sticky(struct inodes *t, const struct inode *inode)
 	return sticky;
 }
 
+void inode_set_hidden(struct inodes *t, struct inode *inode, bool hidden)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->hidden = hidden;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path)
+{
+	bool found;
+
+	pthread_mutex_lock(&t->lock);
+	while (inode && !inode->hidden)
+		inode = inode->parent;
+	found = inode && !path_locked(t, inode, path);
+	pthread_mutex_unlock(&t->lock);
+	return found;
+}
+
 static void set_pending_locked(struct inodes *t, struct inode *inode, bool pending)
 {
 	if (inode->pending != pending)

@@ -72,6 +72,7 @@ struct inode {
 	unsigned changes; /* of the file's content, its removals included */
 	bool view_root; /* its path is the mount's root path */
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
+	bool hidden;    /* INODE_DIR: the store refuses to show it */
 	bool pending;   /* created here, not yet in the store */
 	bool hashed;    /* can be found by name */
 	LIST_HEAD(, inode) children;
@@ -189,8 +190,13 @@ int inode_path(struct inodes *t, const struct inode *inode, const char *name, ch
 /* Sets, clears or reads a flag. */
 void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky);
 bool inode_is_sticky(struct inodes *t, const struct inode *inode);
+void inode_set_hidden(struct inodes *t, struct inode *inode, bool hidden);
 void inode_set_pending(struct inodes *t, struct inode *inode, bool pending);
 bool inode_is_pending(struct inodes *t, const struct inode *inode);
+
+/* Writes the store path of the inode, or of the lowest directory above it, that is hidden to `path`
+ * (PATH_SIZE).  Returns whether there is one. */
+bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path);
 
 /* The file got a new content, or was removed: it is no longer pending. */
 void inode_changed(struct inodes *t, struct inode *inode);

@@ -113,7 +113,7 @@ static void confirm_dir(struct op *op, struct inode *dir, const char *path)
 {
 	struct fs *fs = op->fs;
 
-	if (!fs->caching || dir->view->tx_id || !cover_has(fs, path))
+	if (!fs->caching || dir->view->tx_id || !op_is_covered(op, dir, path))
 		return;
 	inode_confirm(&fs->inodes, dir, inode_events(&fs->inodes, dir));
 	if (event_since(fs, op->seq, path))
@@ -170,6 +170,7 @@ static void lookup_done(struct op *op)
 	if (dir) {
 		/* From now on the kernel has it as a directory, and `rm -r` relies on that. */
 		inode_set_sticky(&fs->inodes, inode, facts.readable);
+		inode_set_hidden(&fs->inodes, inode, !facts.readable);
 		if (facts.readable)
 			confirm_dir(op, inode, path);
 		node_attr_dir(fs, facts.readable, &st);
@@ -514,7 +515,7 @@ static void remember_listing(struct op *op, struct listing *listing)
 	if (!fs->caching || op->inode->view->tx_id || inodes_any_pending(&fs->inodes) ||
 	    inode_path(&fs->inodes, op->inode, NULL, path))
 		return;
-	if (!cover_has(fs, path) || listing_sort(listing))
+	if (!op_is_covered(op, op->inode, path) || listing_sort(listing))
 		return;
 	/* First kept, then checked: an event between the two drops it, or is seen. */
 	inode_set_listing(&fs->inodes, op->inode, listing);

@@ -544,6 +544,19 @@ static void stamp(struct op *op, const struct inode *inode, struct stat *st)
 		st->st_atim = st->st_mtim = st->st_ctim = at;
 }
 
+bool op_is_covered(const struct op *op, const struct inode *inode, const char *path)
+{
+	struct fs *fs = op->fs;
+	char hidden[PATH_SIZE];
+
+	if (!cover_has(fs, path))
+		return false;
+	/* A server does not tell an unprivileged domain of what is removed with a node that it may
+	 * not see. */
+	return fs->config.privileged || !inode_hidden_above(&fs->inodes, inode, hidden) ||
+	       !cover_has(fs, hidden);
+}
+
 /*
  * Returns for how many seconds the kernel may believe what we say of an inode: for as long as no
  * event drops it, if one would come and none has come since we asked the store.
@@ -557,7 +570,7 @@ static double validity(const struct op *op, struct inode *inode)
 	    (inode->kind == INODE_SPECIAL && !special_is_cacheable(inode->special)) ||
 	    inode_path(&fs->inodes, inode, NULL, path))
 		return 0;
-	if (!cover_has(fs, path))
+	if (!op_is_covered(op, inode, path))
 		return 0;
 	/* In this order: an event that is not seen here finds the inode believed. */
 	inode_believed(&fs->inodes, inode);

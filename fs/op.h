@@ -129,6 +129,9 @@ int op_call_raw_error(const struct op *op, unsigned i);
 /* Drops the round, so that a new one can begin. */
 void op_calls_clear(struct op *op);
 
+/* Returns whether events tell of all that happens to an inode, whose node is `path`. */
+bool op_is_covered(const struct op *op, const struct inode *inode, const char *path);
+
 /*
  * The operation will wait for something else than the store.  When it is interrupted `unpark` runs
  * on the I/O thread, with no lock held: it takes the operation off the list where it waits, and

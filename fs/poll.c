@@ -102,7 +102,22 @@ static void looked(struct op *op)
 	bool gone = err == -ENOENT;
 
 	inode_looked(&op->fs->inodes, op->inode, op->events, gone);
-	op_reply_poll(op, gone ? op->flags | POLLHUP : op->flags & ~POLLHUP);
+	if (op->req)
+		op_reply_poll(op, gone ? op->flags | POLLHUP : op->flags & ~POLLHUP);
+	else
+		op_reply_error(op, 0);
+}
+
+/* Asks whether the node is there, for the next poll. */
+static void look(const struct op *polled, const char *path)
+{
+	struct op *op = op_new(polled->fs, NULL, polled->inode->nodeid, "look");
+
+	if (!op)
+		return;
+	op->events = polled->events;
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, looked);
 }
 
 void poll_value(struct op *op)
@@ -123,7 +138,10 @@ void poll_value(struct op *op)
 		return;
 	}
 	revents = register_poll(op, covered(op, path), &unknown);
-	if (!unknown) {
+	/* Who is to read it anyway need not wait for that. */
+	if (unknown && (revents & POLLPRI))
+		look(op, path);
+	if (!unknown || (revents & POLLPRI)) {
 		op_reply_poll(op, revents);
 		return;
 	}

@@ -2,6 +2,9 @@
 /*
  * Event streams.  Events come on the I/O thread, reads and polls on those that read /dev/fuse.
  */
+/* Without memory a hash table refuses an element instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,10 +20,12 @@
 /* Paths whose state is asked for at a time. */
 #define CHECK_BATCH 32
 
-/* A path that somebody subscribed to, or that is above such a one. */
+/* A path that somebody subscribed to, or that is above such a one: they form a tree. */
 struct subscription_path {
 	LIST_HEAD(, subscription) here;
-	unsigned below; /* subscriptions to paths strictly below */
+	LIST_HEAD(, subscription_path) below;
+	struct subscription_path *parent; /* NULL: the root, or a special path */
+	LIST_ENTRY(subscription_path) sibling;
 	UT_hash_handle hh;
 	char path[];
 };
@@ -28,9 +33,9 @@ struct subscription_path {
 struct subscription {
 	struct cover_ref ref;
 	struct stream *stream;
-	char *path;
-	bool armed; /* under the stream's lock */
-	int error;
+	struct subscription_path *at;
+	bool armed; /* under the stream's lock, as `error` */
+	int error;  /* why it is none, or is none any more */
 	LIST_ENTRY(subscription) here_link;
 	TAILQ_ENTRY(subscription) link;
 };
@@ -51,6 +56,8 @@ struct stream {
 	size_t queued_bytes;
 	bool overflow;
 	bool resync;
+	bool lost;         /* of a subscription nothing will come any more */
+	bool failed;       /* there are subscriptions with an error */
 	bool checking;     /* a read is asking the store about the first paths */
 	char *text;        /* lines that were begun, and how much of them was read */
 	size_t text_len;
@@ -87,29 +94,6 @@ static struct subscription_path *path_find(struct streams *streams, const char *
 	return entry;
 }
 
-static struct subscription_path *path_intern(struct streams *streams, const char *path, size_t len)
-{
-	struct subscription_path *entry = path_find(streams, path, len);
-
-	if (entry)
-		return entry;
-	entry = calloc(1, sizeof(*entry) + len + 1);
-	if (!entry)
-		return NULL;
-	memcpy(entry->path, path, len);
-	LIST_INIT(&entry->here);
-	HASH_ADD_KEYPTR(hh, streams->paths, entry->path, len, entry);
-	return entry;
-}
-
-static void path_drop_unused(struct streams *streams, struct subscription_path *entry)
-{
-	if (!entry || entry->below || !LIST_EMPTY(&entry->here))
-		return;
-	HASH_DELETE(hh, streams->paths, entry);
-	free(entry);
-}
-
 /* The length of the parent of path[0..len), 0 above the root or a special path. */
 static size_t parent_len(const char *path, size_t len)
 {
@@ -120,41 +104,70 @@ static size_t parent_len(const char *path, size_t len)
 	return len > 1 ? len - 1 : 1;
 }
 
-/* Counts a subscription in, or out of, all paths above it.  Returns -ENOMEM having done nothing. */
-static int index_above(struct streams *streams, const char *path, int delta)
+/* Frees a path that nobody subscribed to, at or below it, and what is above it likewise. */
+static void path_drop_unused(struct streams *streams, struct subscription_path *entry)
 {
-	struct subscription_path *entry;
-	size_t len;
+	struct subscription_path *parent;
 
-	for (len = parent_len(path, strlen(path)); len; len = parent_len(path, len))
-		if (!path_intern(streams, path, len))
-			return -ENOMEM;
-	for (len = parent_len(path, strlen(path)); len; len = parent_len(path, len)) {
-		entry = path_find(streams, path, len);
-		entry->below += delta;
-		path_drop_unused(streams, entry);
+	while (entry && LIST_EMPTY(&entry->here) && LIST_EMPTY(&entry->below)) {
+		parent = entry->parent;
+		if (parent)
+			LIST_REMOVE(entry, sibling);
+		HASH_DELETE(hh, streams->paths, entry);
+		free(entry);
+		entry = parent;
 	}
-	return 0;
 }
 
-static int index_add_locked(struct streams *streams, struct subscription *sub)
+static struct subscription_path *path_new(struct streams *streams, const char *path, size_t len,
+					  struct subscription_path *parent)
 {
-	struct subscription_path *entry = path_intern(streams, sub->path, strlen(sub->path));
+	struct subscription_path *entry = calloc(1, sizeof(*entry) + len + 1);
 
-	if (!entry || index_above(streams, sub->path, 1)) {
-		path_drop_unused(streams, entry);
-		return -ENOMEM;
+	if (!entry)
+		return NULL;
+	memcpy(entry->path, path, len);
+	LIST_INIT(&entry->here);
+	LIST_INIT(&entry->below);
+	HASH_ADD_KEYPTR(hh, streams->paths, entry->path, len, entry);
+	if (!entry->hh.tbl) {
+		free(entry);
+		return NULL;
 	}
-	LIST_INSERT_HEAD(&entry->here, sub, here_link);
-	return 0;
+	entry->parent = parent;
+	if (parent)
+		LIST_INSERT_HEAD(&parent->below, entry, sibling);
+	return entry;
 }
 
-static void index_remove_locked(struct streams *streams, struct subscription *sub)
+/* Returns the entry of a path, made if need be with those above it, or NULL without memory. */
+static struct subscription_path *path_intern(struct streams *streams, const char *path, size_t len)
 {
-	LIST_REMOVE(sub, here_link);
-	path_drop_unused(streams, path_find(streams, sub->path, strlen(sub->path)));
-	/* Cannot fail: the paths are all there. */
-	index_above(streams, sub->path, -1);
+	struct subscription_path *entry = path_find(streams, path, len), *parent = NULL;
+	size_t above = parent_len(path, len);
+
+	if (entry)
+		return entry;
+	if (above) {
+		parent = path_intern(streams, path, above);
+		if (!parent)
+			return NULL;
+	}
+	entry = path_new(streams, path, len, parent);
+	if (!entry)
+		path_drop_unused(streams, parent);
+	return entry;
+}
+
+/* The next below `top` in preorder, or NULL behind the last. */
+static struct subscription_path *path_next(const struct subscription_path *top,
+					   struct subscription_path *entry)
+{
+	if (!LIST_EMPTY(&entry->below))
+		return LIST_FIRST(&entry->below);
+	while (entry != top && !LIST_NEXT(entry, sibling))
+		entry = entry->parent;
+	return entry == top ? NULL : LIST_NEXT(entry, sibling);
 }
 
 /* ---- the queue ---- */
@@ -172,7 +185,8 @@ static void queue_clear_locked(struct stream *stream)
 
 static bool readable_locked(const struct stream *stream)
 {
-	return stream->text || stream->queue || stream->overflow || stream->resync;
+	return stream->text || stream->queue || stream->overflow || stream->resync ||
+	       stream->lost;
 }
 
 static void queue_overflow_locked(struct stream *stream)
@@ -201,26 +215,40 @@ static void queue_add_locked(struct stream *stream, const char *path)
 	}
 	memcpy(item->path, path, size);
 	HASH_ADD_STR(stream->queue, path, item);
+	if (!item->hh.tbl) {
+		free(item);
+		queue_overflow_locked(stream);
+		return;
+	}
 	stream->queued_bytes += size + sizeof(*item);
 }
 
-/* Takes what waits for something to read: one read, and the poll. */
+/* Takes reads that wait: one, or all if there is an error for each. */
+static void take_reads_locked(struct stream *stream, struct op_list *reads)
+{
+	struct op *op, *next;
+
+	for (op = TAILQ_FIRST(&stream->parked); op; op = next) {
+		next = TAILQ_NEXT(op, parked_link);
+		if (!op_unpark(op))
+			continue;
+		TAILQ_REMOVE(&stream->parked, op, parked_link);
+		TAILQ_INSERT_TAIL(reads, op, parked_link);
+		if (!stream->lost)
+			return;
+	}
+}
+
+/* Takes what waits for something to read: reads, and the poll. */
 static void take_waiting_locked(struct stream *stream, struct op_list *reads,
 				struct wakeups *wakeups)
 {
-	struct op *op = NULL;
 	struct fuse_pollhandle **polls;
 
 	if (!readable_locked(stream))
 		return;
 	if (!stream->checking)
-		TAILQ_FOREACH(op, &stream->parked, parked_link)
-			if (op_unpark(op))
-				break;
-	if (op) {
-		TAILQ_REMOVE(&stream->parked, op, parked_link);
-		TAILQ_INSERT_TAIL(reads, op, parked_link);
-	}
+		take_reads_locked(stream, reads);
 	if (!stream->poll)
 		return;
 	polls = wakeups->count < wakeups->max ?
@@ -282,18 +310,12 @@ static void push_above(struct streams *streams, const char *path, struct op_list
 static void push_below(struct streams *streams, const char *path, struct op_list *reads,
 		       struct wakeups *wakeups)
 {
-	struct subscription_path *entry = path_find(streams, path, strlen(path)), *next;
+	struct subscription_path *top = path_find(streams, path, strlen(path)), *entry = top;
 	struct subscription *sub;
 
-	if (!entry || !entry->below)
-		return;
-	HASH_ITER(hh, streams->paths, entry, next) {
-		if (!strcmp(entry->path, path) || strlen(entry->path) < strlen(path) ||
-		    !event_related(entry->path, path))
-			continue;
+	while (entry && (entry = path_next(top, entry)))
 		LIST_FOREACH(sub, &entry->here, here_link)
 			push(sub, entry->path, reads, wakeups);
-	}
 }
 
 void streams_changed(struct fs *fs, const char *path)
@@ -313,6 +335,20 @@ void streams_changed(struct fs *fs, const char *path)
 	run_reads(&reads);
 }
 
+/* Subscriptions whose watches could not be set again are none any more. */
+static void note_lost_locked(struct stream *stream)
+{
+	struct subscription *sub;
+
+	TAILQ_FOREACH(sub, &stream->subscriptions, link) {
+		if (!sub->armed || cover_holds(&sub->ref))
+			continue;
+		sub->armed = false;
+		sub->error = -EIO;
+		stream->lost = stream->failed = true;
+	}
+}
+
 void streams_resync(struct fs *fs)
 {
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
@@ -323,6 +359,7 @@ void streams_resync(struct fs *fs)
 	LIST_FOREACH(stream, &fs->streams.all, all_link) {
 		pthread_mutex_lock(&stream->lock);
 		stream->resync = true;
+		note_lost_locked(stream);
 		take_waiting_locked(stream, &reads, &wakeups);
 		pthread_mutex_unlock(&stream->lock);
 	}
@@ -573,7 +610,7 @@ void stream_read(struct op *op)
 		stream->checking = ask;
 		err = ask ? 0 : -ENOMEM;
 	} else if (!ready && !err) {
-		err = park_locked(stream, op);
+		err = stream->lost ? -EIO : park_locked(stream, op);
 	}
 	pthread_mutex_unlock(&stream->lock);
 	if (ready)
@@ -598,6 +635,8 @@ void stream_poll(struct op *op)
 	}
 	if (readable_locked(stream))
 		revents |= POLLIN | POLLRDNORM;
+	if (stream->lost)
+		revents |= POLLERR;
 	pthread_mutex_unlock(&stream->lock);
 	if (old)
 		fuse_pollhandle_destroy(old);
@@ -626,14 +665,14 @@ struct stream *stream_new(struct fs *fs)
 /* Takes a subscription off its stream; subscription_free() comes next, with no lock held. */
 static void subscription_detach_locked(struct subscription *sub)
 {
-	index_remove_locked(&sub->stream->fs->streams, sub);
+	LIST_REMOVE(sub, here_link);
+	path_drop_unused(&sub->stream->fs->streams, sub->at);
 	TAILQ_REMOVE(&sub->stream->subscriptions, sub, link);
 }
 
 static void subscription_free(struct subscription *sub)
 {
 	cover_remove(sub->stream->fs, &sub->ref);
-	free(sub->path);
 	free(sub);
 }
 
@@ -663,10 +702,13 @@ void stream_close(struct fs *fs, void *own)
 
 static struct subscription *find_locked(struct stream *stream, const char *path)
 {
+	struct subscription_path *entry = path_find(&stream->fs->streams, path, strlen(path));
 	struct subscription *sub;
 
-	TAILQ_FOREACH(sub, &stream->subscriptions, link)
-		if (!strcmp(sub->path, path))
+	if (!entry)
+		return NULL;
+	LIST_FOREACH(sub, &entry->here, here_link)
+		if (sub->stream == stream)
 			return sub;
 	return NULL;
 }
@@ -686,22 +728,33 @@ int stream_unsubscribe(struct stream *stream, const char *path)
 	return 0;
 }
 
+/* Returns a subscription of the stream that failed, or NULL. */
+static struct subscription *find_failed_locked(struct stream *stream)
+{
+	struct subscription *sub = NULL;
+
+	pthread_mutex_lock(&stream->lock);
+	if (stream->failed)
+		TAILQ_FOREACH(sub, &stream->subscriptions, link)
+			if (sub->error)
+				break;
+	stream->failed = sub != NULL;
+	pthread_mutex_unlock(&stream->lock);
+	return sub;
+}
+
 /* Ends the subscriptions whose watches could not be set. */
 static void drop_failed(struct stream *stream)
 {
 	struct streams *streams = &stream->fs->streams;
-	struct subscription *sub, *next;
+	struct subscription *sub;
 
 	pthread_mutex_lock(&streams->lock);
-	for (sub = TAILQ_FIRST(&stream->subscriptions); sub; sub = next) {
-		next = TAILQ_NEXT(sub, link);
-		if (!sub->error)
-			continue;
+	while ((sub = find_failed_locked(stream))) {
 		subscription_detach_locked(sub);
 		pthread_mutex_unlock(&streams->lock);
 		subscription_free(sub);
 		pthread_mutex_lock(&streams->lock);
-		next = TAILQ_FIRST(&stream->subscriptions);
 	}
 	pthread_mutex_unlock(&streams->lock);
 }
@@ -735,6 +788,7 @@ static void subscription_armed(struct cover_ref *ref, int error)
 	pthread_mutex_lock(&stream->lock);
 	sub->armed = !error;
 	sub->error = error;
+	stream->failed |= error != 0;
 	if (error && !stream->error)
 		stream->error = error;
 	pthread_mutex_unlock(&stream->lock);
@@ -768,13 +822,13 @@ static struct subscription *subscription_new(struct stream *stream, const char *
 		goto out;
 	sub->stream = stream;
 	sub->ref.armed = subscription_armed;
-	sub->path = strdup(path);
-	if (!sub->path || index_add_locked(streams, sub)) {
-		free(sub->path);
+	sub->at = path_intern(streams, path, strlen(path));
+	if (!sub->at) {
 		free(sub);
 		sub = NULL;
 		goto out;
 	}
+	LIST_INSERT_HEAD(&sub->at->here, sub, here_link);
 	TAILQ_INSERT_TAIL(&stream->subscriptions, sub, link);
 	*err = 0;
 out:
@@ -795,6 +849,7 @@ void stream_subscribe(struct stream *stream, struct op *op, char *const *paths, 
 	 * others yet, of a subscriber that was interrupted. */
 	stream->unarmed++;
 	stream->error = 0;
+	stream->lost = false;
 	stream->done = done;
 	pthread_mutex_unlock(&stream->lock);
 

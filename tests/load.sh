@@ -21,6 +21,19 @@ at_rest() {
 	stat_is in_flight 0 && stat_is queued 0 && stat_is fuse_operations_now 1
 }
 
+# requests: those sent to the store so far, asking for which needs none.
+requests() {
+	awk '/^requests_/ { n += $2 } END { print n + 0 }' "$MNT/.xsfs/stats"
+}
+
+# asks_nothing CMD...: CMD takes no request.
+asks_nothing() {
+	local before
+	before=$(requests)
+	"$@" >/dev/null 2>&1
+	[[ $(requests) == "$before" ]]
+}
+
 # comes_true SECONDS NAME CMD...: an assertion that CMD succeeds before the time is over.
 comes_true() {
 	local seconds=$1 name=$2

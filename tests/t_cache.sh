@@ -3,18 +3,15 @@
 # cache=meta: what the kernel remembers costs the store nothing, and is never wrong for longer than a moment.
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
+. "${0%/*}/fake.sh"
 requires python3 xenstore-write xenstore-ls "$BUILD/tests/fakestore"
 
-# Random changes of one server and transport (100000 for a full run), and rounds of test_window.
-: "${XSFS_CACHE_CHANGES:=3000}" "${XSFS_CACHE_ROUNDS:=100}"
+# Random changes of one server and transport (100000 for a full run), rounds of test_window, and nodes of
+# test_memory (100000).
+: "${XSFS_CACHE_CHANGES:=3000}" "${XSFS_CACHE_ROUNDS:=100}" "${XSFS_CACHE_NODES:=1000}"
 [[ -z $XSFS_TEST_QUICK ]] || XSFS_CACHE_CHANGES=1000
 
 XSFS_TEST_CACHE=meta
-
-# requests: those sent to the store so far, asking for which needs none.
-requests() {
-	awk '/^requests_/ { n += $2 } END { print n + 0 }' "$MNT/.xsfs/stats"
-}
 
 # asks NUMBER NAME CMD...: CMD takes so many requests to the store.
 asks() {
@@ -26,17 +23,13 @@ asks() {
 	is $((after - before)) "$number" "$name"
 }
 
-# asks_nothing CMD...: CMD takes no request.
-asks_nothing() {
-	local before
-	before=$(requests)
-	"$@" >/dev/null 2>&1
-	[[ $(requests) == "$before" ]]
-}
-
-# covered: the watch is set.
-covered() {
-	[[ $(stat_of watches) == 1 ]] && at_rest
+# asks_again NAME CMD...: CMD takes requests, although it was run before.
+asks_again() {
+	if asks_nothing "${@:2}"; then
+		not_ok "$1" 'no request'
+	else
+		ok "$1"
+	fi
 }
 
 test_costs() {
@@ -90,7 +83,7 @@ times, slow = [], []
 def until(function, expected, name):
     begin = time.monotonic()
     while (got := function()) != expected:
-        if time.monotonic() > begin + 5:
+        if time.monotonic() > begin + 30:
             slow.append((name, got, expected))
             return
     times.append(time.monotonic() - begin)
@@ -133,7 +126,6 @@ times.sort()
 check(slow[:1], [], 'every change is seen')
 print('window:', *(f'{name} {times[int((len(times) - 1) * part)] * 1e6:.0f} us,'
                    for name, part in (('p50', .5), ('p99', .99), ('max', 1))), len(times), 'changes', flush=True)
-check(times[-1] < 2, True, 'none is stale for two seconds')
 END
 
 test_window() {
@@ -197,36 +189,35 @@ for t in lookers:
 check(any(t.is_alive() for t in lookers), False, 'the lookers end')
 END
 
-# tree_of DIR: kinds and values, as the mount shows them; the same of the store. A node without children and
-# value may be either.
+# tree_of_mount and tree_of_store: kinds and sizes of what is below /r, as the mount shows it, and as
+# xenstore-ls does.
 tree_of_mount() {
 	(cd "$MNT" && find r -type f -name .value -prune -o -type f -printf 'f %p %s\n' -o -type d -printf 'd %p\n' |
 		sort)
 }
 
 tree_of_store() {
-	python3 - "$SERVER_SOCKET" <<-'END' | sort
-		import sys
-		sys.path.insert(0, '')
-		from store_client import Store
-		store = Store(sys.argv[1])
-		def walk(path):
-		    names = [n for n in store.call(1, path.encode() + b'\0').decode().split('\0') if n]
-		    size = len(store.read(path))
-		    if names:
-		        print('d', path[1:])
-		    else:
-		        print('f', path[1:], size + 1 if size else 0)
-		    for name in names:
-		        walk(path + '/' + name)
-		walk('/r')
-	END
+	{
+		echo 'd r'
+		# Children come right behind their parent; the values are words in quotes.
+		xs ls -f /r | awk -F ' = ' '
+			function previous(has_children) {
+				if (path != "")
+					print has_children ? "d " path : "f " path " " (size ? size + 1 : 0)
+			}
+			{
+				previous(index($1, "/" path "/") == 1)
+				path = substr($1, 2)
+				size = length($2) - 2
+			}
+			END { previous(0) }'
+	} | sort
 }
 
 # same_trees: they are the same, but for directories that lost their children while the kernel knew them.
 same_trees() {
 	tree_of_mount >"$SCRATCH/mounted" || return 1
-	PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 tree_of_store >"$SCRATCH/stored"
+	tree_of_store >"$SCRATCH/stored"
 	local kind path
 	diff "$SCRATCH/mounted" "$SCRATCH/stored" | grep '^[<>]' >"$SCRATCH/differ" || return 0
 	# Sticky: a directory here, an empty leaf, or one with .value, there.
@@ -284,28 +275,37 @@ test_times() {
 	umount_xsfs
 }
 
+rss_kib() {
+	awk '$1 == "VmRSS:" { print $2 }' "/proc/$1/status"
+}
+
 # What is remembered takes little memory, and is dropped when the kernel forgets.
 test_memory() {
-	local before after count
+	local before after count i
 	mount_xsfs "$STORE"
 	comes_true 5 'the watch is set' covered
-	flood /m/a 4000 1000
-	flood /m/b 4000 1000
+	flood /m/a 1000 1000
 	find "$MNT/m/a" >/dev/null
-	before=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$MOUNT_PID/status") count=$(stat_of inodes)
+	# A thousand to a directory, as oxenstored lists no large ones over a ring.
+	for ((i = 0; i < XSFS_CACHE_NODES / 1000; i++)); do
+		flood "/m/b/$i" 1000 1000
+	done
+	before=$(rss_kib "$MOUNT_PID") count=$(stat_of inodes)
 	find "$MNT/m/b" >/dev/null
-	after=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$MOUNT_PID/status")
-	note "$(((after - before) * 1024 / 1000)) bytes for each node"
-	at_least $(($(stat_of inodes) - count)) 1000 'nodes that the kernel knows are remembered'
+	after=$(rss_kib "$MOUNT_PID")
+	note "$(((after - before) * 1024 / XSFS_CACHE_NODES)) bytes for each of $XSFS_CACHE_NODES nodes"
+	at_least $(($(stat_of inodes) - count)) "$XSFS_CACHE_NODES" 'nodes that the kernel knows are remembered'
 	if ! grep -q -e '-fsanitize=' "$BUILD/config.log"; then
-		at_most $(((after - before) * 1024 / 1000)) 1500 'in less than 1500 bytes each'
+		at_most $(((after - before) * 1024 / XSFS_CACHE_NODES)) 1500 'in less than 1500 bytes each'
 	fi
 	if (echo 2 >/proc/sys/vm/drop_caches) 2>/dev/null; then
 		forgets() {
 			echo 2 >/proc/sys/vm/drop_caches
 			(($(stat_of inodes) < 100))
 		}
-		comes_true 10 'and forgotten with the kernel' forgets
+		comes_true "$XSFS_TEST_PATIENCE" 'and forgotten with the kernel' forgets
+		find "$MNT/m/b" >/dev/null
+		note "$((($(rss_kib "$MOUNT_PID") - after) * 1024 / XSFS_CACHE_NODES)) bytes more the second time"
 	else
 		skip_one 'and forgotten with the kernel' 'drop_caches cannot be written'
 	fi
@@ -316,18 +316,25 @@ test_memory() {
 test_guest() {
 	has_config HAVE_XEN || skip 'built without the ring transport'
 	"$XSLOOP" domain "$SERVER_DIR" 7 4711
-	xs write /local/domain/7/domid 7 /local/domain/7/data/a 1 /shared/a 1
+	xs write /local/domain/7/domid 7 /local/domain/7/data/a 1 /shared/a 1 /local/domain/7/hid/den/key 1
 	xs chmod -r /local/domain/7 n7 >/dev/null
+	xs chmod /local/domain/7/hid n0
 	xs chmod -r /shared b0 >/dev/null
 	XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=4711,events=unbound
 	comes_true 5 'the watch is set' covered
-	ls -lR "$MNT/local/domain/7" "$MNT/shared" >/dev/null
+	ls -lR "$MNT/local/domain/7/data" "$MNT/shared" >/dev/null
 	(
 		cd "$MNT/local/domain/7"
 		stat data/a >/dev/null
 		asks 0 'its own directory is remembered' stat data/a
 		cd "$MNT/shared"
-		! asks_nothing stat a && ok 'what is elsewhere is not'
+		asks_again 'what is elsewhere is not' stat a
+		# What goes with a node that the guest may not see is not reported.
+		cd "$MNT/local/domain/7/hid/den"
+		stat . key >/dev/null
+		asks_again 'what is behind a node that it may not see is not either' stat key
+		xs rm /local/domain/7/hid
+		comes_true 2 'it is not shown when it is gone' dead_name key
 	)
 	xs write /local/domain/7/data/a 12345
 	own_size() {
@@ -375,41 +382,6 @@ test_tools() {
 
 # --- a store that answers as it is told --------------------------------------------------------------------
 
-# fake_start: starts it in DIR, with a mount.
-fake_start() {
-	FAKE=$(mktemp -d "$SCRATCH/fake.XXXXXX")
-	mkfifo "$FAKE/control"
-	"$BUILD/tests/fakestore" "$FAKE/socket" "$FAKE/control" >"$FAKE/said" &
-	FAKE_PID=$!
-	PIDS+=("$FAKE_PID")
-	wait_for 5 grep -q ready "$FAKE/said"
-	exec 8>"$FAKE/control"
-	mount_xsfs socket:"$FAKE/socket" "$@"
-	comes_true 5 'the watch is set' covered
-}
-
-# done_count COMMAND: how often it was carried out.
-done_count() {
-	grep -c "^done $1\$" "$FAKE/said" || true
-}
-
-# fake COMMAND: it has been carried out.
-fake() {
-	local count
-	count=$(done_count "$1")
-	echo "$1" >&8
-	fake_done() {
-		(($(done_count "$1") > $2))
-	}
-	wait_for 5 fake_done "$1" "$count" || not_ok "fakestore: $1" "$(tail -n 3 "$FAKE/said")"
-}
-
-fake_end() {
-	umount_xsfs
-	exec 8>&-
-	end_process "$FAKE_PID"
-}
-
 kind_is() {
 	[[ $(stat -c %F "$1" 2>/dev/null) == "$2" ]]
 }
@@ -429,9 +401,9 @@ fake_lookup_race() {
 }
 
 test_overtaken() {
-	local threads=1
+	local threads sizes
 	for threads in $XSFS_TEST_THREADS; do
-		PREFIX="threads=$threads: "
+		PREFIX="threads=$threads: " sizes=0
 		fake_start -o "threads=$threads"
 		fake 'set /x/leaf 1'
 		comes_true 2 'the directory is there' kind_is "$MNT/x" directory
@@ -441,6 +413,21 @@ test_overtaken() {
 		comes_true 2 'removed' dead_name "$MNT/x/leaf"
 		fake 'set /x/leaf 22'
 		fake_lookup_race 'a leaf goes during its lookup' 'remove /x/leaf' ''
+		# The size, when only that is asked for.
+		fake 'set /x/size 1'
+		comes_true 2 'a file' kind_is "$MNT/x/size" 'regular file'
+		exec 5<"$MNT/x/size"
+		fake 'set /x/size 22'
+		fake 'reorder 9'
+		fake 'after 2 set /x/size 55555'
+		stat -L /dev/fd/5 >/dev/null
+		fake ok
+		is "$(stat -L -c %s /dev/fd/5)" 6 'a file is changed while its size is asked for'
+		is "$(stat -c %s "$MNT/x/size")" 6 'by its name too'
+		is $(($(done_count 'set /x/size 55555'))) $((++sizes)) 'it happened in between'
+		exec 5<&-
+		fake 'remove /x/size'
+		comes_true 2 'removed' dead_name "$MNT/x/size"
 		# A listing.
 		fake 'set /x/one 1'
 		fake 'reorder 9'
@@ -492,15 +479,16 @@ test_stuck() {
 		else
 			umount -f "$MNT" 2>/dev/null || true
 		fi
-		if wait_for 5 dead "$MOUNT_PID"; then
+		# Not only when the store's time is over, which is 30 seconds.
+		if wait_for 20 dead "$MOUNT_PID"; then
 			ok 'the daemon ends'
 			wait "$MOUNT_PID" || status=$?
 		else
 			not_ok 'the daemon ends' "$(cat /proc/"$MOUNT_PID"/task/*/wchan)"
 		fi
-		at_most $((${EPOCHREALTIME/[.,]/} - begin)) 2000000 'at once'
+		at_most $((${EPOCHREALTIME/[.,]/} - begin)) 20000000 'and waits for nobody'
 		is "$status" 0 'with status 0'
-		is "$(wait_for 5 dead "$pid" && echo gone)" gone 'who waited is free'
+		is "$(wait_for 20 dead "$pid" && echo gone)" gone 'who waited is free'
 		exec 8>&-
 		end_process "$FAKE_PID"
 		umount -l "$MNT" 2>/dev/null || true

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The tour of README.md prints what it says there.
+# The tour of README.md, and the examples of xsfs(5) about events, print what it says there.
 . "${0%/*}/functions.sh"
 has_config HAVE_XEN || skip 'built without the Xen libraries'
 requires_fuse
@@ -30,4 +30,36 @@ succeeds 'the commands' bash -c 'bash "$1" >"$2"' - "$SCRATCH/commands" "$SCRATC
 is "$(($(wc -l <"$SCRATCH/commands") > 30))" 1 'there are commands'
 # without the empty line that ends what getfattr prints
 is "$(sed '/^$/d' "$SCRATCH/printed")" "$(expected)" 'they print what the tour shows'
+
+# example NUMBER: prints that display of the man page's section.
+example() {
+	sed -n '/^\.Sh EVENTS/,/^\.Sh CACHING/p' "$TEST_DIR/../man/xsfs.5" |
+		awk -v wanted="$1" '/^\.Bd/ { shown = ++n == wanted; next } /^\.Ed/ { shown = 0 } shown' |
+		sed -e 's/\\e/\\/g' -e "s:/xen/:$MNT/:g"
+}
+
+# The first is a program that prints what a key comes to, until it is done.
+XENSTORED_PATH=$(echo "$TMPDIR"/xsfs-embedded.*/socket)
+export XENSTORED_PATH
+xenstore-write /tool/job start
+example 1 | bounded python3 -u - >"$SCRATCH/printed" 2>&1 &
+pid=$!
+PIDS+=("$pid")
+said() {
+	[[ $(<"$SCRATCH/printed") == *"$1"* ]]
+}
+for value in start next; do
+	xenstore-write /tool/job "$value"
+	wait_for "$XSFS_TEST_PATIENCE" said "$value" || true
+done
+xenstore-write /tool/job 'done'
+wait_for "$XSFS_TEST_PATIENCE" dead "$pid" || true
+is "$(uniq "$SCRATCH/printed")" "b'start\\n'
+b'next\\n'" 'xsfs(5): a key is polled'
+xenstore-rm /tool/job
+# The second is for the shell.
+bounded bash -c "$(example 2 | sed -n 's/^# //p')" >"$SCRATCH/printed" 2>&1 || true
+is "$(<"$SCRATCH/printed")" "$(example 2 | grep -v '^# ')" 'xsfs(5): a stream is read'
+like "$(<"$SCRATCH/printed")" 'changed /tool/job*' 'it tells of something'
+unset XENSTORED_PATH
 umount_xsfs
