@@ -496,13 +496,20 @@ static int cmd_guest(int argc, char **argv)
 	char path[PATH_MAX];
 	struct xsloop_port *p;
 	uint32_t domid;
+	uint64_t old;
 	FILE *file;
 	int lock, port;
 
 	if (argc != 3 && argc != 4)
 		usage(2);
-	cmd_domain(3, argv);
+	attach(argv[0]);
 	domid = domid_arg(argv[1]);
+	while (world_page_first(domid, &old) == 0) {
+		path_format(path, "%s/page.%u.%llu", argv[0], domid, (unsigned long long)old);
+		if (unlink(path) < 0)
+			die("%s: %s", path, strerror(errno));
+	}
+	cmd_domain(3, argv);
 	lock = lock_or_die();
 	port = port_alloc_locked(domid, 0);
 	if (port < 0)
