@@ -15,14 +15,19 @@ start_store "${XSFS_XEN_STORE:-c}"
 # The kernel's argument that leaves the ring alone.
 ALONE=initcall_blacklist=xenbus_init
 
-# data KEY: what the guest GUEST_ID says.
-data() {
-	value "/local/domain/$GUEST_ID/data/$1" 2>/dev/null
+# Waiting by watches: what polls with programs has an emulated processor for itself.
+XSFS_TEST_CACHE=off mount_xsfs "socket:$SERVER_SOCKET"
+DOM0=$MNT
+
+# waits_for STEP: until the guest has come so far.
+waits_for() {
+	/build/src/xsfs-wait -m "$DOM0" "/local/domain/$GUEST_ID/data/step" "$1" \
+		--timeout "$XSFS_TEST_PATIENCE"
 }
 
-# waits_for STEP: the guest has come so far, or has ended.
-waits_for() {
-	[[ $(data step) == "$1" ]] || guest_ended "$GUEST"
+# go STEP: what the guest waits for.
+go() {
+	echo "$1" >"$DOM0/local/domain/$GUEST_ID/data/go"
 }
 
 # introduce PORT: as the toolstack did it, but with another port.
@@ -31,20 +36,21 @@ introduce() {
 	/job/xsloop introduce /run/xenstored "$GUEST_ID" "$(value "$home/store/ring-ref")" "$1"
 }
 
-# follow TYPE: goes with a guest through job_ring_guest.sh, step by step.
+# follow: goes with a guest through job_ring_guest.sh, step by step; gives up when it does not come.
 follow() {
 	local way
 	for way in found static poll said; do
-		wait_for "$XSFS_TEST_PATIENCE" waits_for "$way" || true
-		xs write "/local/domain/$GUEST_ID/data/go" "$way"
+		waits_for "$way" || return 0
+		go "$way"
 	done
 	# It is busy now: a pause is nothing that it would notice.
-	wait_for "$XSFS_TEST_PATIENCE" waits_for busy || true
+	waits_for busy || return 0
 	xl pause "$GUEST"
+	sleep 1
 	xl unpause "$GUEST"
-	xs write "/local/domain/$GUEST_ID/data/go" paused
+	go paused
 	# It has another port then, which the console names.
-	wait_for "$XSFS_TEST_PATIENCE" says_port || true
+	wait_for "$XSFS_TEST_PATIENCE" says_port || return 0
 	introduce "$(port_said)"
 }
 
@@ -52,8 +58,10 @@ port_said() {
 	tr -d '\r' <"$GUEST_LOGS/guest-$GUEST.log" | sed -n 's/^# waiting with port //p' | tail -n 1
 }
 
+# Slowly: see above.
 says_port() {
-	[[ $(port_said) ]] || guest_ended "$GUEST"
+	sleep 1
+	[[ $(port_said) ]]
 }
 
 # guest TYPE: a guest that has its ring for itself.
@@ -64,7 +72,7 @@ guest() {
 	# Where a guest that can not look is told.
 	xs write "/local/domain/$GUEST_ID/data/place" \
 		"gfn=$(value "/local/domain/$GUEST_ID/store/ring-ref"),port=$(value "/local/domain/$GUEST_ID/store/port")"
-	follow "$1"
+	follow
 	guest_finish "$GUEST" || status=$?
 	is "$status" 0 "$1: the guest's script ends well"
 }
@@ -73,8 +81,7 @@ guest() {
 destroyed() {
 	GUEST=busy
 	guest_start busy job_ring_busy.sh pv "$ALONE"
-	wait_for "$XSFS_TEST_PATIENCE" waits_for busy || true
-	is "$(data step)" busy 'destroyed: it was busy'
+	succeeds 'destroyed: it was busy' waits_for busy
 	succeeds 'destroyed: xl destroy' timeout "$XSFS_TEST_PATIENCE" xl destroy busy
 	comes_true "$XSFS_TEST_PATIENCE" 'destroyed: its keys go' gone
 	xs write /tool/after 1
@@ -82,7 +89,7 @@ destroyed() {
 }
 
 gone() {
-	! xs exists "/local/domain/$GUEST_ID/data"
+	[[ ! -e $DOM0/local/domain/$GUEST_ID/data ]]
 }
 
 # A kernel that uses its ring: xsfs does not, in whatever way it is told of it.
