@@ -17,11 +17,7 @@ start_store() {
 	SERVER_KIND=$1
 	SERVER_SOCKET=/run/xenstored/socket
 	server=$(server_binary "$1")
-	if [[ $1 == c ]]; then
-		"$server" --no-fork >/tmp/store.log 2>&1 </dev/null &
-	else
-		"$server" --no-fork >/tmp/store.log 2>&1 </dev/null &
-	fi
+	"$server" --no-fork >/tmp/store.log 2>&1 </dev/null &
 	SERVER_PID=$!
 	disown "$SERVER_PID"
 	wait_for "$XSFS_TEST_PATIENCE" xs exists / || {
@@ -74,15 +70,22 @@ guest_ended() {
 	grep -q '^xen-boot: exit ' "$GUEST_LOGS/guest-$1.log" 2>/dev/null || ! xl domid "$1" >/dev/null 2>&1
 }
 
-# guest_finish NAME [SECONDS]: waits until its job has ended, prints what it printed, and returns its status;
-# 121 if it did not end. The guest is gone afterwards.
-guest_finish() {
+# guest_wait NAME [SECONDS]: waits until its job has ended, prints what it printed, and returns its status;
+# 121 if it did not end. The guest stays until it ends by itself, or is ended.
+guest_wait() {
 	local status log=$GUEST_LOGS/guest-$1.log
 	wait_for "${2:-$XSFS_TEST_PATIENCE}" guest_ended "$1" || true
 	# The last line may still be on its way.
 	wait_for 2 grep -q '^xen-boot: exit ' "$log" || true
 	tr -d '\r' <"$log" | grep -v '^xen-boot: exit '
 	status=$(tr -d '\r' <"$log" | sed -n 's/^xen-boot: exit //p' | tail -n 1)
-	timeout "$XSFS_TEST_PATIENCE" xl destroy "$1" >/dev/null 2>&1 || true
 	return "${status:-121}"
+}
+
+# guest_finish NAME [SECONDS]: the same, and the guest is gone afterwards.
+guest_finish() {
+	local status=0
+	guest_wait "$@" || status=$?
+	timeout "$XSFS_TEST_PATIENCE" xl destroy "$1" >/dev/null 2>&1 || true
+	return "$status"
 }
