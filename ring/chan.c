@@ -14,6 +14,10 @@
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
+/* Between two attempts to connect for the first time, and for how long at least. */
+#define CONNECT_STEP_MS 10
+#define CONNECT_PATIENCE_MS 2000
+
 uint64_t chan_now(void)
 {
 	struct timespec ts;
@@ -23,18 +27,21 @@ uint64_t chan_now(void)
 }
 
 /* Connects for the first time.  A ring that has to be reset first answers -EAGAIN for a while. */
-static int connect_first(struct transport *t)
+static int connect_first(struct transport *t, const struct chan_config *config)
 {
-	const struct timespec pause = { .tv_nsec = 10 * NSEC_PER_MSEC };
+	const struct timespec pause = { .tv_nsec = CONNECT_STEP_MS * NSEC_PER_MSEC };
+	unsigned patience_ms = CONNECT_PATIENCE_MS;
 	int err;
 
-	for (int tries = 0; tries < 200; tries++) {
+	if (!config->connect_later && config->timeout_ms > patience_ms)
+		patience_ms = config->timeout_ms;
+	for (unsigned ms = 0; ms < patience_ms; ms += CONNECT_STEP_MS) {
 		err = t->ops->connect(t);
 		if (err != -EAGAIN)
 			return err;
 		nanosleep(&pause, NULL);
 	}
-	return -ETIMEDOUT;
+	return -EAGAIN;
 }
 
 int chan_new(struct chan **out, const struct chan_config *config)
@@ -60,15 +67,17 @@ int chan_new(struct chan **out, const struct chan_config *config)
 		err = -errno;
 		goto out_table;
 	}
-	err = connect_first(t);
-	if (err)
+	err = connect_first(t, config);
+	if (err == -EAGAIN && !config->connect_later)
+		err = -ETIMEDOUT;
+	if (err && err != -EAGAIN)
 		goto out_fd;
 
 	chan->transport = t;
 	chan->log = config->log;
 	chan->timeout_ms = config->timeout_ms;
 	chan->bulk_max = slots > 1 ? slots / 2 : 1;
-	chan->state = CHAN_CONNECTED;
+	chan->state = err ? CHAN_CONNECTING : CHAN_CONNECTED;
 	chan->epoch = 1;
 	chan->connected_ns = chan_now();
 	TAILQ_INIT(&chan->queue);
