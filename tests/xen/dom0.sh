@@ -6,9 +6,11 @@
 
 export top_builddir=/build
 # An emulated machine on a busy one: nothing below depends on a time.
-: "${XSFS_TEST_PATIENCE:=120}"
+: "${XSFS_TEST_PATIENCE:=300}"
 . /tests/functions.sh
+. /tests/xen/words.sh
 
+WAIT=/build/src/xsfs-wait
 GUEST_LOGS=/var/log/xen/console
 
 # start_store c|o: starts xenstored or oxenstored, once in a boot, and what a toolstack needs.
@@ -50,8 +52,9 @@ guest_config() {
 	END
 }
 
-# guest_start NAME JOB [pv|pvh] [KERNEL-ARGUMENTS]: creates it and returns. Sets GUEST_ID.
+# guest_start NAME JOB [pv|pvh] [KERNEL-ARGUMENTS]: creates it and returns. Sets GUEST_NAME and GUEST_ID.
 guest_start() {
+	GUEST_NAME=$1
 	guest_config "$@" >"/tmp/$1.cfg"
 	if ! timeout "$XSFS_TEST_PATIENCE" xl create "/tmp/$1.cfg" >"/tmp/$1.create" 2>&1 </dev/null; then
 		cat "/tmp/$1.create"
@@ -88,4 +91,63 @@ guest_finish() {
 	guest_wait "$@" || status=$?
 	timeout "$XSFS_TEST_PATIENCE" xl destroy "$1" >/dev/null 2>&1 || true
 	return "$status"
+}
+
+# guest_did STEP: waits until the last guest has announced that step, by a key of its own. Where it does not,
+# what it printed says why.
+guest_did() {
+	"$WAIT" -m "$MNT" "/local/domain/$GUEST_ID/data/step" "$1" --timeout "$XSFS_TEST_PATIENCE" || {
+		tail -n 50 "$GUEST_LOGS/guest-$GUEST_NAME.log"
+		return 1
+	}
+}
+
+# guest_go STEP: lets it go on.
+guest_go() {
+	echo "$1" >"$MNT/local/domain/$GUEST_ID/data/go"
+}
+
+# gone FILE NAME: an assertion that it goes.
+gone() {
+	if wait_for "$XSFS_TEST_PATIENCE" test ! -e "$1"; then
+		ok "$2"
+	else
+		not_ok "$2" "$(ls -R "$1" 2>&1)"
+	fi
+}
+
+# stream NAME PATH...: subscribes to the paths, and keeps what comes in $SCRATCH/NAME.
+stream() {
+	local name=$1 fd
+	shift
+	exec {fd}<>"$MNT/.xsfs/watch"
+	printf '%s\n' "$@" >&"$fd"
+	cat <&"$fd" >"$SCRATCH/$name" &
+	PIDS+=("$!")
+	exec {fd}>&-
+}
+
+# told NAME LINE TITLE: an assertion that this line comes in that stream.
+told() {
+	if wait_for "$XSFS_TEST_PATIENCE" grep -qxF -- "$2" "$SCRATCH/$1"; then
+		ok "$3"
+	else
+		not_ok "$3" "$(tail -n 20 "$SCRATCH/$1")"
+	fi
+}
+
+# introduce DOMID GFN PORT: tells the store where a guest's ring is now, as the toolstack does. Over the
+# kernel's device, with the shell alone: a message of the store's protocol.
+introduce() {
+	local body="$1$2$3" reply
+	{
+		# shellcheck disable=SC2059 # the format is made here
+		printf "$(printf '\\x%02x\\0\\0\\0' 8 1 0 $((${#body} + 3)))"
+		printf '%s\0' "$1" "$2" "$3"
+	} >"$SCRATCH/introduce"
+	exec 5<>/dev/xen/xenbus
+	cat "$SCRATCH/introduce" >&5
+	reply=$(timeout "$XSFS_TEST_PATIENCE" head -c 4 <&5 | od -An -t u4 | tr -d ' ')
+	exec 5>&-
+	[[ $reply == 8 ]]
 }

@@ -12,20 +12,7 @@ XSFS_TEST_CACHE=meta
 mount_xsfs xenbus
 MINE=$MNT/.xsfs/self
 like "$(readlink "$MINE")" '../local/domain/[1-9]*' '.xsfs/self is the own domain'
-HOME_PATH=$(readlink "$MINE")
-HOME_PATH=${HOME_PATH#..}
-home=$MNT$HOME_PATH
-
-# did STEP: tells domain 0.
-did() {
-	echo "$1" >"$home/data/step"
-}
-
-# go STEP: waits until domain 0 says so.
-go() {
-	"$WAIT" -m "$MNT" "$HOME_PATH/data/go" "$1" --timeout "$XSFS_TEST_PATIENCE"
-}
-
+guest_begins
 is "$(cat "$MINE/name")" one 'the own name'
 did mounted
 
