@@ -135,19 +135,3 @@ told() {
 		not_ok "$3" "$(tail -n 20 "$SCRATCH/$1")"
 	fi
 }
-
-# introduce DOMID GFN PORT: tells the store where a guest's ring is now, as the toolstack does. Over the
-# kernel's device, with the shell alone: a message of the store's protocol.
-introduce() {
-	local body="$1$2$3" reply
-	{
-		# shellcheck disable=SC2059 # the format is made here
-		printf "$(printf '\\x%02x\\0\\0\\0' 8 1 0 $((${#body} + 3)))"
-		printf '%s\0' "$1" "$2" "$3"
-	} >"$SCRATCH/introduce"
-	exec 5<>/dev/xen/xenbus
-	cat "$SCRATCH/introduce" >&5
-	reply=$(timeout "$XSFS_TEST_PATIENCE" head -c 4 <&5 | od -An -t u4 | tr -d ' ')
-	exec 5>&-
-	[[ $reply == 8 ]]
-}

@@ -15,7 +15,7 @@ guest_begins() {
 	HOME_PATH=$(readlink "$MNT/.xsfs/self")
 	HOME_PATH=${HOME_PATH#..}
 	home=$MNT$HOME_PATH
-	mkdir -p "$MNT/.xsfs/nodes$HOME_PATH/data/step"
+	mkdir -p "$MNT/.xsfs/nodes$HOME_PATH/data/begin"
 }
 
 # did STEP: tells domain 0 how far we are.
