@@ -525,11 +525,12 @@ static void reconnect(struct chan *chan)
 
 /*
  * Counts deadlines in a row: one that was submitted when the one before was over.  Many that expire
- * together say no more about the server than one does.
+ * together say no more about the server than one does.  Nor need it be on the wire itself: those
+ * that were given up there may have taken all its room.
  */
 static void count_silence(struct chan *chan, const struct request *req, uint64_t now)
 {
-	if (req->state != REQUEST_SENT || (chan->silences && req->submitted_ns < chan->silent_ns))
+	if (table_used(&chan->table) == 0 || (chan->silences && req->submitted_ns < chan->silent_ns))
 		return;
 	chan->silences++;
 	chan->silent_ns = now;

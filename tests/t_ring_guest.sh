@@ -3,6 +3,7 @@
 # A guest whose kernel leaves the ring alone: xsfs finds page and port, binds the port in every way, shares the
 # ring with nobody, takes it up after a predecessor, and follows it when the domain goes on elsewhere.
 # shellcheck source=tests/functions.sh
+# shellcheck disable=SC2034 # what functions.sh reads
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
 requires xenstore-write xenstore-exists

@@ -689,6 +689,22 @@ static void a_sign_of_life_ends_the_silence(void **state)
 	assert_int_equal(fx->store->silences, 0);
 }
 
+/* What was given up takes all the room on the wire: what waits for it expires as well. */
+static void silence_of_a_full_wire(void **state)
+{
+	struct fixture *fx = fixture_new();
+
+	*state = fx;
+	fx->config.in_flight_max = 1;
+	fixture_start(fx);
+	fx->store->resets_silence = true;
+	for (unsigned i = 0; i < 3; i++)
+		call_in_vain(fx, -ETIMEDOUT);
+	pump(fx);
+	assert_int_equal(fx->store->silences, 1);
+	assert_int_equal(fx->store->disconnects, 1);
+}
+
 /* Where a new connection would be no better, nothing changes but that it is asked now and then. */
 static void silence_that_has_to_be_borne(void **state)
 {
@@ -1133,6 +1149,7 @@ int main(void)
 		TEST(silence_is_ended_by_a_new_connection),
 		TEST(deadlines_that_pass_together_are_one),
 		TEST(a_sign_of_life_ends_the_silence),
+		TEST_OWN(silence_of_a_full_wire),
 		TEST(silence_that_has_to_be_borne),
 		TEST_OWN(first_connection_may_come_later),
 		TEST(handler_hears_of_the_new_connection),
