@@ -151,7 +151,6 @@ void chan_retire_locked(struct chan *chan, struct request *req)
 {
 	table_remove(&chan->table, req);
 	chan->bulk_in_flight -= req->bulk;
-	chan->starts_in_flight -= req->msg.type == XS_TRANSACTION_START;
 	if (!req->abandoned)
 		atomic_fetch_sub(&chan->live, 1);
 }
@@ -176,19 +175,6 @@ static void set_deadline_locked(struct chan *chan, struct request *req)
 	TAILQ_INSERT_HEAD(&chan->deadlines, req, deadline_link);
 }
 
-/* Returns the first request of a queue that may go now. */
-static struct request *eligible_locked(struct chan *chan, struct request_list *queue)
-{
-	struct request *req;
-
-	TAILQ_FOREACH(req, queue, queue_link) {
-		if (!(chan->transport->serial_start && chan->starts_in_flight &&
-		      req->msg.type == XS_TRANSACTION_START))
-			return req;
-	}
-	return NULL;
-}
-
 /*
  * Returns the request to send next, or NULL.  Bulk requests get half of the slots at the most, and
  * a quarter before anybody else, so that neither side starves.
@@ -200,11 +186,11 @@ static struct request *next_locked(struct chan *chan)
 	if (chan->table.free_count == 0)
 		return NULL;
 	if (chan->bulk_in_flight < (chan->bulk_max + 1) / 2)
-		req = eligible_locked(chan, &chan->bulk_queue);
+		req = TAILQ_FIRST(&chan->bulk_queue);
 	if (!req)
-		req = eligible_locked(chan, &chan->queue);
+		req = TAILQ_FIRST(&chan->queue);
 	if (!req && chan->bulk_in_flight < chan->bulk_max)
-		req = eligible_locked(chan, &chan->bulk_queue);
+		req = TAILQ_FIRST(&chan->bulk_queue);
 	return req;
 }
 
@@ -220,7 +206,6 @@ static void fill_batch_locked(struct chan *chan)
 		chan_dequeue_locked(chan, req);
 		table_insert(&chan->table, req);
 		chan->bulk_in_flight += req->bulk;
-		chan->starts_in_flight += req->msg.type == XS_TRANSACTION_START;
 		if (!req->abandoned) {
 			req->state = REQUEST_SENT;
 			atomic_fetch_add(&chan->live, 1);

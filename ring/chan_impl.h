@@ -68,7 +68,6 @@ struct chan {
 	struct request_list deadlines; /* soonest first */
 	struct table table;
 	unsigned bulk_in_flight;
-	unsigned starts_in_flight;
 	unsigned queued;
 	bool sending;
 	bool blocked;   /* the transport took less than there was */

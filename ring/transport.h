@@ -21,7 +21,7 @@
 struct transport;
 
 /* The most descriptors that pollfds() ever fills in. */
-#define TRANSPORT_POLLFDS 3
+#define TRANSPORT_POLLFDS 4
 
 struct transport_ops {
 	/* Name for logs and statistics: "socket", "xenbus", "ring". */
@@ -94,9 +94,6 @@ struct transport {
 	/* Most requests that may await a reply at a time. */
 	unsigned in_flight_max;
 
-	/* Replies to two TRANSACTION_STARTs in flight would be confused (/dev/xen/xenbus). */
-	bool serial_start;
-
 	/* The server can neither be seen to die nor be connected to again by us (ring without
 	 * XENSTORE_SERVER_FEATURE_RECONNECTION).  connect() sets it: a server says what it can do
 	 * when it takes the ring up. */
@@ -111,9 +108,11 @@ struct transport {
 int transport_socket_new(struct transport **out, const char *path, struct logger *log);
 
 /*
- * Creates a transport over the kernel's xenbus device `path` (usually /dev/xen/xenbus), which is
+ * Creates a transport over the kernel's xenbus device `path` (usually /dev/xen/xenbus).  connect()
+ * opens it once for each request that may be in flight, as the device mixes up two of one open file,
+ * and once for WATCH and UNWATCH, which block inside write() and have a thread of their own.
+ * Returns 0, -ENAMETOOLONG or -ENOMEM.
  * opened twice at connect(): WATCH and UNWATCH block inside write(), so they have a descriptor
- * and a thread of their own.  Returns 0, -ENAMETOOLONG or -ENOMEM.
  */
 int transport_xenbus_new(struct transport **out, const char *path, struct logger *log);
 

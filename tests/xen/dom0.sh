@@ -6,9 +6,11 @@
 
 export top_builddir=/build
 # An emulated machine on a busy one: nothing below depends on a time.
-: "${XSFS_TEST_PATIENCE:=120}"
+: "${XSFS_TEST_PATIENCE:=300}"
 . /tests/functions.sh
+. /tests/xen/words.sh
 
+WAIT=/build/src/xsfs-wait
 GUEST_LOGS=/var/log/xen/console
 
 # start_store c|o: starts xenstored or oxenstored, once in a boot, and what a toolstack needs.
@@ -17,11 +19,7 @@ start_store() {
 	SERVER_KIND=$1
 	SERVER_SOCKET=/run/xenstored/socket
 	server=$(server_binary "$1")
-	if [[ $1 == c ]]; then
-		"$server" --no-fork >/tmp/store.log 2>&1 </dev/null &
-	else
-		"$server" --no-fork >/tmp/store.log 2>&1 </dev/null &
-	fi
+	"$server" --no-fork >/tmp/store.log 2>&1 </dev/null &
 	SERVER_PID=$!
 	disown "$SERVER_PID"
 	wait_for "$XSFS_TEST_PATIENCE" xs exists / || {
@@ -54,8 +52,9 @@ guest_config() {
 	END
 }
 
-# guest_start NAME JOB [pv|pvh] [KERNEL-ARGUMENTS]: creates it and returns. Sets GUEST_ID.
+# guest_start NAME JOB [pv|pvh] [KERNEL-ARGUMENTS]: creates it and returns. Sets GUEST_NAME and GUEST_ID.
 guest_start() {
+	GUEST_NAME=$1
 	guest_config "$@" >"/tmp/$1.cfg"
 	if ! timeout "$XSFS_TEST_PATIENCE" xl create "/tmp/$1.cfg" >"/tmp/$1.create" 2>&1 </dev/null; then
 		cat "/tmp/$1.create"
@@ -74,15 +73,65 @@ guest_ended() {
 	grep -q '^xen-boot: exit ' "$GUEST_LOGS/guest-$1.log" 2>/dev/null || ! xl domid "$1" >/dev/null 2>&1
 }
 
-# guest_finish NAME [SECONDS]: waits until its job has ended, prints what it printed, and returns its status;
-# 121 if it did not end. The guest is gone afterwards.
-guest_finish() {
+# guest_wait NAME [SECONDS]: waits until its job has ended, prints what it printed, and returns its status;
+# 121 if it did not end. The guest stays until it ends by itself, or is ended.
+guest_wait() {
 	local status log=$GUEST_LOGS/guest-$1.log
 	wait_for "${2:-$XSFS_TEST_PATIENCE}" guest_ended "$1" || true
 	# The last line may still be on its way.
 	wait_for 2 grep -q '^xen-boot: exit ' "$log" || true
 	tr -d '\r' <"$log" | grep -v '^xen-boot: exit '
 	status=$(tr -d '\r' <"$log" | sed -n 's/^xen-boot: exit //p' | tail -n 1)
-	timeout "$XSFS_TEST_PATIENCE" xl destroy "$1" >/dev/null 2>&1 || true
 	return "${status:-121}"
+}
+
+# guest_finish NAME [SECONDS]: the same, and the guest is gone afterwards.
+guest_finish() {
+	local status=0
+	guest_wait "$@" || status=$?
+	timeout "$XSFS_TEST_PATIENCE" xl destroy "$1" >/dev/null 2>&1 || true
+	return "$status"
+}
+
+# guest_did STEP: waits until the last guest has announced that step, by a key of its own. Where it does not,
+# what it printed says why.
+guest_did() {
+	"$WAIT" -m "$MNT" "/local/domain/$GUEST_ID/data/step" "$1" --timeout "$XSFS_TEST_PATIENCE" || {
+		tail -n 50 "$GUEST_LOGS/guest-$GUEST_NAME.log"
+		return 1
+	}
+}
+
+# guest_go STEP: lets it go on.
+guest_go() {
+	echo "$1" >"$MNT/local/domain/$GUEST_ID/data/go"
+}
+
+# gone FILE NAME: an assertion that it goes.
+gone() {
+	if wait_for "$XSFS_TEST_PATIENCE" test ! -e "$1"; then
+		ok "$2"
+	else
+		not_ok "$2" "$(ls -R "$1" 2>&1)"
+	fi
+}
+
+# stream NAME PATH...: subscribes to the paths, and keeps what comes in $SCRATCH/NAME.
+stream() {
+	local name=$1 fd
+	shift
+	exec {fd}<>"$MNT/.xsfs/watch"
+	printf '%s\n' "$@" >&"$fd"
+	cat <&"$fd" >"$SCRATCH/$name" &
+	PIDS+=("$!")
+	exec {fd}>&-
+}
+
+# told NAME LINE TITLE: an assertion that this line comes in that stream.
+told() {
+	if wait_for "$XSFS_TEST_PATIENCE" grep -qxF -- "$2" "$SCRATCH/$1"; then
+		ok "$3"
+	else
+		not_ok "$3" "$(tail -n 20 "$SCRATCH/$1")"
+	fi
 }
