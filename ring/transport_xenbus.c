@@ -543,6 +543,10 @@ static void lane_delivers(struct transport_xenbus *x, const char *text, size_t l
 	struct lane *lane = x->from_lane;
 	size_t i;
 
+	/* The sender's words about its request are there once this says so.  A reply to nothing
+	 * changes nothing. */
+	if (!atomic_load(&lane->busy))
+		return;
 	if (x->hdr.type == XS_TRANSACTION_START)
 		for (i = 0; i < len && text[i] >= '0' && text[i] <= '9'; i++)
 			lane->started = 10 * lane->started + (uint32_t)(text[i] - '0');

@@ -11,6 +11,7 @@ export top_builddir=/build
 . /tests/xen/words.sh
 
 WAIT=/build/src/xsfs-wait
+STREAMS=()
 GUEST_LOGS=/var/log/xen/console
 
 # start_store c|o: starts xenstored or oxenstored, once in a boot, and what a toolstack needs.
@@ -96,10 +97,13 @@ guest_finish() {
 # guest_did STEP: waits until the last guest has announced that step, by a key of its own. Where it does not,
 # what it printed says why.
 guest_did() {
-	"$WAIT" -m "$MNT" "/local/domain/$GUEST_ID/data/step" "$1" --timeout "$XSFS_TEST_PATIENCE" || {
-		tail -n 50 "$GUEST_LOGS/guest-$GUEST_NAME.log"
-		return 1
-	}
+	local deadline=$((SECONDS + XSFS_TEST_PATIENCE))
+	until "$WAIT" -m "$MNT" "/local/domain/$GUEST_ID/data/step" "$1" --timeout 10; do
+		if ((SECONDS > deadline)) || guest_ended "$GUEST_NAME"; then
+			tail -n 50 "$GUEST_LOGS/guest-$GUEST_NAME.log"
+			return 1
+		fi
+	done
 }
 
 # guest_go STEP: lets it go on.
@@ -123,8 +127,16 @@ stream() {
 	exec {fd}<>"$MNT/.xsfs/watch"
 	printf '%s\n' "$@" >&"$fd"
 	cat <&"$fd" >"$SCRATCH/$name" &
-	PIDS+=("$!")
+	STREAMS+=("$!")
 	exec {fd}>&-
+}
+
+# streams_end: or they would keep the mounts busy.
+streams_end() {
+	local pid
+	for pid in "${STREAMS[@]}"; do
+		end_process "$pid"
+	done
 }
 
 # told NAME LINE TITLE: an assertion that this line comes in that stream.

@@ -207,4 +207,6 @@ done
 status=0
 mount_xsfs ring >"$SCRATCH/refused" 2>&1 || status=$?
 is "$((status != 0))" 1 'xsfs refuses the ring that the kernel uses'
-cat "$SCRATCH/refused"
+streams_end
+umount_xsfs "$SOCKET"
+umount_xsfs "$XENBUS"
