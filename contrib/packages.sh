@@ -46,6 +46,15 @@ packages_test=(
 	xz-utils
 )
 
+# to boot a real Xen in an emulator (make check-xen), on top of those; the hypervisor and its kernels are only
+# unpacked, by tests/xen/fetch
+packages_xen=(
+	binutils
+	cpio
+	qemu-system-x86
+	zstd
+)
+
 # packages_missing PACKAGE...: prints those that are not installed.
 packages_missing() {
 	local package

@@ -14,6 +14,10 @@
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
+/* Between two attempts to connect for the first time, and for how long at least. */
+#define CONNECT_STEP_MS 10
+#define CONNECT_PATIENCE_MS 2000
+
 uint64_t chan_now(void)
 {
 	struct timespec ts;
@@ -23,18 +27,21 @@ uint64_t chan_now(void)
 }
 
 /* Connects for the first time.  A ring that has to be reset first answers -EAGAIN for a while. */
-static int connect_first(struct transport *t)
+static int connect_first(struct transport *t, const struct chan_config *config)
 {
-	const struct timespec pause = { .tv_nsec = 10 * NSEC_PER_MSEC };
+	const struct timespec pause = { .tv_nsec = CONNECT_STEP_MS * NSEC_PER_MSEC };
+	unsigned patience_ms = CONNECT_PATIENCE_MS;
 	int err;
 
-	for (int tries = 0; tries < 200; tries++) {
+	if (!config->connect_later && config->timeout_ms > patience_ms)
+		patience_ms = config->timeout_ms;
+	for (unsigned ms = 0; ms < patience_ms; ms += CONNECT_STEP_MS) {
 		err = t->ops->connect(t);
 		if (err != -EAGAIN)
 			return err;
 		nanosleep(&pause, NULL);
 	}
-	return -ETIMEDOUT;
+	return -EAGAIN;
 }
 
 int chan_new(struct chan **out, const struct chan_config *config)
@@ -60,15 +67,17 @@ int chan_new(struct chan **out, const struct chan_config *config)
 		err = -errno;
 		goto out_table;
 	}
-	err = connect_first(t);
-	if (err)
+	err = connect_first(t, config);
+	if (err == -EAGAIN && !config->connect_later)
+		err = -ETIMEDOUT;
+	if (err && err != -EAGAIN)
 		goto out_fd;
 
 	chan->transport = t;
 	chan->log = config->log;
 	chan->timeout_ms = config->timeout_ms;
 	chan->bulk_max = slots > 1 ? slots / 2 : 1;
-	chan->state = CHAN_CONNECTED;
+	chan->state = err ? CHAN_CONNECTING : CHAN_CONNECTED;
 	chan->epoch = 1;
 	chan->connected_ns = chan_now();
 	TAILQ_INIT(&chan->queue);
@@ -142,7 +151,6 @@ void chan_retire_locked(struct chan *chan, struct request *req)
 {
 	table_remove(&chan->table, req);
 	chan->bulk_in_flight -= req->bulk;
-	chan->starts_in_flight -= req->msg.type == XS_TRANSACTION_START;
 	if (!req->abandoned)
 		atomic_fetch_sub(&chan->live, 1);
 }
@@ -167,19 +175,6 @@ static void set_deadline_locked(struct chan *chan, struct request *req)
 	TAILQ_INSERT_HEAD(&chan->deadlines, req, deadline_link);
 }
 
-/* Returns the first request of a queue that may go now. */
-static struct request *eligible_locked(struct chan *chan, struct request_list *queue)
-{
-	struct request *req;
-
-	TAILQ_FOREACH(req, queue, queue_link) {
-		if (!(chan->transport->serial_start && chan->starts_in_flight &&
-		      req->msg.type == XS_TRANSACTION_START))
-			return req;
-	}
-	return NULL;
-}
-
 /*
  * Returns the request to send next, or NULL.  Bulk requests get half of the slots at the most, and
  * a quarter before anybody else, so that neither side starves.
@@ -191,11 +186,11 @@ static struct request *next_locked(struct chan *chan)
 	if (chan->table.free_count == 0)
 		return NULL;
 	if (chan->bulk_in_flight < (chan->bulk_max + 1) / 2)
-		req = eligible_locked(chan, &chan->bulk_queue);
+		req = TAILQ_FIRST(&chan->bulk_queue);
 	if (!req)
-		req = eligible_locked(chan, &chan->queue);
+		req = TAILQ_FIRST(&chan->queue);
 	if (!req && chan->bulk_in_flight < chan->bulk_max)
-		req = eligible_locked(chan, &chan->bulk_queue);
+		req = TAILQ_FIRST(&chan->bulk_queue);
 	return req;
 }
 
@@ -211,7 +206,6 @@ static void fill_batch_locked(struct chan *chan)
 		chan_dequeue_locked(chan, req);
 		table_insert(&chan->table, req);
 		chan->bulk_in_flight += req->bulk;
-		chan->starts_in_flight += req->msg.type == XS_TRANSACTION_START;
 		if (!req->abandoned) {
 			req->state = REQUEST_SENT;
 			atomic_fetch_add(&chan->live, 1);

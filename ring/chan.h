@@ -51,6 +51,7 @@ struct chan_config {
 	struct logger *log;          /* borrowed for the channel's life; may be NULL */
 	unsigned timeout_ms;         /* deadline of requests that name none; 0: no deadline */
 	unsigned in_flight_max;      /* 0: as many as the transport allows */
+	bool connect_later;          /* chan_new() need not wait for a server that is not there yet */
 };
 
 enum chan_state {
@@ -102,7 +103,8 @@ struct chan_request_info {
 };
 
 /*
- * Makes a channel and connects it.
+ * Makes a channel and connects it.  A ring that has to be reset first gets `timeout_ms` for that;
+ * after it, with `connect_later`, the channel begins in CHAN_CONNECTING.
  *
  * Returns 0, or the errno of the first connection attempt (the transport is freed then), or
  * -ENOMEM.  Must be called in the process that uses it, after any fork().

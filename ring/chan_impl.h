@@ -68,7 +68,6 @@ struct chan {
 	struct request_list deadlines; /* soonest first */
 	struct table table;
 	unsigned bulk_in_flight;
-	unsigned starts_in_flight;
 	unsigned queued;
 	bool sending;
 	bool blocked;   /* the transport took less than there was */
@@ -89,6 +88,8 @@ struct chan {
 	uint64_t connected_ns;  /* when the present connection was made */
 	uint64_t connect_at_ns; /* when to try for the next */
 	uint64_t completed;     /* counters.completed when it last went to sleep */
+	unsigned silences;      /* deadlines in a row, see expire_locked() */
+	uint64_t silent_ns;     /* when the last of these was over */
 };
 
 /* Nanoseconds of CLOCK_MONOTONIC. */

@@ -24,6 +24,10 @@
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_LAST_MS 1000
 
+/* After so many deadlines in a row, with nothing received meanwhile, the transport is asked whether a
+ * new connection might help. */
+#define SILENCES_MAX 3
+
 /* How often a dead ring is looked at. */
 #define DEAD_RETRY_MS 250
 
@@ -365,6 +369,8 @@ static int receive(struct chan *chan)
 			break;
 		count++;
 	}
+	if (count)
+		chan->silences = 0;
 	return count;
 }
 
@@ -447,6 +453,7 @@ static void handle_lost(struct chan *chan)
 	rx_reset(&chan->rx);
 	chan->rx.unknown_logged = false;
 	chan->connect_logged = false;
+	chan->silences = 0;
 	/* A server that takes connections only to drop them must not keep us busy. */
 	now = chan_now();
 	if (now - chan->connected_ns >= BACKOFF_LAST_MS * NSEC_PER_MSEC)
@@ -516,6 +523,19 @@ static void reconnect(struct chan *chan)
 	back_off(chan, now);
 }
 
+/*
+ * Counts deadlines in a row: one that was submitted when the one before was over.  Many that expire
+ * together say no more about the server than one does.  Nor need it be on the wire itself: those
+ * that were given up there may have taken all its room.
+ */
+static void count_silence(struct chan *chan, const struct request *req, uint64_t now)
+{
+	if (table_used(&chan->table) == 0 || (chan->silences && req->submitted_ns < chan->silent_ns))
+		return;
+	chan->silences++;
+	chan->silent_ns = now;
+}
+
 static void expire_locked(struct chan *chan, struct request_list *done)
 {
 	struct request *req = TAILQ_FIRST(&chan->deadlines);
@@ -526,6 +546,7 @@ static void expire_locked(struct chan *chan, struct request_list *done)
 	now = chan_now();
 	for (; req && req->deadline_ns <= now; req = TAILQ_FIRST(&chan->deadlines)) {
 		chan->counters.timeouts++;
+		count_silence(chan, req, now);
 		/* Not connected: what it waited for is a connection. */
 		chan_give_up_locked(chan, req, chan->state == CHAN_CONNECTED ? -ETIMEDOUT : -EIO,
 				    done);
@@ -541,6 +562,18 @@ static void drain_wake_fd(struct chan *chan)
 	if (read(chan->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		log_error(chan->log, "eventfd: %m");
 	pthread_mutex_unlock(&chan->lock);
+}
+
+/* Gives up a connection on which nothing comes any more, if the transport expects better of a new
+ * one. */
+static void end_silence(struct chan *chan)
+{
+	if (chan->silences < SILENCES_MAX)
+		return;
+	chan->silences = 0;
+	if (chan->state == CHAN_CONNECTED && chan->transport->ops->silent &&
+	    chan->transport->ops->silent(chan->transport))
+		set_lost(chan, -ETIMEDOUT);
 }
 
 int chan_service(struct chan *chan)
@@ -571,6 +604,7 @@ int chan_service(struct chan *chan)
 	chan_send_locked(chan);
 	pthread_mutex_unlock(&chan->lock);
 	chan_finish_all(&done);
+	end_silence(chan);
 	return received;
 }
 

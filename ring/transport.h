@@ -21,7 +21,7 @@
 struct transport;
 
 /* The most descriptors that pollfds() ever fills in. */
-#define TRANSPORT_POLLFDS 3
+#define TRANSPORT_POLLFDS 4
 
 struct transport_ops {
 	/* Name for logs and statistics: "socket", "xenbus", "ring". */
@@ -69,6 +69,12 @@ struct transport_ops {
 	 */
 	int (*pollfds)(struct transport *t, bool want_send, struct pollfd *fds);
 
+	/*
+	 * Nothing was received for several deadlines in a row.  Returns whether the connection is to
+	 * be made anew, as that may help.  I/O thread.  May be NULL: it never helps.
+	 */
+	bool (*silent)(struct transport *t);
+
 	/* Adds lines `transport_<name> <value>` to the statistics through the callback, which
 	 * gets <name> and puts the rest around it.  Any thread.  May be NULL. */
 	void (*stats)(struct transport *t, void (*line)(void *arg, const char *name, uint64_t v),
@@ -88,9 +94,6 @@ struct transport {
 	/* Most requests that may await a reply at a time. */
 	unsigned in_flight_max;
 
-	/* Replies to two TRANSACTION_STARTs in flight would be confused (/dev/xen/xenbus). */
-	bool serial_start;
-
 	/* The server can neither be seen to die nor be connected to again by us (ring without
 	 * XENSTORE_SERVER_FEATURE_RECONNECTION).  connect() sets it: a server says what it can do
 	 * when it takes the ring up. */
@@ -105,25 +108,33 @@ struct transport {
 int transport_socket_new(struct transport **out, const char *path, struct logger *log);
 
 /*
- * Creates a transport over the kernel's xenbus device `path` (usually /dev/xen/xenbus), which is
+ * Creates a transport over the kernel's xenbus device `path` (usually /dev/xen/xenbus).  connect()
+ * opens it once for each request that may be in flight, as the device mixes up two of one open file,
+ * and once for WATCH and UNWATCH, which block inside write() and have a thread of their own.
+ * Returns 0, -ENAMETOOLONG or -ENOMEM.
  * opened twice at connect(): WATCH and UNWATCH block inside write(), so they have a descriptor
- * and a thread of their own.  Returns 0, -ENAMETOOLONG or -ENOMEM.
  */
 int transport_xenbus_new(struct transport **out, const char *path, struct logger *log);
 
 /* How the ring's event channel is bound; docs/misc/xenstore-ring.txt, xen/event_channel.h. */
 enum ring_events {
+	/* What can work, see xen_port_bind(). */
 	RING_EVENTS_AUTO,
+	/* Our own port `port`, which the toolstack made, gets a handler (Linux 6.6). */
+	RING_EVENTS_STATIC,
 	/* A new unbound port for the server's domain; `port` is ignored.  The server learns of it
 	 * by XS_INTRODUCE, or from wherever its starter looks. */
 	RING_EVENTS_UNBOUND,
+	/* Our own port `port` is signalled by a hypercall, and the page looked at by a timer. */
+	RING_EVENTS_POLL,
 	/* Bind to the remote port `port` of the server's domain. */
 	RING_EVENTS_INTERDOMAIN,
 };
 
 /* Where a ring is.  All values as in Xen's interfaces. */
 struct ring_params {
-	uint32_t domid;        /* the domain whose page it is */
+	bool find;             /* domid is DOMID_SELF; gfn and port are to be found */
+	uint32_t domid;        /* the domain whose page it is; DOMID_SELF: the one we run in */
 	uint64_t gfn;          /* guest frame number of the page in that domain */
 	uint32_t server_domid; /* the domain that runs the server; 0 but for stub domains */
 	uint32_t port;         /* event channel port, see enum ring_events; 0 = none given */
@@ -133,17 +144,20 @@ struct ring_params {
 
 /*
  * Creates a transport over a shared page and an event channel.  The page is mapped and the port
- * bound here, by libxenforeignmemory and libxenevtchn, whose handles must not cross a fork():
- * call it in the process that uses it.  connect() takes up or resets the ring.
- * Returns 0, -ENOSYS when built without Xen's libraries, -ENOMEM, or the libraries' errno.
+ * bound here, by Xen's libraries, whose handles must not cross a fork(): call it in the process
+ * that uses it.  connect() takes up or resets the ring.  What was found is filled in to `params`;
+ * in domain 0, whose page is a file, that is domid 0 and `find` becomes false.
+ *
+ * Returns 0, -EBUSY when the ring belongs to this domain's kernel or to another process,
+ * -ENOSYS when built without Xen's libraries, -ENOMEM, or the libraries' errno.
  */
-int transport_ring_new(struct transport **out, const struct ring_params *params,
-		       struct logger *log);
+int transport_ring_new(struct transport **out, struct ring_params *params, struct logger *log);
 
 /*
- * Returns the local event channel port of a ring transport, for announcing it by XS_INTRODUCE.
- * `t` must come from transport_ring_new().
+ * Returns the local event channel port of a ring transport, for announcing it by XS_INTRODUCE, and
+ * the way in which it was bound.  `t` must come from transport_ring_new().
  */
 uint32_t transport_ring_port(const struct transport *t);
+enum ring_events transport_ring_events(const struct transport *t);
 
 #endif

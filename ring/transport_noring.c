@@ -7,8 +7,7 @@
 
 #include "ring/transport.h"
 
-int transport_ring_new(struct transport **out, const struct ring_params *params,
-		       struct logger *log)
+int transport_ring_new(struct transport **out, struct ring_params *params, struct logger *log)
 {
 	(void)out;
 	(void)params;
@@ -20,4 +19,10 @@ uint32_t transport_ring_port(const struct transport *t)
 {
 	(void)t;
 	return 0;
+}
+
+enum ring_events transport_ring_events(const struct transport *t)
+{
+	(void)t;
+	return RING_EVENTS_AUTO;
 }

@@ -3,10 +3,9 @@
  * The transport over a page shared with the server and an event channel.
  * For chan.c, in a domain whose user space owns its xenstore ring.  Compiled WITH_XEN only.
  * send() on any thread, everything else on the I/O thread, as ring/transport.h says.
+ * Where the ring is: xen_find.c; the page: xen_page.c; the event channel: xen_port.c.
  *
- * Sleeping.  The port stays masked, so that a busy server's signals cost no interrupt, until
- * may_sleep() unmasks it, looks at the page again and lets the caller block.  What was signalled
- * meanwhile is pending and makes the descriptor readable at that moment: nothing is lost.
+ * Sleeping.  may_sleep() arms the port, looks at the page again and lets the caller block.
  *
  * Taking up a used ring.  A predecessor may have left stale replies, half a reply (it died while
  * it read one) or half a request (it died while it wrote one).  A server that offers reconnection
@@ -15,24 +14,28 @@
  * finishes what it began.  Half a request cannot be seen from here: the server swallows the start
  * of our first requests as its rest, and answers with an error or not at all.  Only the toolstack
  * (RELEASE and INTRODUCE) helps then.
+ *
+ * Following the ring.  A domain that is restored or migrated gets another page, or that page
+ * cleared, and another port.  It is noticed by the clock that was set, by our indices that are not
+ * as we left them, by a signal that finds no port, or at last by silence.  If we found the ring by
+ * ourselves we find it again whenever the connection is made anew; otherwise nobody but the user
+ * knows where it is now.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/vfs.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
-#include <xenevtchn.h>
-#include <xenforeignmemory.h>
 
 #include "ring/page.h"
 #include "ring/transport.h"
 #include "ring/wire.h"
+#include "ring/xen_find.h"
+#include "ring/xen_page.h"
+#include "ring/xen_port.h"
 
 /*
  * C xenstored stops reading an unprivileged domain's ring at 20 outstanding requests, and counts
@@ -42,14 +45,8 @@
 #define IN_FLIGHT_MAX_PRIVILEGED 64
 
 /* How long a used ring must have been silent to count as empty, and how long to wait for that. */
-#define QUIET_NS (10 * 1000 * 1000LL)
+#define QUIET_NS (50 * 1000 * 1000LL)
 #define QUIET_PATIENCE_NS (1000 * 1000 * 1000LL)
-
-/* Domain 0's page, which is no guest frame that could be mapped by number. */
-#define DOM0_PAGE "/proc/xen/xsd_kva"
-
-/* Of the shared page, on every architecture that Xen runs on. */
-#define XEN_PAGE_SIZE 4096
 
 /* What connect() has to do. */
 enum ring_state {
@@ -63,14 +60,20 @@ enum ring_state {
 struct transport_ring {
 	struct transport transport; /* first: the two are cast to each other */
 	struct logger *log;
-	struct xenstore_domain_interface *page;
-	xenforeignmemory_handle *fmem; /* NULL when the page was mapped from a file */
-	xenevtchn_handle *xce;
-	evtchn_port_t port;
+	struct ring_params params;
+	struct xen_finder finder;
+	int lock_fd;  /* -1: nothing could be locked */
+	int clock_fd; /* readable when the clock was set, perhaps by a restore; -1: nobody cares */
 
-	/* The I/O thread's, but `state` is read by send(), where nobody is while it changes. */
+	/* The I/O thread's, and send()'s, where nobody is while these change. */
+	struct xen_page map;
+	struct xenstore_domain_interface *page; /* map.ring */
+	struct xen_port port;
 	enum ring_state state;
-	bool masked;
+
+	/* The I/O thread's. */
+	bool silence_logged;
+	bool moved; /* the ring is known to be elsewhere now */
 	bool reconnection; /* the server offers XENSTORE_SERVER_FEATURE_RECONNECTION */
 	int64_t quiet_since, quiet_start;
 	size_t pos, fill; /* buf[pos] to buf[fill] is received and not yet given */
@@ -82,8 +85,9 @@ struct transport_ring {
 
 	/* Something was sent or received since the server was last signalled. */
 	atomic_bool unsignalled;
-	atomic_bool notify_failed; /* and logged */
-	atomic_uint_fast64_t wakeups_sent, wakeups_saved;
+	atomic_int notify_error; /* on this connection, and logged */
+	atomic_uint_fast64_t wakeups_sent, wakeups_saved, moves;
+	atomic_uint port_number; /* port.port, for statistics */
 };
 
 static struct transport_ring *to_ring(struct transport *t)
@@ -101,17 +105,21 @@ static int64_t now_ns(void)
 
 static void ring_notify(struct transport_ring *r)
 {
+	int err;
+
 	/* Before the signal: what is published after this store may have missed it. */
 	atomic_store(&r->unsignalled, false);
 	atomic_fetch_add_explicit(&r->wakeups_sent, 1, memory_order_relaxed);
-	if (xenevtchn_notify(r->xce, r->port) < 0 && !atomic_exchange(&r->notify_failed, true))
-		log_warning(r->log, "ring: cannot signal the server on port %u: errno %d",
-			    (unsigned)r->port, errno);
+	err = xen_port_notify(&r->port);
+	if (err && !atomic_exchange(&r->notify_error, err))
+		log_warning(r->log, "ring: cannot signal the server on port %u: %s",
+			    (unsigned)r->port.port, strerror(-err));
 }
 
 /* Signals the server after progress was made, if `notify` says that it may be asleep. */
 static void ring_progress(struct transport_ring *r, bool notify)
 {
+	xen_port_moved(&r->port);
 	if (notify) {
 		ring_notify(r);
 		return;
@@ -181,6 +189,9 @@ static int ring_connected(struct transport_ring *r)
 	 */
 	__atomic_store_n(&r->page->error, XENSTORE_ERROR_NONE, __ATOMIC_RELAXED);
 	r->state = RING_CONNECTED;
+	r->silence_logged = r->moved = false;
+	atomic_store(&r->notify_error, 0);
+	xen_port_moved(&r->port);
 	return 0;
 }
 
@@ -238,12 +249,78 @@ static int ring_quiet(struct transport_ring *r)
 	return ring_connected(r);
 }
 
+/* Where the ring is now, if we can know and it is not where we have it. */
+static bool ring_is_elsewhere(struct transport_ring *r, struct xen_place *now)
+{
+	return r->params.find && xen_find_ring(&r->finder, now, NULL) == 0 &&
+	       (now->gfn != r->params.gfn || now->port != r->params.port);
+}
+
+/* Maps the page and binds the port that `params` names.  Returns 0 or -errno. */
+static int ring_attach(struct transport_ring *r)
+{
+	int err = xen_page_map(&r->map, r->params.domid, r->params.gfn, r->log);
+
+	if (err) {
+		log_error(r->log, "ring: cannot map frame %#llx of domain %u: %s",
+			  (unsigned long long)r->params.gfn, (unsigned)r->params.domid,
+			  strerror(-err));
+		return err;
+	}
+	err = xen_port_bind(&r->port, &r->params, r->log);
+	if (err) {
+		xen_page_unmap(&r->map);
+		return err;
+	}
+	r->page = r->map.ring;
+	atomic_store(&r->port_number, r->port.port);
+	return 0;
+}
+
+/* Goes where the ring is now, if it moved.  Returns 0, or -errno: there is no ring at all. */
+static int ring_follow(struct transport_ring *r)
+{
+	struct xen_place now;
+	int err;
+
+	if (!ring_is_elsewhere(r, &now))
+		return r->page ? 0 : -ENOTCONN;
+	xen_port_close(&r->port);
+	xen_page_unmap(&r->map);
+	r->page = NULL;
+	r->params.gfn = now.gfn;
+	r->params.port = now.port;
+	err = ring_attach(r);
+	if (err) {
+		/* So that it counts as moved the next time as well. */
+		r->params.gfn = 0;
+		return err;
+	}
+	log_info(r->log, "ring: moved to frame %#llx, port %u (%s)",
+		 (unsigned long long)now.gfn, (unsigned)r->port.port,
+		 xen_port_way_name(r->port.way));
+	if (r->port.way == RING_EVENTS_UNBOUND)
+		log_warning(r->log, "ring: waiting for XS_INTRODUCE with port %u",
+			    (unsigned)r->port.port);
+	atomic_fetch_add_explicit(&r->moves, 1, memory_order_relaxed);
+	r->state = RING_NEW;
+	return 0;
+}
+
 static int ring_connect(struct transport *t)
 {
 	struct transport_ring *r = to_ring(t);
-	bool sane = ring_is_sane(r->page), fresh = ring_is_fresh(r->page);
-	int error = ring_error(r);
+	bool sane, fresh;
+	int error;
 
+	if (r->state == RING_BROKEN || r->state == RING_RESETTING) {
+		error = ring_follow(r);
+		if (error)
+			return error;
+	}
+	sane = ring_is_sane(r->page);
+	fresh = ring_is_fresh(r->page);
+	error = ring_error(r);
 	/* A server says what it can do when it takes the ring up, so perhaps later than new(). */
 	r->reconnection = __atomic_load_n(&r->page->server_features, __ATOMIC_RELAXED) &
 			  XENSTORE_SERVER_FEATURE_RECONNECTION;
@@ -295,6 +372,8 @@ static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcn
 	if (r->state != RING_CONNECTED)
 		return -ENOTCONN;
 	err = ring_error(r);
+	if (!err)
+		err = atomic_load(&r->notify_error);
 	if (err)
 		return err;
 	if (index_is_foreign(&r->page->req_prod, r->req_prod))
@@ -341,7 +420,7 @@ static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
 
 	if (r->state != RING_CONNECTED)
 		return -ENOTCONN;
-	if (r->pos == r->fill && index_is_foreign(&r->page->rsp_cons, r->rsp_cons))
+	if (r->pos == r->fill && (r->moved || index_is_foreign(&r->page->rsp_cons, r->rsp_cons)))
 		return -ECONNRESET;
 	n = r->pos < r->fill ? 1 : ring_fill(r);
 	if (n > 0) {
@@ -358,14 +437,54 @@ static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
 			  (unsigned)page_error(r->page));
 	else if (n < 0)
 		log_error(r->log, "ring: the server's response index makes no sense");
+	else
+		err = atomic_load(&r->notify_error);
 	return err ? err : n;
+}
+
+static int clock_arm(const struct transport_ring *r)
+{
+	/* Only what cancels it is of interest. */
+	const struct itimerspec never = { .it_value.tv_sec = INT64_C(1) << 33 };
+
+	return timerfd_settime(r->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
+			       NULL) < 0 ? -errno : 0;
+}
+
+/* Whether the clock was set since the last call, as it is when a domain goes on elsewhere. */
+static bool clock_was_set(const struct transport_ring *r)
+{
+	uint64_t count;
+
+	if (r->clock_fd < 0 || (read(r->clock_fd, &count, sizeof(count)) < 0 && errno == EAGAIN))
+		return false;
+	clock_arm(r);
+	return true;
+}
+
+static bool ring_silent(struct transport *t)
+{
+	struct transport_ring *r = to_ring(t);
+	struct xen_place now;
+
+	if (r->reconnection) {
+		log_warning(r->log, "ring: no answer for long: the server is asked to begin anew");
+		return true;
+	}
+	if (ring_is_elsewhere(r, &now))
+		return true;
+	if (!r->silence_logged)
+		log_warning(r->log, "ring: no answer for long.  Was the server restarted?  It has to "
+				    "be told of this ring again.  Was this domain restored or "
+				    "migrated?  Its page and port are others now: mount again");
+	r->silence_logged = true;
+	return false;
 }
 
 static bool ring_may_sleep(struct transport *t, bool want_send)
 {
 	struct transport_ring *r = to_ring(t);
-	struct pollfd pfd = { .fd = xenevtchn_fd(r->xce), .events = POLLIN };
-	xenevtchn_port_or_error_t port;
+	struct xen_place now;
 
 	if (r->state != RING_CONNECTED)
 		return true;
@@ -375,8 +494,12 @@ static bool ring_may_sleep(struct transport *t, bool want_send)
 	 */
 	if (r->pos < r->fill || page_readable(r->page) ||
 	    (want_send && page_writable(r->page)) || page_error(r->page) ||
-	    index_is_foreign(&r->page->rsp_cons, r->rsp_cons))
+	    atomic_load(&r->notify_error) || index_is_foreign(&r->page->rsp_cons, r->rsp_cons))
 		return false;
+	if (clock_was_set(r) && ring_is_elsewhere(r, &now)) {
+		r->moved = true;
+		return false;
+	}
 	/*
 	 * oxenstored stops in front of a ring's end or when it has used up what a signal was worth,
 	 * with work left and although the ring was neither empty nor full: the two rules of page.h
@@ -385,23 +508,14 @@ static bool ring_may_sleep(struct transport *t, bool want_send)
 	 */
 	if (r->reconnection && atomic_load(&r->unsignalled))
 		ring_notify(r);
-	/* xenevtchn.h: poll before each xenevtchn_pending(), which might block otherwise. */
-	if (!r->masked && poll(&pfd, 1, 0) > 0) {
-		port = xenevtchn_pending(r->xce);
-		if (port < 0 || (evtchn_port_t)port == r->port)
-			r->masked = true;
-	}
-	if (r->masked) {
-		r->masked = false;
-		xenevtchn_unmask(r->xce, r->port);
-	}
+	xen_port_arm(&r->port);
 	/*
-	 * The look after the unmasking.  That it sees what a server did which decided, by our
+	 * The look after the arming.  That it sees what a server did which decided, by our
 	 * published indices, not to signal is the full barrier of page.c between those and this.
 	 * An event that came while masked was kept, and makes the descriptor readable now.
 	 */
 	return !(page_readable(r->page) || (want_send && page_writable(r->page)) ||
-		 page_error(r->page));
+		 page_error(r->page) || atomic_load(&r->notify_error));
 }
 
 static int ring_pollfds(struct transport *t, bool want_send, struct pollfd *fds)
@@ -412,8 +526,11 @@ static int ring_pollfds(struct transport *t, bool want_send, struct pollfd *fds)
 	(void)want_send;
 	if (r->state != RING_CONNECTED)
 		return 0;
-	fds[0] = (struct pollfd){ .fd = xenevtchn_fd(r->xce), .events = POLLIN };
-	return 1;
+	fds[0] = (struct pollfd){ .fd = xen_port_fd(&r->port), .events = POLLIN };
+	if (r->clock_fd < 0)
+		return 1;
+	fds[1] = (struct pollfd){ .fd = r->clock_fd, .events = POLLIN };
+	return 2;
 }
 
 static void ring_stats(struct transport *t,
@@ -423,6 +540,8 @@ static void ring_stats(struct transport *t,
 
 	line(arg, "wakeups_sent", atomic_load_explicit(&r->wakeups_sent, memory_order_relaxed));
 	line(arg, "wakeups_saved", atomic_load_explicit(&r->wakeups_saved, memory_order_relaxed));
+	line(arg, "port", atomic_load_explicit(&r->port_number, memory_order_relaxed));
+	line(arg, "moves", atomic_load_explicit(&r->moves, memory_order_relaxed));
 }
 
 static void ring_free(struct transport *t)
@@ -431,15 +550,13 @@ static void ring_free(struct transport *t)
 
 	if (!r)
 		return;
-	/* Closing the handle unbinds the port. */
-	if (r->xce)
-		xenevtchn_close(r->xce);
-	if (r->page && r->fmem)
-		xenforeignmemory_unmap(r->fmem, r->page, 1);
-	else if (r->page)
-		munmap(r->page, XEN_PAGE_SIZE);
-	if (r->fmem)
-		xenforeignmemory_close(r->fmem);
+	xen_port_close(&r->port);
+	xen_page_unmap(&r->map);
+	if (r->clock_fd >= 0)
+		close(r->clock_fd);
+	/* The last: who waits for the ring finds it free. */
+	if (r->lock_fd >= 0)
+		close(r->lock_fd);
 	free(r);
 }
 
@@ -451,70 +568,57 @@ static const struct transport_ops ring_ops = {
 	.recv = ring_recv,
 	.may_sleep = ring_may_sleep,
 	.pollfds = ring_pollfds,
+	.silent = ring_silent,
 	.stats = ring_stats,
 	.free = ring_free,
 };
 
-/* Maps domain 0's page from the file that stands for it.  Returns 0 or -errno. */
-static int page_map_file(struct transport_ring *r)
+/* Fills in what `params` leaves to be found, and refuses a ring that is not ours to use. */
+static int ring_locate(struct transport_ring *r)
 {
-	struct statfs fs;
-	void *page;
-	int fd, err = 0;
+	struct ring_params *params = &r->params;
+	struct xen_place place;
+	const char *driver;
+	int err;
 
-	fd = open(DOM0_PAGE, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	/* The kernel's own file shows the ring that the kernel's own driver uses. */
-	if (fstatfs(fd, &fs) < 0)
-		err = -errno;
-	else if ((unsigned long)fs.f_type == XENFS_SUPER_MAGIC)
-		err = -EBUSY;
-	if (err)
-		goto out;
-	page = mmap(NULL, XEN_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (page == MAP_FAILED)
-		err = -errno;
-	else
-		r->page = page;
-out:
-	close(fd);
-	return err;
+	if (params->find && access(XEN_DOM0_PAGE, F_OK) == 0) {
+		/* Domain 0: its page is this file, its port is ours to make. */
+		params->find = false;
+		params->domid = 0;
+		params->privileged = true;
+	}
+	if (params->domid == DOMID_SELF) {
+		driver = xen_find_driver();
+		if (driver) {
+			log_error(r->log, "ring: this domain's kernel uses it (%s is there): use the "
+					  "store \"xenbus\", or boot with "
+					  "initcall_blacklist=xenbus_init", driver);
+			return -EBUSY;
+		}
+	}
+	if (params->find) {
+		err = xen_find_ring(&r->finder, &place, r->log);
+		if (err)
+			return err;
+		params->gfn = place.gfn;
+		params->port = place.port;
+		log_debug(r->log, "ring: found frame %#llx, port %u",
+			  (unsigned long long)place.gfn, (unsigned)place.port);
+	}
+	r->lock_fd = xen_page_lock(params->domid, r->log);
+	return r->lock_fd == -EBUSY ? -EBUSY : 0;
 }
 
-/* Maps another frame.  Returns 0 or -errno. */
-static int page_map_frame(struct transport_ring *r, uint32_t domid, xen_pfn_t gfn)
+/* Has it noticed when what was found may have changed. */
+static int ring_watch_clock(struct transport_ring *r)
 {
-	r->fmem = xenforeignmemory_open(NULL, 0);
-	if (!r->fmem)
-		return -errno;
-	/* No array for errors: one page is mapped, or nothing. */
-	r->page = xenforeignmemory_map(r->fmem, domid, PROT_READ | PROT_WRITE, 1, &gfn, NULL);
-	return r->page ? 0 : -errno;
+	if (!r->params.find)
+		return 0;
+	r->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	return r->clock_fd < 0 ? -errno : clock_arm(r);
 }
 
-/* Opens the event channel driver and binds the port.  Returns 0 or -errno. */
-static int port_bind(struct transport_ring *r, const struct ring_params *params)
-{
-	bool interdomain = params->events == RING_EVENTS_INTERDOMAIN ||
-			   (params->events == RING_EVENTS_AUTO && params->port);
-	xenevtchn_port_or_error_t port;
-
-	r->xce = xenevtchn_open(NULL, 0);
-	if (!r->xce)
-		return -errno;
-	if (interdomain)
-		port = xenevtchn_bind_interdomain(r->xce, params->server_domid, params->port);
-	else
-		port = xenevtchn_bind_unbound_port(r->xce, params->server_domid);
-	if (port < 0)
-		return -errno;
-	r->port = port;
-	return 0;
-}
-
-int transport_ring_new(struct transport **out, const struct ring_params *params,
-		       struct logger *log)
+int transport_ring_new(struct transport **out, struct ring_params *params, struct logger *log)
 {
 	struct transport_ring *r = calloc(1, sizeof(*r));
 	int err;
@@ -523,33 +627,33 @@ int transport_ring_new(struct transport **out, const struct ring_params *params,
 		return -ENOMEM;
 	r->transport.ops = &ring_ops;
 	r->transport.payload_max = WIRE_PAYLOAD_MAX;
-	r->transport.in_flight_max = params->privileged ? IN_FLIGHT_MAX_PRIVILEGED : IN_FLIGHT_MAX;
 	/* Until connect() has seen the server's features. */
 	r->transport.no_reconnect = true;
 	r->log = log;
-	if (!params->domid && !params->gfn)
-		err = page_map_file(r);
-	else
-		err = page_map_frame(r, params->domid, params->gfn);
+	r->params = *params;
+	r->lock_fd = r->clock_fd = -1;
+	err = ring_locate(r);
+	if (!err)
+		err = ring_attach(r);
+	if (!err)
+		err = ring_watch_clock(r);
 	if (err) {
-		log_error(log, "ring: cannot map frame %#llx of domain %u: errno %d",
-			  (unsigned long long)params->gfn, (unsigned)params->domid, -err);
-		goto fail;
+		ring_free(&r->transport);
+		return err;
 	}
-	err = port_bind(r, params);
-	if (err) {
-		log_error(log, "ring: cannot bind an event channel to domain %u, port %u: errno %d",
-			  (unsigned)params->server_domid, (unsigned)params->port, -err);
-		goto fail;
-	}
+	r->transport.in_flight_max = r->params.privileged ? IN_FLIGHT_MAX_PRIVILEGED :
+							    IN_FLIGHT_MAX;
+	*params = r->params;
 	*out = &r->transport;
 	return 0;
-fail:
-	ring_free(&r->transport);
-	return err;
 }
 
 uint32_t transport_ring_port(const struct transport *t)
 {
-	return ((const struct transport_ring *)t)->port;
+	return ((const struct transport_ring *)t)->port.port;
+}
+
+enum ring_events transport_ring_events(const struct transport *t)
+{
+	return ((const struct transport_ring *)t)->port.way;
 }

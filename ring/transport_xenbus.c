@@ -7,9 +7,17 @@
  * What the device (Linux, drivers/xen/xenbus/xenbus_dev_frontend.c) does unlike a socket:
  * - One write() is one message of at most 4096 bytes with its header.  Bytes after the message's
  *   end are dropped, so every message gets a write() of its own.  poll() never says POLLOUT.
+ * - The kernel's thread that puts a message on the ring takes its body out of the open file's
+ *   buffer, when it gets round to it; write() has returned long before.  A second write() to the
+ *   same open file can replace the body of the first message: seen, on an idle machine too, with
+ *   keys and values of one request under the header of another.  So an open file carries one
+ *   request at a time, and there are as many of them, the lanes, as requests may be in flight.
+ * - A transaction belongs to the open file that started it.  Its requests have to wait for that
+ *   lane, one after the other, and the channel's queue with them: for a round trip at a time.
  * - WATCH and UNWATCH block in write() until the store has answered, uninterruptibly, and under a
- *   mutex that replies to other requests of the same open file need.  They get a second open file,
- *   which also yields the watch events, and are written by the thread of xenbus_watcher.c.
+ *   mutex that replies to other requests of the same open file need.  They get an open file of
+ *   their own, which also yields the watch events, and are written by the thread of
+ *   xenbus_watcher.c.
  * - A refused WATCH is the errno of its write(); a malformed one and a successful one are messages
  *   to read, whose ids are those of the request or 0 or arbitrary, depending on the kernel.
  * - The ids of watch events are uninitialised memory.
@@ -17,12 +25,14 @@
  * After disconnect() the watcher's thread may be left behind, stuck in write().  connect() says
  * -EAGAIN while such a straggler of the same transport lives, so there is never more than one.
  * No lock here: the channel calls send() by one thread at a time, all else is the I/O thread's.
+ * A lane is the sender's until it is busy, and then the I/O thread's until it is not.
  */
 #include <errno.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "ring/transport.h"
@@ -32,8 +42,13 @@
 /* How many replies may overtake the watch descriptor before it is looked at. */
 #define STREAK_MAX 32
 
-/* Enough for several replies in one read(). */
-#define SOURCE_SIZE (4 * XENBUS_MESSAGE_MAX)
+/* Enough for the largest reply, or several events, in one read(). */
+#define SOURCE_SIZE (2 * XENBUS_MESSAGE_MAX)
+
+#define LANES XENBUS_IN_FLIGHT_MAX
+
+/* What a send() that found no room waits for, if not for the lane of that number. */
+enum { WAITS_FOR_ANY = -1, WAITS_FOR_NONE = -2 };
 
 /* Where messages come from: a descriptor and what was read from it but not delivered. */
 struct source {
@@ -45,6 +60,15 @@ struct source {
 	char buf[SOURCE_SIZE];
 };
 
+/* An open file for all but watches. */
+struct lane {
+	struct source in;
+	atomic_bool busy; /* a request was written, its reply has not been delivered */
+	bool ends;        /* that request ends the lane's transaction */
+	uint32_t started; /* the id in the reply to a TRANSACTION_START, as far as it has come */
+	atomic_uint tx;   /* the transaction that is open here, 0: none */
+};
+
 struct transport_xenbus {
 	struct transport base;
 	struct logger *log;
@@ -52,19 +76,26 @@ struct transport_xenbus {
 	struct watcher *straggler; /* an earlier one whose thread is stuck in write() */
 	char *path;
 
+	struct lane lanes[LANES];
+	int epoll_fd; /* readable when a lane is */
+
 	/* send() only. */
-	size_t rest;         /* bytes missing of a message that main took a part of */
-	atomic_bool blocked; /* main said EAGAIN (no kernel does, a relay in user space may) */
+	size_t rest; /* bytes missing of a message that `rest_lane` took a part of */
+	struct lane *rest_lane;
+	atomic_int waits_for; /* the lane that the next message needs, or one of the words above */
+	atomic_int full_fd;   /* said EAGAIN (no kernel does, a relay in user space may), or -1 */
 
 	/* I/O thread only.  The message being delivered: header, then body from `from`, or from
 	 * `text` if that is NULL. */
-	struct source main, watch;
+	bool looked; /* which lanes are readable, during this recv() */
+	struct source watch;
 	struct source *from;
+	struct lane *from_lane; /* NULL: `from` is no lane's */
 	const char *text;
 	struct xsd_sockmsg hdr;
 	size_t hdr_left;
 	size_t body_left;
-	unsigned streak; /* messages from main since watch was looked at */
+	unsigned streak; /* messages from lanes since watch was looked at */
 	int lost;        /* negative errno that every further recv() returns */
 
 	/* Statistics, ever since creation. */
@@ -88,10 +119,55 @@ static void source_init(struct source *s, int fd, bool watch)
 	s->end = 0;
 }
 
+/* Closes the first `count` lanes. */
+static void lanes_close(struct transport_xenbus *x, unsigned count)
+{
+	while (count)
+		close(x->lanes[--count].in.fd);
+	close(x->epoll_fd);
+}
+
+static int lane_open(struct transport_xenbus *x, unsigned n)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = n };
+	struct lane *lane = &x->lanes[n];
+	int fd = xenbus_device_open(x->path), err;
+
+	if (fd < 0)
+		return fd;
+	if (epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, fd, &event)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	source_init(&lane->in, fd, false);
+	atomic_store(&lane->busy, false);
+	atomic_store(&lane->tx, 0);
+	return 0;
+}
+
+static int lanes_open(struct transport_xenbus *x)
+{
+	unsigned n;
+	int err;
+
+	x->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (x->epoll_fd < 0)
+		return -errno;
+	for (n = 0; n < LANES; n++) {
+		err = lane_open(x, n);
+		if (err) {
+			lanes_close(x, n);
+			return err;
+		}
+	}
+	return 0;
+}
+
 static int xenbus_connect(struct transport *t)
 {
 	struct transport_xenbus *x = to_xenbus(t);
-	int main_fd, err;
+	int err;
 
 	if (x->straggler) {
 		if (!watcher_ended(x->straggler))
@@ -100,20 +176,21 @@ static int xenbus_connect(struct transport *t)
 		x->straggler = NULL;
 	}
 
-	main_fd = xenbus_device_open(x->path);
-	if (main_fd < 0)
-		return main_fd;
+	err = lanes_open(x);
+	if (err)
+		return err;
 	err = watcher_new(&x->watcher, x->path);
 	if (err) {
-		close(main_fd);
+		lanes_close(x, LANES);
 		return err;
 	}
 
-	source_init(&x->main, main_fd, false);
 	source_init(&x->watch, watcher_fd(x->watcher), true);
 	x->rest = 0;
-	atomic_store_explicit(&x->blocked, false, memory_order_relaxed);
+	atomic_store(&x->waits_for, WAITS_FOR_NONE);
+	atomic_store(&x->full_fd, -1);
 	x->from = NULL;
+	x->from_lane = NULL;
 	x->text = NULL;
 	x->hdr_left = 0;
 	x->body_left = 0;
@@ -128,7 +205,7 @@ static void xenbus_disconnect(struct transport *t)
 
 	if (!x->watcher)
 		return;
-	close(x->main.fd);
+	lanes_close(x, LANES);
 	x->straggler = watcher_stop(x->watcher);
 	x->watcher = NULL;
 	if (x->straggler)
@@ -147,21 +224,74 @@ static void xenbus_free(struct transport *t)
 
 /* ---- sending ---- */
 
+/* Whether the lane that a send() waits for can take a message. */
+static bool lane_room(const struct transport_xenbus *x, int waits_for)
+{
+	unsigned n;
+
+	if (waits_for >= 0)
+		return !atomic_load(&x->lanes[waits_for].busy);
+	for (n = 0; n < LANES; n++)
+		if (!atomic_load(&x->lanes[n].busy))
+			return true;
+	return false;
+}
+
+/* Stores which lane has to carry a request of this transaction (0: of none): its own, one without a
+ * transaction, any.  Returns whether it can now. */
+static bool lane_choose(struct transport_xenbus *x, uint32_t tx_id, int *choice)
+{
+	int n;
+
+	*choice = WAITS_FOR_ANY;
+	for (n = 0; n < LANES; n++) {
+		uint32_t tx = atomic_load(&x->lanes[n].tx);
+
+		if (tx_id && tx == tx_id) {
+			*choice = n;
+			return lane_room(x, n);
+		}
+		if (!atomic_load(&x->lanes[n].busy) &&
+		    (*choice == WAITS_FOR_ANY || (!tx && atomic_load(&x->lanes[*choice].tx))))
+			*choice = n;
+	}
+	return *choice != WAITS_FOR_ANY;
+}
+
+/* Returns the lane for a request of that transaction, or NULL if none has room: then it is noted what
+ * the send() waits for. */
+static struct lane *lane_for(struct transport_xenbus *x, uint32_t tx_id)
+{
+	int choice;
+
+	while (!lane_choose(x, tx_id, &choice)) {
+		/* A reply may have been delivered in between, by an I/O thread that did not see yet
+		 * that somebody waits: looked at again, or it would sleep and so would we. */
+		atomic_store(&x->waits_for, choice);
+		if (!lane_room(x, choice))
+			return NULL;
+		atomic_store(&x->waits_for, WAITS_FOR_NONE);
+	}
+	return &x->lanes[choice];
+}
+
 /*
- * Writes a message, or the rest of one, to the main descriptor.
+ * Writes a message, or the rest of one, to a lane that is busy with it.
  *
  * Returns the number of bytes taken, which is less than `len` only when there is no room.  A
  * message that the device refuses for its own reasons counts as taken: it is answered here.
  */
-static ssize_t main_write(struct transport_xenbus *x, const struct xsd_sockmsg *hdr,
-			  const char *msg, size_t len)
+static ssize_t lane_write(struct transport_xenbus *x, struct lane *lane,
+			  const struct xsd_sockmsg *hdr, const char *msg, size_t len)
 {
+	int fd = lane->in.fd;
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < len) {
-		n = write(x->main.fd, msg + done, len - done);
+		n = write(fd, msg + done, len - done);
 		if (n > 0) {
+			/* Once the last byte is written, the lane is the I/O thread's. */
 			done += (size_t)n;
 			continue;
 		}
@@ -171,22 +301,45 @@ static ssize_t main_write(struct transport_xenbus *x, const struct xsd_sockmsg *
 		case EINTR:
 			continue;
 		case EAGAIN:
-			atomic_store_explicit(&x->blocked, true, memory_order_relaxed);
+			atomic_store(&x->full_fd, fd);
 			return (ssize_t)done;
 		case ENOMEM:
 		case EINVAL:
 		case E2BIG:
 			/* The device has dropped the message and what it had of it, which is a
 			 * defined state only if that was nothing. */
-			if (hdr && !done)
-				return watcher_refuse(x->watcher, hdr, -errno) ? (ssize_t)len : 0;
-			return -errno;
+			if (!hdr || done)
+				return -errno;
+			if (!watcher_refuse(x->watcher, hdr, -errno))
+				return 0;
+			atomic_store(&lane->busy, false);
+			return (ssize_t)len;
 		default:
 			return -errno;
 		}
 	}
 	atomic_fetch_add_explicit(&x->n_writes, 1, memory_order_relaxed);
 	return (ssize_t)done;
+}
+
+/* Sends a message that is no watch's.  Returns as lane_write() does. */
+static ssize_t lane_send(struct transport_xenbus *x, const struct xsd_sockmsg *hdr, const char *msg,
+			 size_t len)
+{
+	struct lane *lane = lane_for(x, hdr->tx_id);
+	ssize_t n;
+
+	if (!lane)
+		return 0;
+	lane->ends = hdr->type == XS_TRANSACTION_END && hdr->tx_id == atomic_load(&lane->tx);
+	lane->started = 0;
+	/* Before write(): the reply can be there before it returns. */
+	atomic_store(&lane->busy, true);
+	n = lane_write(x, lane, hdr, msg, len);
+	if (n == 0)
+		atomic_store(&lane->busy, false);
+	x->rest_lane = lane;
+	return n;
 }
 
 /* Whether a WATCH has just a path and a token.  The device would drop a third string, a depth,
@@ -203,7 +356,7 @@ static bool watch_has_depth(const struct xsd_sockmsg *hdr, const char *msg)
 	return s.pos != s.end;
 }
 
-/* Sends one whole message of `len` bytes.  Returns as main_write() does. */
+/* Sends one whole message of `len` bytes.  Returns as lane_write() does. */
 static ssize_t message_send(struct transport_xenbus *x, const char *msg, size_t len)
 {
 	struct watcher *w = x->watcher;
@@ -229,7 +382,7 @@ static ssize_t message_send(struct transport_xenbus *x, const char *msg, size_t 
 		if (taken)
 			atomic_fetch_add_explicit(&x->n_watch_writes, 1, memory_order_relaxed);
 	} else {
-		return main_write(x, &hdr, msg, len);
+		return lane_send(x, &hdr, msg, len);
 	}
 	return taken ? (ssize_t)len : 0;
 }
@@ -241,12 +394,13 @@ static ssize_t xenbus_send(struct transport *t, const struct iovec *iov, int iov
 	ssize_t n;
 	int i;
 
-	atomic_store_explicit(&x->blocked, false, memory_order_relaxed);
+	atomic_store(&x->waits_for, WAITS_FOR_NONE);
+	atomic_store(&x->full_fd, -1);
 	for (i = 0; i < iovcnt; i++) {
 		if (x->rest && x->rest != iov[i].iov_len)
 			return -EINVAL;
 		if (x->rest)
-			n = main_write(x, NULL, iov[i].iov_base, iov[i].iov_len);
+			n = lane_write(x, x->rest_lane, NULL, iov[i].iov_base, iov[i].iov_len);
 		else
 			n = message_send(x, iov[i].iov_base, iov[i].iov_len);
 		if (n < 0)
@@ -345,7 +499,64 @@ static int source_begin(struct transport_xenbus *x, struct source *s)
 	x->hdr_left = sizeof(hdr);
 	x->body_left = hdr.len;
 	x->from = s;
+	x->from_lane = NULL;
 	return 1;
+}
+
+/* Finds out which lanes can be read; once in a recv(), so that it comes to an end. */
+static bool lanes_look(struct transport_xenbus *x)
+{
+	struct epoll_event events[LANES];
+	int i, n;
+
+	if (x->looked)
+		return false;
+	x->looked = true;
+	n = epoll_wait(x->epoll_fd, events, LANES, 0);
+	for (i = 0; i < n; i++)
+		x->lanes[events[i].data.u32].in.dry = false;
+	return n > 0;
+}
+
+/* Begins to deliver the next reply from a lane.  Returns as above. */
+static int lanes_begin(struct transport_xenbus *x)
+{
+	unsigned n;
+	int r;
+
+	do {
+		for (n = 0; n < LANES; n++) {
+			r = source_begin(x, &x->lanes[n].in);
+			if (r > 0)
+				x->from_lane = &x->lanes[n];
+			if (r)
+				return r;
+		}
+	} while (lanes_look(x));
+	return 0;
+}
+
+/* A lane's reply is being delivered: `text` is what comes of its body.  At the end of it the lane is
+ * free, and knows whether a transaction is open on it. */
+static void lane_delivers(struct transport_xenbus *x, const char *text, size_t len)
+{
+	struct lane *lane = x->from_lane;
+	size_t i;
+
+	/* The sender's words about its request are there once this says so.  A reply to nothing
+	 * changes nothing. */
+	if (!atomic_load(&lane->busy))
+		return;
+	if (x->hdr.type == XS_TRANSACTION_START)
+		for (i = 0; i < len && text[i] >= '0' && text[i] <= '9'; i++)
+			lane->started = 10 * lane->started + (uint32_t)(text[i] - '0');
+	if (x->hdr_left || x->body_left)
+		return;
+	if (x->hdr.type == XS_TRANSACTION_START)
+		atomic_store(&lane->tx, lane->started);
+	else if (lane->ends)
+		atomic_store(&lane->tx, 0);
+	atomic_store(&lane->busy, false);
 }
 
 /* Begins to deliver an answer of our own, if there is one. */
@@ -361,6 +572,7 @@ static bool refused_begin(struct transport_xenbus *x)
 	x->hdr_left = sizeof(x->hdr);
 	x->body_left = x->hdr.len;
 	x->from = NULL;
+	x->from_lane = NULL;
 	atomic_fetch_add_explicit(&x->n_refused, 1, memory_order_relaxed);
 	return true;
 }
@@ -373,7 +585,7 @@ static int message_begin(struct transport_xenbus *x)
 	if (refused_begin(x))
 		return 1;
 	if (x->streak < STREAK_MAX) {
-		r = source_begin(x, &x->main);
+		r = lanes_begin(x);
 		if (r < 0)
 			return r;
 		if (r) {
@@ -383,7 +595,7 @@ static int message_begin(struct transport_xenbus *x)
 	}
 	x->streak = 0;
 	r = source_begin(x, &x->watch);
-	return r ? r : source_begin(x, &x->main);
+	return r ? r : lanes_begin(x);
 }
 
 /* Copies what is there of the message being delivered.  Returns the number of bytes, 0 when
@@ -398,6 +610,8 @@ static ssize_t message_copy(struct transport_xenbus *x, char *dst, size_t len)
 		n = len < x->hdr_left ? len : x->hdr_left;
 		memcpy(dst, (const char *)(&x->hdr + 1) - x->hdr_left, n);
 		x->hdr_left -= n;
+		if (x->from_lane)
+			lane_delivers(x, NULL, 0);
 		return (ssize_t)n;
 	}
 
@@ -416,6 +630,8 @@ static ssize_t message_copy(struct transport_xenbus *x, char *dst, size_t len)
 		x->text += n;
 	}
 	x->body_left -= n;
+	if (x->from_lane)
+		lane_delivers(x, dst, n);
 	return (ssize_t)n;
 }
 
@@ -424,13 +640,18 @@ static ssize_t xenbus_recv(struct transport *t, void *buf, size_t len)
 	struct transport_xenbus *x = to_xenbus(t);
 	size_t got = 0;
 	ssize_t n = 0;
+	unsigned i;
 
 	if (!x->lost)
 		x->lost = watcher_acknowledge(x->watcher);
 	if (x->lost)
 		return x->lost;
-	x->main.dry = false;
+	x->looked = false;
 	x->watch.dry = false;
+	/* Of the lanes those are read that lanes_look() finds, and the one whose reply is half
+	 * delivered. */
+	for (i = 0; i < LANES; i++)
+		x->lanes[i].in.dry = !(x->body_left && x->from_lane == &x->lanes[i]);
 	while (got < len) {
 		if (!x->hdr_left && !x->body_left) {
 			n = message_begin(x);
@@ -449,12 +670,6 @@ static ssize_t xenbus_recv(struct transport *t, void *buf, size_t len)
 
 /* ---- sleeping ---- */
 
-/* Whether the source alone can go on with the message being delivered. */
-static bool source_delivers(const struct transport_xenbus *x, const struct source *s)
-{
-	return (!x->hdr_left && !x->body_left) || x->from == s;
-}
-
 static bool source_has_data(const struct transport_xenbus *x, const struct source *s)
 {
 	size_t n = s->end - s->pos;
@@ -464,39 +679,54 @@ static bool source_has_data(const struct transport_xenbus *x, const struct sourc
 	return s->skip ? n > 0 : n >= WIRE_HEADER_SIZE;
 }
 
+static bool lanes_have_data(const struct transport_xenbus *x)
+{
+	unsigned n;
+
+	for (n = 0; n < LANES; n++)
+		if (source_has_data(x, &x->lanes[n].in))
+			return true;
+	return false;
+}
+
 static bool xenbus_may_sleep(struct transport *t, bool want_send)
 {
 	struct transport_xenbus *x = to_xenbus(t);
+	int waits_for;
 	bool room;
 
 	if (watcher_waiting(x->watcher, &room) || x->lost)
 		return false;
-	if (source_has_data(x, &x->main) || source_has_data(x, &x->watch))
+	if (lanes_have_data(x) || source_has_data(x, &x->watch))
 		return false;
 	if ((x->hdr_left || x->body_left) && !x->from)
 		return false;
+	if (!want_send || atomic_load(&x->full_fd) >= 0)
+		return true;
+	waits_for = atomic_load(&x->waits_for);
+	if (waits_for != WAITS_FOR_NONE)
+		return !lane_room(x, waits_for);
 	/* A send() that found no room with the watcher can be tried again when a reply has been
 	 * taken out, which is what recv() does. */
-	return !(want_send && room && !atomic_load_explicit(&x->blocked, memory_order_relaxed));
+	return !room;
 }
 
 static int xenbus_pollfds(struct transport *t, bool want_send, struct pollfd *fds)
 {
 	struct transport_xenbus *x = to_xenbus(t);
-	bool blocked = atomic_load_explicit(&x->blocked, memory_order_relaxed);
-	int n = 0;
+	bool within = x->hdr_left || x->body_left;
+	int full = atomic_load(&x->full_fd), n = 0;
 
 	fds[n++] = (struct pollfd){ .fd = watcher_event_fd(x->watcher), .events = POLLIN };
-	/* In the middle of a message the other descriptor cannot be read: polling it would spin. */
-	fds[n] = (struct pollfd){ .fd = x->main.fd };
-	if (source_delivers(x, &x->main))
-		fds[n].events |= POLLIN;
-	if (want_send && blocked)
-		fds[n].events |= POLLOUT;
-	if (fds[n].events)
-		n++;
-	if (source_delivers(x, &x->watch))
-		fds[n++] = (struct pollfd){ .fd = x->watch.fd, .events = POLLIN };
+	if (want_send && full >= 0)
+		fds[n++] = (struct pollfd){ .fd = full, .events = POLLOUT };
+	/* In the middle of a message nothing else can be read: polling it would spin. */
+	if (within && x->from) {
+		fds[n++] = (struct pollfd){ .fd = x->from->fd, .events = POLLIN };
+		return n;
+	}
+	fds[n++] = (struct pollfd){ .fd = x->epoll_fd, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = x->watch.fd, .events = POLLIN };
 	return n;
 }
 
@@ -541,7 +771,6 @@ int transport_xenbus_new(struct transport **out, const char *path, struct logger
 	x->base.ops = &xenbus_ops;
 	x->base.payload_max = XENBUS_MESSAGE_MAX - WIRE_HEADER_SIZE;
 	x->base.in_flight_max = XENBUS_IN_FLIGHT_MAX;
-	x->base.serial_start = true;
 	x->log = log;
 	*out = &x->base;
 	return 0;

@@ -407,7 +407,7 @@ static int port_write(const struct embedded *e, uint32_t port)
 /* Directory, world, ring, server, in this order.  Returns 0 or -errno; *t is the caller's then. */
 static int world_start(struct embedded *e, bool oxenstored, struct transport **t)
 {
-	const struct ring_params params = { .events = RING_EVENTS_UNBOUND, .privileged = true };
+	struct ring_params params = { .events = RING_EVENTS_UNBOUND, .privileged = true };
 	char command[PATH_MAX];
 	int err;
 

@@ -413,7 +413,7 @@ const char *options_help(void)
 	       "  auto              what there is: the socket, else the device (default)\n"
 	       "  socket[:PATH]     xenstored's unix socket\n"
 	       "  xenbus[:DEVICE]   the kernel's device, /dev/xen/xenbus\n"
-	       "  ring:domid=N,...  the shared page itself; man xsfs has the words\n"
+	       "  ring[:WORD,...]   the shared page itself, if the kernel leaves it alone\n"
 	       "  embedded[:c|:o]   a private xenstored with sample domains; works without Xen\n"
 	       "  -o format=text    values end in a newline; raw: the bytes as they are\n"
 	       "  -o layout=tree    leaves are files; nodes: every node is a directory\n"

@@ -76,13 +76,23 @@ static int number_parse(const char *text, uint64_t max, uint64_t *value)
 
 static int events_parse(struct ring_params *ring, const char *value)
 {
-	if (strcmp(value, "unbound") == 0)
-		ring->events = RING_EVENTS_UNBOUND;
-	else if (strcmp(value, "interdomain") == 0)
-		ring->events = RING_EVENTS_INTERDOMAIN;
-	else
-		return -EINVAL;
-	return 0;
+	static const struct {
+		const char *name;
+		enum ring_events events;
+	} words[] = {
+		{ "static", RING_EVENTS_STATIC },
+		{ "unbound", RING_EVENTS_UNBOUND },
+		{ "poll", RING_EVENTS_POLL },
+		{ "interdomain", RING_EVENTS_INTERDOMAIN },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(value, words[i].name) == 0) {
+			ring->events = words[i].events;
+			return 0;
+		}
+	}
+	return -EINVAL;
 }
 
 /* One `name=value` of a ring; `has_gfn` and `has_domid` note what was there. */
@@ -117,8 +127,8 @@ static int ring_word_parse(struct ring_params *ring, char *word, bool *has_domid
 		ring->server_domid = n;
 	} else if (strcmp(word, "events") == 0) {
 		if (events_parse(ring, value))
-			return complain(why, -EINVAL, "ring: events=%.200s: must be unbound or "
-						      "interdomain", value);
+			return complain(why, -EINVAL, "ring: events=%.200s: must be static, unbound, "
+						      "poll or interdomain", value);
 		return 0;
 	} else {
 		goto unknown;
@@ -126,33 +136,49 @@ static int ring_word_parse(struct ring_params *ring, char *word, bool *has_domid
 	return err ? complain(why, -EINVAL, "ring: %.200s=%.200s: no such number is possible", word, value)
 		   : 0;
 unknown:
-	return complain(why, -EINVAL, "ring: unknown word %.200s; it is ring:domid=N,gfn=G[,port=P]"
-				      "[,events=unbound|interdomain][,server=D][,privileged]",
-			word);
+	return complain(why, -EINVAL, "ring: unknown word %.200s; it is ring[:gfn=G][,port=P]"
+				      "[,domid=N][,events=static|unbound|poll|interdomain]"
+				      "[,server=D][,privileged]", word);
 }
 
+/* Whether the words belong together. */
+static int ring_check(struct ring_params *ring, bool has_domid, bool has_gfn, struct reason *why)
+{
+	/* Domain 0's page has no number: gfn 0 stands for the one its kernel made. */
+	bool dom0 = has_domid && ring->domid == 0;
+
+	if (!has_gfn && has_domid && !dom0)
+		return complain(why, -EINVAL, "ring: gfn= is missing: the frame of domain %u's page",
+				(unsigned)ring->domid);
+	if (ring->events == RING_EVENTS_INTERDOMAIN && !ring->port)
+		return complain(why, -EINVAL, "ring: events=interdomain needs port=, the server's");
+	if (!has_gfn && !has_domid && ring->port)
+		return complain(why, -EINVAL, "ring: port= needs gfn=; without both they are looked "
+					      "for");
+	ring->find = !has_gfn && !has_domid;
+	if (!ring->find && !ring->port && ring->events == RING_EVENTS_STATIC)
+		return complain(why, -EINVAL, "ring: events=static needs port=, this domain's own");
+	if (!ring->find && !ring->port && ring->events == RING_EVENTS_POLL)
+		return complain(why, -EINVAL, "ring: events=poll needs port=, this domain's own");
+	if (dom0)
+		ring->privileged = true;
+	return 0;
+}
+
+/* The words behind the colon; NULL: none. */
 static int ring_parse(struct ring_params *ring, const char *text, struct reason *why)
 {
 	bool has_domid = false, has_gfn = false;
-	char *copy = strdup(text), *rest = copy, *word;
+	char *copy = text ? strdup(text) : NULL, *rest = copy, *word;
 	int err = 0;
 
-	if (!copy)
+	if (text && !copy)
 		return complain(why, -EINVAL, "%s", strerror(ENOMEM));
 	ring->domid = DOMID_SELF;
 	while (!err && (word = strsep(&rest, ",")))
 		err = ring_word_parse(ring, word, &has_domid, &has_gfn, why);
 	free(copy);
-	if (err)
-		return err;
-	/* Domain 0's page has no number: gfn 0 stands for the one its kernel made. */
-	if (!has_gfn && !(has_domid && ring->domid == 0))
-		return complain(why, -EINVAL, "ring: gfn= is missing: the frame of the page");
-	if (ring->events == RING_EVENTS_INTERDOMAIN && !ring->port)
-		return complain(why, -EINVAL, "ring: events=interdomain needs port=");
-	if (has_domid && ring->domid == 0)
-		ring->privileged = true;
-	return 0;
+	return err ? err : ring_check(ring, has_domid, has_gfn, why);
 }
 
 int store_spec_parse(struct store_spec *spec, const char *text, char *why_text, size_t size)
@@ -172,9 +198,6 @@ int store_spec_parse(struct store_spec *spec, const char *text, char *why_text, 
 	}
 	if (IS("ring")) {
 		spec->kind = STORE_RING;
-		if (!rest)
-			return complain(&why, -EINVAL, "ring: say where it is: ring:domid=N,gfn=G"
-						       "[,port=P]");
 		return ring_parse(&spec->ring, rest, &why);
 	}
 	if (IS("embedded")) {
@@ -187,7 +210,7 @@ int store_spec_parse(struct store_spec *spec, const char *text, char *why_text, 
 	}
 #undef IS
 	return complain(&why, -EINVAL, "unknown store %.200s: must be auto, socket[:PATH], "
-				       "xenbus[:DEVICE], ring:..., or embedded", text);
+				       "xenbus[:DEVICE], ring[:...], or embedded", text);
 }
 
 /* ---- opening it ----------------------------------------------------------------------------- */
@@ -293,6 +316,20 @@ static int auto_open(struct opener *o)
 			path, strerror(-err), strerror(-err_device));
 }
 
+/* Says who has to do what before a server that does not know our port can hear of us. */
+static void ring_wait_for_others(struct opener *o, const struct ring_params *params, uint32_t port)
+{
+	char domid[16] = "DOMID";
+
+	if (params->domid != DOMID_SELF)
+		snprintf(domid, sizeof(domid), "%u", (unsigned)params->domid);
+	log_warning(o->config.log, "ring: waiting for XS_INTRODUCE of domain %s, gfn %llu, port %u; "
+				   "with xsfs on /xen in domain 0: echo introduce %s %llu %u "
+				   ">/xen/.xsfs/control", domid, (unsigned long long)params->gfn,
+		    (unsigned)port, domid, (unsigned long long)params->gfn, (unsigned)port);
+	o->config.connect_later = true;
+}
+
 /*
  * Tells the server which port we wait on, if it can be told: a new unbound port is known to
  * nobody.  Elsewhere than in domain 0 only when the user chose this way, because introducing a
@@ -301,18 +338,17 @@ static int auto_open(struct opener *o)
 static int ring_announce(struct opener *o, const struct ring_params *params,
 			 const struct transport *t)
 {
-	bool wanted = params->events == RING_EVENTS_UNBOUND ||
-		      (params->events == RING_EVENTS_AUTO && !params->port && params->domid == 0);
+	bool wanted = params->events == RING_EVENTS_UNBOUND || params->domid == 0;
 	const char *path = socket_default();
 	uint32_t port = transport_ring_port(t);
 	char text[64];
 	int err, len;
 
-	if (!wanted)
+	if (transport_ring_events(t) != RING_EVENTS_UNBOUND)
 		return 0;
-	if (!exists(path)) {
-		log_info(o->config.log, "ring: waiting for XS_INTRODUCE with port %u",
-			 (unsigned)port);
+	/* Only domain 0 knows by which number the server knows us. */
+	if (!wanted || params->domid == DOMID_SELF || !exists(path)) {
+		ring_wait_for_others(o, params, port);
 		return 0;
 	}
 	len = snprintf(text, sizeof(text), "%u%c%llu%c%u", (unsigned)params->domid, '\0',
@@ -324,15 +360,16 @@ static int ring_announce(struct opener *o, const struct ring_params *params,
 	return 0;
 }
 
-static int ring_open(struct opener *o, const struct ring_params *params)
+static int ring_open(struct opener *o, const struct ring_params *wanted)
 {
+	struct ring_params params = *wanted;
 	struct transport *t;
 	int err;
 
-	err = transport_ring_new(&t, params, o->config.log);
+	err = transport_ring_new(&t, &params, o->config.log);
 	if (err)
 		return complain(&o->why, err, "no ring: %s", strerror(-err));
-	err = ring_announce(o, params, t);
+	err = ring_announce(o, &params, t);
 	if (err) {
 		t->ops->free(t);
 		return err;
@@ -342,10 +379,13 @@ static int ring_open(struct opener *o, const struct ring_params *params)
 	if (err == -ENOTCONN)
 		return complain(&o->why, err, "ring: dead until the toolstack introduces the domain "
 					      "again");
+	if (err == -ETIMEDOUT)
+		return complain(&o->why, err, "ring: the server does not answer when it is asked to "
+					      "begin anew");
 	if (err)
 		return complain(&o->why, err, "ring: %s", strerror(-err));
-	o->source->privileged = params->privileged;
-	o->source->self_domid = params->domid == DOMID_SELF ? -1 : (int)params->domid;
+	o->source->privileged = params.privileged;
+	o->source->self_domid = params.domid == DOMID_SELF ? -1 : (int)params.domid;
 	return 0;
 }
 

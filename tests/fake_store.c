@@ -193,6 +193,19 @@ static void fake_free(struct transport *t)
 	to_fake(t)->freed = true;
 }
 
+static bool fake_silent(struct transport *t)
+{
+	struct fake_store *f = to_fake(t);
+	bool reset;
+
+	pthread_mutex_lock(&f->lock);
+	check_thread_locked(f);
+	f->silences++;
+	reset = f->resets_silence;
+	pthread_mutex_unlock(&f->lock);
+	return reset;
+}
+
 static const struct transport_ops fake_ops = {
 	.name = "fake",
 	.connect = fake_connect,
@@ -201,6 +214,7 @@ static const struct transport_ops fake_ops = {
 	.recv = fake_recv,
 	.may_sleep = fake_may_sleep,
 	.pollfds = fake_pollfds,
+	.silent = fake_silent,
 	.free = fake_free,
 };
 

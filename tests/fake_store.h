@@ -34,12 +34,13 @@ struct fake_store {
 	int connect_error; /* what connect() returns */
 	int send_error;    /* what send() returns, if not 0 */
 	bool eof;          /* behind what is there to receive the connection ends */
+	bool resets_silence; /* what silent() returns */
 	/* Runs once, inside send() behind the copy, with no lock held, and is forgotten. */
 	void (*in_send)(struct fake_store *f, void *arg);
 	void *in_send_arg;
 
 	/* What the test looks at. */
-	unsigned connects, disconnects, sends, recvs, polls;
+	unsigned connects, disconnects, sends, recvs, polls, silences;
 	unsigned wrong_thread; /* calls that only the I/O thread may make, made elsewhere */
 	unsigned overlaps;     /* two threads in send(), or send() while disconnecting */
 	bool freed;            /* the channel has freed its transport */

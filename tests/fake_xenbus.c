@@ -5,8 +5,9 @@
  * xenbus transport, and by hand for any program that opens /dev/xen/xenbus.  One thread answers
  * FUSE and never blocks; each open file has a connection to the store and a thread for it.
  *
- * usage: fake_xenbus [-i zero|request|garbage] [-r BYTES] [-x] SOCKET MOUNTPOINT
+ * usage: fake_xenbus [-i zero|request|garbage] [-l MICROSECONDS] [-r BYTES] [-x] SOCKET MOUNTPOINT
  *   -i  the ids of replies to WATCH and UNWATCH (kernels differ; default zero)
+ *   -l  how long it takes the kernel's thread to get round to a message (default 0)
  *   -r  a read() gives at most so many bytes
  *   -x  WATCH and UNWATCH are answered twice (no kernel does that)
  * It stays in the foreground, and says "ready" on standard output once MOUNTPOINT/xenbus exists.
@@ -52,6 +53,7 @@ struct pending {
 	TAILQ_ENTRY(pending) link;
 	uint32_t id; /* ours */
 	struct xsd_sockmsg hdr;
+	bool queued;      /* its body is still in the open file's buffer */
 	fuse_req_t write; /* WATCH, UNWATCH: the write() that waits, and what it returns */
 	size_t write_len;
 	struct watch *watch;
@@ -94,6 +96,7 @@ static struct {
 	enum { IDS_ZERO, IDS_REQUEST, IDS_GARBAGE } ids;
 	size_t read_max;
 	bool twice;
+	useconds_t lazy_us;
 	fuse_ino_t last_ino; /* FUSE thread only */
 } config = { .read_max = SIZE_MAX, .last_ino = FUSE_ROOT_ID };
 
@@ -207,21 +210,38 @@ static void reader_interrupted(fuse_req_t req, void *data)
 
 /* ---- towards the store ---- */
 
-static struct pending *store_send_locked(struct client *c, const struct xsd_sockmsg *request,
-					 const char *body, size_t len)
+static struct pending *pending_new_locked(struct client *c, const struct xsd_sockmsg *request)
 {
 	struct pending *p = must(calloc(1, sizeof(*p)));
-	struct xsd_sockmsg hdr = *request;
 
 	p->id = ++c->last_id;
 	p->hdr = *request;
+	TAILQ_INSERT_TAIL(&c->pending, p, link);
+	client_wake(c);
+	return p;
+}
+
+static void store_send_locked(struct client *c, const struct pending *p, const char *body, size_t len)
+{
+	struct xsd_sockmsg hdr = p->hdr;
+
 	hdr.req_id = p->id;
 	hdr.len = (uint32_t)len;
 	bytes_add(&c->to_store, &hdr, sizeof(hdr));
 	bytes_add(&c->to_store, body, len);
-	TAILQ_INSERT_TAIL(&c->pending, p, link);
-	client_wake(c);
-	return p;
+}
+
+/* The kernel's thread takes a body from the buffer of the open file when it gets round to it: from
+ * whatever was written there last. */
+static void store_take_bodies_locked(struct client *c)
+{
+	struct pending *p;
+
+	TAILQ_FOREACH(p, &c->pending, link) {
+		if (p->queued)
+			store_send_locked(c, p, c->msg + sizeof(p->hdr), p->hdr.len);
+		p->queued = false;
+	}
 }
 
 static void watch_free(struct watch *w)
@@ -440,6 +460,7 @@ static void *client_run(void *arg)
 	for (;;) {
 		pthread_mutex_lock(&c->lock);
 		quit = c->quit;
+		store_take_bodies_locked(c);
 		alive = store_write_locked(c);
 		fds[1].events = (short)(POLLIN | (c->to_store.len ? POLLOUT : 0));
 		pthread_mutex_unlock(&c->lock);
@@ -452,6 +473,8 @@ static void *client_run(void *arg)
 		if (fds[0].revents && read(c->wake_fd, &count, sizeof(count)) < 0 &&
 		    errno != EAGAIN)
 			perror("fake_xenbus: eventfd");
+		if (fds[0].revents)
+			usleep(config.lazy_us);
 		if (fds[1].fd >= 0 && fds[1].revents && !store_read(c))
 			fds[1].fd = -1;
 	}
@@ -531,7 +554,8 @@ static bool watch_message_locked(struct client *c, fuse_req_t req, size_t len,
 	}
 	bytes_add(&msg, w->path, strlen(w->path) + 1);
 	bytes_add(&msg, w->ours, strlen(w->ours) + 1);
-	p = store_send_locked(c, &out, msg.data, msg.len);
+	p = pending_new_locked(c, &out);
+	store_send_locked(c, p, msg.data, msg.len);
 	free(msg.data);
 	p->hdr = *request;
 	p->write = req;
@@ -561,7 +585,7 @@ static void other_message_locked(struct client *c, const struct xsd_sockmsg *hdr
 		user_reply_locked(c, hdr, XS_ERROR, "EINVAL");
 		return;
 	}
-	store_send_locked(c, hdr, body, hdr->len);
+	pending_new_locked(c, hdr)->queued = true;
 }
 
 /* ---- FUSE ---- */
@@ -751,13 +775,15 @@ int main(int argc, char **argv)
 	struct fuse_session *se;
 	int opt, err = 1;
 
-	while ((opt = getopt(argc, argv, "i:r:x")) != -1) {
+	while ((opt = getopt(argc, argv, "i:l:r:x")) != -1) {
 		if (opt == 'i' && !strcmp(optarg, "zero"))
 			config.ids = IDS_ZERO;
 		else if (opt == 'i' && !strcmp(optarg, "request"))
 			config.ids = IDS_REQUEST;
 		else if (opt == 'i' && !strcmp(optarg, "garbage"))
 			config.ids = IDS_GARBAGE;
+		else if (opt == 'l')
+			config.lazy_us = (useconds_t)strtoul(optarg, NULL, 10);
 		else if (opt == 'r' && strtoul(optarg, NULL, 10))
 			config.read_max = strtoul(optarg, NULL, 10);
 		else if (opt == 'x')

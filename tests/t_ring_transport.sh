@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The ring transport alone, through its table of functions: a lying server inside the test, then the real ones,
-# over the ring of domain 0 and of an unprivileged domain; the assertions are in unit_transport_ring.c.
+# The ring transport alone, through its table of functions: a lying server inside the test, for a ring that was
+# said and for one that was found, then the real servers, over the ring of domain 0 and of an unprivileged
+# domain; the assertions are in unit_transport_ring.c.
 # shellcheck source=tests/functions.sh
 . "${0%/*}/functions.sh"
 has_config HAVE_XEN || skip 'built without the Xen libraries'
@@ -24,6 +25,8 @@ SERVER_DIR=$(mktemp -d "$SCRATCH/world.XXXXXX")
 "$XSLOOP" init "$SERVER_DIR"
 "$XSLOOP" domain "$SERVER_DIR" 7 4711
 run_unit 0 fake
+# The domain is its own server's here, as one process plays one domain.
+run_unit 7 own
 
 for kind in $XSFS_TEST_SERVER; do
 	server_binary "$kind" >/dev/null || continue

@@ -41,6 +41,7 @@ for kind in $XSFS_TEST_SERVER; do
 	run_unit most -i zero
 	run_unit most -i request -r 7
 	run_unit most -i garbage -r 1000
+	run_unit most -i zero -l 1000
 	run_unit twice -i zero -x
 	run_unit last -i zero
 	stop_server

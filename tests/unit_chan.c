@@ -611,25 +611,6 @@ static void bulk_works_with_one_slot(void **state)
 	assert_int_equal(call->done, 1);
 }
 
-/* Two TRANSACTION_STARTs in flight confuse /dev/xen/xenbus. */
-static void starts_are_serialised_where_needed(void **state)
-{
-	struct fixture *fx = fixture_new();
-	struct fake_msg start;
-
-	*state = fx;
-	fx->store->transport.serial_start = true;
-	fixture_start(fx);
-	call_submit(fx, XS_TRANSACTION_START, "", NULL);
-	call_submit(fx, XS_TRANSACTION_START, "", NULL);
-	call_submit(fx, XS_READ, "/a", NULL);
-	start = take(fx, XS_TRANSACTION_START, "");
-	take(fx, XS_READ, "/a");
-	take_nothing(fx);
-	answer(fx, &start, "1");
-	take(fx, XS_TRANSACTION_START, "");
-}
-
 /* --- completion ------------------------------------------------------------------------------- */
 
 struct counted_gather {
@@ -805,7 +786,6 @@ int main(void)
 		TEST(bulk_gets_half),
 		TEST(bulk_is_not_starved),
 		TEST_OWN(bulk_works_with_one_slot),
-		TEST_OWN(starts_are_serialised_where_needed),
 		TEST(gather_completes_once_at_the_end),
 		TEST(completion_submits),
 		TEST(issuer_may_let_go_at_once),

@@ -623,6 +623,126 @@ static void waiting_for_a_connection_ends_at_the_deadline(void **state)
 	assert_int_equal(call->error, -EIO);
 }
 
+/* A call that nobody answers, to its end. */
+static void call_in_vain(struct fixture *fx, int error)
+{
+	struct call *call = call_new(fx, XS_READ, "/a", NULL);
+
+	call->req->timeout_ms = 10;
+	chan_submit(fx->chan, call->req);
+	wait_done(fx, call);
+	assert_int_equal(call->error, error);
+}
+
+/* A ring does not tell that its server died: after three deadlines it is asked what to do. */
+static void silence_is_ended_by_a_new_connection(void **state)
+{
+	struct fixture *fx = *state;
+	struct call *call;
+	struct fake_msg msg;
+
+	fx->store->resets_silence = true;
+	call_in_vain(fx, -ETIMEDOUT);
+	call_in_vain(fx, -ETIMEDOUT);
+	assert_int_equal(fx->store->silences, 0);
+	call_in_vain(fx, -ETIMEDOUT);
+	pump(fx);
+	assert_int_equal(fx->store->silences, 1);
+	assert_int_equal(fx->store->disconnects, 1);
+	while (fake_store_take(fx->store, &msg))
+		;
+	call = call_submit(fx, XS_READ, "/b", NULL);
+	while (!fake_store_take(fx->store, &msg))
+		assert_true(sleep_and_pump(fx) >= 0);
+	answer(fx, &msg, "v");
+	assert_string_equal(call->req->reply, "v");
+	assert_int_equal(stats(fx).reconnects, 1);
+}
+
+/* Many that wait for the same answer are one silence. */
+static void deadlines_that_pass_together_are_one(void **state)
+{
+	struct fixture *fx = *state;
+	struct call *calls[8];
+
+	for (unsigned i = 0; i < 8; i++) {
+		calls[i] = call_new(fx, XS_READ, "/a", NULL);
+		calls[i]->req->timeout_ms = 10 + i;
+		chan_submit(fx->chan, calls[i]->req);
+	}
+	wait_done(fx, calls[7]);
+	pump(fx);
+	assert_int_equal(stats(fx).timeouts, 8);
+	assert_int_equal(fx->store->silences, 0);
+}
+
+static void a_sign_of_life_ends_the_silence(void **state)
+{
+	struct fixture *fx = *state;
+
+	for (unsigned i = 0; i < 6; i++) {
+		call_in_vain(fx, -ETIMEDOUT);
+		if (i % 2)
+			fake_store_event(fx->store, "/x", "1");
+		pump(fx);
+	}
+	assert_int_equal(fx->store->silences, 0);
+}
+
+/* What was given up takes all the room on the wire: what waits for it expires as well. */
+static void silence_of_a_full_wire(void **state)
+{
+	struct fixture *fx = fixture_new();
+
+	*state = fx;
+	fx->config.in_flight_max = 1;
+	fixture_start(fx);
+	fx->store->resets_silence = true;
+	for (unsigned i = 0; i < 3; i++)
+		call_in_vain(fx, -ETIMEDOUT);
+	pump(fx);
+	assert_int_equal(fx->store->silences, 1);
+	assert_int_equal(fx->store->disconnects, 1);
+}
+
+/* Where a new connection would be no better, nothing changes but that it is asked now and then. */
+static void silence_that_has_to_be_borne(void **state)
+{
+	struct fixture *fx = *state;
+
+	for (unsigned i = 0; i < 7; i++)
+		call_in_vain(fx, -ETIMEDOUT);
+	pump(fx);
+	assert_int_equal(fx->store->silences, 2);
+	assert_int_equal(fx->store->disconnects, 0);
+	assert_int_equal(stats(fx).state, CHAN_CONNECTED);
+}
+
+/* A server that has yet to hear of us. */
+static void first_connection_may_come_later(void **state)
+{
+	struct fixture *fx = fixture_new();
+	struct call *call;
+	struct fake_msg msg;
+
+	*state = fx;
+	fx->store->connect_error = -EAGAIN;
+	fx->config.connect_later = true;
+	fx->config.timeout_ms = 60000;
+	fixture_start(fx);
+	assert_int_equal(stats(fx).state, CHAN_CONNECTING);
+	call_in_vain(fx, -EIO);
+	call = call_submit(fx, XS_READ, "/a", NULL);
+	pump(fx);
+	take_nothing(fx);
+	fx->store->connect_error = 0;
+	while (!fake_store_take(fx->store, &msg))
+		assert_true(sleep_and_pump(fx) >= 0);
+	answer(fx, &msg, "v");
+	assert_string_equal(call->req->reply, "v");
+	assert_int_equal(stats(fx).state, CHAN_CONNECTED);
+}
+
 static void count_connected(void *arg, uint32_t epoch)
 {
 	*(uint32_t *)arg = epoch;
@@ -1026,6 +1146,12 @@ int main(void)
 		TEST(failing_reconnects_back_off),
 		TEST(flapping_server_backs_off),
 		TEST(waiting_for_a_connection_ends_at_the_deadline),
+		TEST(silence_is_ended_by_a_new_connection),
+		TEST(deadlines_that_pass_together_are_one),
+		TEST(a_sign_of_life_ends_the_silence),
+		TEST_OWN(silence_of_a_full_wire),
+		TEST(silence_that_has_to_be_borne),
+		TEST_OWN(first_connection_may_come_later),
 		TEST(handler_hears_of_the_new_connection),
 		TEST_OWN(dead_ring_keeps_nobody_waiting),
 		TEST(declared_dead),

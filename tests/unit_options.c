@@ -336,8 +336,26 @@ static void store_rings(void **state)
 	assert_int_equal(spec.ring.domid, 0x7ff0); /* DOMID_SELF */
 	assert_int_equal(spec.ring.events, RING_EVENTS_UNBOUND);
 	assert_false(spec.ring.privileged);
+	assert_false(spec.ring.find);
+	assert_store("ring:gfn=10,port=3,events=static");
+	assert_int_equal(spec.ring.events, RING_EVENTS_STATIC);
+	assert_store("ring:gfn=10,port=3,events=poll");
+	assert_int_equal(spec.ring.events, RING_EVENTS_POLL);
+	assert_store("ring:gfn=10,port=3");
+	assert_int_equal(spec.ring.events, RING_EVENTS_AUTO);
+	/* What is not said is found. */
+	assert_store("ring");
+	assert_int_equal(spec.kind, STORE_RING);
+	assert_true(spec.ring.find);
+	assert_int_equal(spec.ring.domid, 0x7ff0);
+	assert_int_equal(spec.ring.events, RING_EVENTS_AUTO);
+	assert_store("ring:events=poll,privileged");
+	assert_true(spec.ring.find);
+	assert_true(spec.ring.privileged);
+	assert_int_equal(spec.ring.events, RING_EVENTS_POLL);
 	/* Domain 0 needs no frame number and has no quotas. */
 	assert_store("ring:domid=0");
+	assert_false(spec.ring.find);
 	assert_int_equal(spec.ring.gfn, 0);
 	assert_int_equal(spec.ring.events, RING_EVENTS_AUTO);
 	assert_true(spec.ring.privileged);
@@ -354,13 +372,18 @@ static void store_rings_wrong(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers_wrong) / sizeof(numbers_wrong[0]); i++)
 		assert_no_store(numbers_wrong[i], "no such number");
-	assert_no_store("ring", "ring:domid=N");
 	assert_no_store("ring:", "unknown word");
 	assert_no_store("ring:domid=1", "gfn= is missing");
 	assert_no_store("ring:gfn=1,", "unknown word");
 	assert_no_store("ring:gfn=1,frame=2", "unknown word frame");
-	assert_no_store("ring:gfn=1,events=poll", "events=poll");
+	assert_no_store("ring:gfn=1,events=often", "events=often: must be static");
 	assert_no_store("ring:gfn=1,events=interdomain", "needs port=");
+	assert_no_store("ring:events=interdomain", "needs port=");
+	assert_no_store("ring:gfn=1,events=static", "needs port=");
+	assert_no_store("ring:gfn=1,events=poll", "needs port=");
+	/* Half of what could be found. */
+	assert_no_store("ring:port=1", "needs gfn=");
+	assert_no_store("ring:find", "unknown word find");
 }
 
 int main(void)

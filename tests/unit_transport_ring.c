@@ -3,7 +3,7 @@
  * Drives the ring transport through its table of functions in a loopback world.  Started by
  * t_ring_transport.sh, which preloads the loopback library, gives domain 7 the page 4711, and
  * says by the first argument which tests: "fake" plays the server here, to lie, to be silent and
- * to count signals; "real" talks to a real server (RING_SERVER is c or o), as domain XSLOOP_DOMID.
+ * to count signals; "own" does so for a domain that finds its own ring; "real" talks to a real server (RING_SERVER is c or o), as domain XSLOOP_DOMID.
  * One thread, which plays the I/O thread.
  */
 #include <setjmp.h>
@@ -19,8 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,6 +61,14 @@ static struct logger counter = { .vlog = count_warnings };
 
 static const struct ring_params domain_params = { .domid = DOMID, .gfn = GFN };
 
+/* Makes a transport as transport_ring_new() does, but leaves `params` as they are. */
+static int ring_new(struct transport **out, const struct ring_params *params, struct logger *log)
+{
+	struct ring_params copy = *params;
+
+	return transport_ring_new(out, &copy, log);
+}
+
 /* What fstatfs() says that every file is on; 0: the truth. */
 static long fake_fs_type;
 
@@ -70,6 +80,27 @@ int fstatfs(int fd, struct statfs *buf)
 	if (!rc && fake_fs_type)
 		buf->f_type = fake_fs_type;
 	return rc;
+}
+
+/* What a timer that watches the clock got for a descriptor: an eventfd, as no test may set it. */
+static int fake_clock = -1;
+
+int timerfd_create(int clock, int flags)
+{
+	if (clock != CLOCK_REALTIME)
+		return syscall(SYS_timerfd_create, clock, flags);
+	fake_clock = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return fake_clock;
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
+{
+	return fd == fake_clock ? 0 : syscall(SYS_timerfd_settime, fd, flags, new, old);
+}
+
+static int fake_clock_set(void)
+{
+	return eventfd_write(fake_clock, 1);
 }
 
 static int64_t now_ms(void)
@@ -143,10 +174,11 @@ static void far_signals(struct far_side *far)
 static bool is_woken(struct far_side *far)
 {
 	struct pollfd fds[TRANSPORT_POLLFDS];
+	int n = far->t->ops->pollfds(far->t, false, fds);
 
-	assert_int_equal(far->t->ops->pollfds(far->t, false, fds), 1);
+	assert_in_range(n, 1, TRANSPORT_POLLFDS);
 	assert_int_equal(fds[0].events, POLLIN);
-	return poll(fds, 1, 0) > 0;
+	return poll(fds, n, 0) > 0;
 }
 
 /* Takes what is pending because ports were bound, as every test's beginning. */
@@ -171,7 +203,7 @@ static int setup(void **state)
 	assert_non_null(far->page);
 	memset(far->page, 0, sizeof(*far->page));
 	warnings = 0;
-	assert_int_equal(transport_ring_new(&far->t, &domain_params, &counter), 0);
+	assert_int_equal(ring_new(&far->t, &domain_params, &counter), 0);
 	far->port = xenevtchn_bind_interdomain(far->xce, 0, transport_ring_port(far->t));
 	assert_true(far->port > 0);
 	*state = far;
@@ -206,7 +238,8 @@ static int teardown(void **state)
 {
 	struct far_side *far = *state;
 
-	far->t->ops->free(far->t);
+	if (far->t)
+		far->t->ops->free(far->t);
 	xenforeignmemory_unmap(far->fmem, far->page, 1);
 	xenforeignmemory_close(far->fmem);
 	xenevtchn_close(far->xce);
@@ -239,6 +272,25 @@ static void far_clears(struct far_side *far)
 	__atomic_store_n(&far->page->connection, XENSTORE_CONNECTED, __ATOMIC_SEQ_CST);
 }
 
+/* Gives the ring up, so that a test can take it in its own way. */
+static void free_transport(struct far_side *far)
+{
+	far->t->ops->free(far->t);
+	far->t = NULL;
+}
+
+/* The ring is nobody's but one's. */
+static void two_at_once(void **state)
+{
+	struct far_side *far = *state;
+	struct transport *t;
+
+	assert_int_equal(ring_new(&t, &domain_params, NULL), -EBUSY);
+	free_transport(far);
+	assert_int_equal(ring_new(&t, &domain_params, NULL), 0);
+	t->ops->free(t);
+}
+
 static void limits(void **state)
 {
 	struct far_side *far = *state;
@@ -251,7 +303,8 @@ static void limits(void **state)
 	assert_int_equal(far->t->in_flight_max, 16);
 	assert_true(far->t->no_reconnect);
 	params.privileged = true;
-	assert_int_equal(transport_ring_new(&t, &params, NULL), 0);
+	free_transport(far);
+	assert_int_equal(ring_new(&t, &params, NULL), 0);
 	assert_int_equal(t->in_flight_max, 64);
 	t->ops->free(t);
 }
@@ -260,31 +313,32 @@ static void ways_to_bind(void **state)
 {
 	struct far_side *far = *state;
 	struct ring_params params = domain_params;
-	struct transport *t, *other_t;
+	struct transport *t;
 	int port, other;
 
+	free_transport(far);
 	/* A port is given: automatically interdomain, so that nobody else gets it. */
 	port = xenevtchn_bind_unbound_port(far->xce, 0);
 	params.port = port;
-	assert_int_equal(transport_ring_new(&t, &params, NULL), 0);
+	assert_int_equal(ring_new(&t, &params, NULL), 0);
 	assert_int_not_equal(transport_ring_port(t), port);
-	params.events = RING_EVENTS_INTERDOMAIN;
-	assert_int_equal(transport_ring_new(&other_t, &params, NULL), -EINVAL);
+	assert_int_equal(transport_ring_events(t), RING_EVENTS_INTERDOMAIN);
 	t->ops->free(t);
-	assert_int_equal(transport_ring_new(&t, &params, NULL), 0);
+	params.events = RING_EVENTS_INTERDOMAIN;
+	assert_int_equal(ring_new(&t, &params, NULL), 0);
 	t->ops->free(t);
 	/* A port is given and to be ignored: the new one can be bound by the far side. */
 	params.events = RING_EVENTS_UNBOUND;
-	assert_int_equal(transport_ring_new(&t, &params, NULL), 0);
+	assert_int_equal(ring_new(&t, &params, NULL), 0);
 	other = xenevtchn_bind_interdomain(far->xce, 0, transport_ring_port(t));
 	assert_true(other > 0);
 	t->ops->free(t);
 	/* No port is given, but one is needed. */
 	params.events = RING_EVENTS_INTERDOMAIN;
 	params.port = 0;
-	assert_int_equal(transport_ring_new(&t, &params, NULL), -EINVAL);
+	assert_int_equal(ring_new(&t, &params, NULL), -EINVAL);
 	params.port = 4000;
-	assert_int_equal(transport_ring_new(&t, &params, NULL), -EINVAL);
+	assert_int_equal(ring_new(&t, &params, NULL), -EINVAL);
 }
 
 static void no_such_page(void **state)
@@ -292,11 +346,11 @@ static void no_such_page(void **state)
 	struct ring_params params = domain_params;
 	struct transport *t;
 
-	(void)state;
+	free_transport(*state);
 	params.gfn++;
-	assert_true(transport_ring_new(&t, &params, NULL) < 0);
+	assert_true(ring_new(&t, &params, NULL) < 0);
 	params.domid++;
-	assert_int_equal(transport_ring_new(&t, &params, NULL), -ESRCH);
+	assert_int_equal(ring_new(&t, &params, NULL), -ESRCH);
 }
 
 static void domain_0(void **state)
@@ -305,11 +359,11 @@ static void domain_0(void **state)
 	struct transport *t;
 
 	(void)state;
-	assert_int_equal(transport_ring_new(&t, &params, NULL), 0);
+	assert_int_equal(ring_new(&t, &params, NULL), 0);
 	t->ops->free(t);
 	/* The kernel's own ring, which its driver uses, is refused. */
 	fake_fs_type = XENFS_SUPER_MAGIC;
-	assert_int_equal(transport_ring_new(&t, &params, NULL), -EBUSY);
+	assert_int_equal(ring_new(&t, &params, NULL), -EBUSY);
 }
 
 static void not_connected(void **state)
@@ -709,6 +763,342 @@ static void replies_that_never_end(void **state)
 	assert_int_equal(warnings, 1);
 }
 
+/* ---- A domain's own ring, found by itself ---------------------------------------------------- */
+
+/* Makes the domain $XSLOOP_DOMID with page $RING_GFN, its own server.  Returns its port. */
+static unsigned toolstack_port(void)
+{
+	FILE *file = popen("\"$XSLOOP\" guest \"$XSLOOP_DIR\" $XSLOOP_DOMID $RING_GFN $XSLOOP_DOMID", "r");
+	unsigned port = 0;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%u", &port), 1);
+	assert_int_equal(pclose(file), 0);
+	return port;
+}
+
+/* Makes the domain anew with that page, and plays the server that is told of it. */
+static void guest_make(struct far_side *far, unsigned gfn)
+{
+	char text[16];
+	xen_pfn_t frame = gfn;
+	unsigned port;
+
+	if (far->port)
+		far_was_signalled(far);
+	snprintf(text, sizeof(text), "%u", gfn);
+	assert_int_equal(setenv("RING_GFN", text, 1), 0);
+	port = toolstack_port();
+	if (far->page)
+		xenforeignmemory_unmap(far->fmem, far->page, 1);
+	far->page = xenforeignmemory_map(far->fmem, DOMID, PROT_READ | PROT_WRITE, 1, &frame, NULL);
+	assert_non_null(far->page);
+	memset(far->page, 0, sizeof(*far->page));
+	far->port = xenevtchn_bind_interdomain(far->xce, DOMID, port);
+	assert_true(far->port > 0);
+	far_was_signalled(far);
+}
+
+static int setup_own(void **state)
+{
+	struct far_side *far = calloc(1, sizeof(*far));
+
+	assert_non_null(far);
+	far->xce = xenevtchn_open(NULL, 0);
+	assert_non_null(far->xce);
+	far->fmem = xenforeignmemory_open(NULL, 0);
+	assert_non_null(far->fmem);
+	guest_make(far, GFN);
+	warnings = 0;
+	unsetenv("XSLOOP_WITHOUT");
+	*state = far;
+	return 0;
+}
+
+/* Takes the ring as `params` say, which are filled in, and connects. */
+static void own_connect(struct far_side *far, struct ring_params *params)
+{
+	assert_int_equal(transport_ring_new(&far->t, params, &counter), 0);
+	assert_int_equal(far->t->ops->connect(far->t), 0);
+}
+
+static void own_connect_again(struct far_side *far, enum ring_events events)
+{
+	struct ring_params params = { .domid = DOMID_SELF, .find = true, .events = events };
+	int64_t start = now_ms();
+	int err;
+
+	assert_int_equal(transport_ring_new(&far->t, &params, &counter), 0);
+	while ((err = far->t->ops->connect(far->t)) == -EAGAIN && now_ms() - start < PATIENCE_MS)
+		poll(NULL, 0, 1);
+	assert_int_equal(err, 0);
+}
+
+static void own_is_found(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true };
+
+	own_connect(far, &params);
+	assert_int_equal(params.gfn, GFN);
+	assert_int_equal(params.port, stat_get(far->t, "port"));
+	assert_int_equal(transport_ring_port(far->t), params.port);
+	assert_int_equal(transport_ring_events(far->t), RING_EVENTS_STATIC);
+	/* Both sides hear of each other. */
+	assert_int_equal(send_one(far->t, "x", 1), 1);
+	assert_true(far_was_signalled(far));
+	assert_true(far->t->ops->may_sleep(far->t, false));
+	far_signals(far);
+	assert_true(is_woken(far));
+	/* The port is the toolstack's and outlives us. */
+	free_transport(far);
+	far_reads_all(far);
+	own_connect_again(far, RING_EVENTS_STATIC);
+	assert_int_equal(send_one(far->t, "x", 1), 1);
+	assert_true(far_was_signalled(far));
+}
+
+static void own_is_said(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true }, said;
+
+	own_connect(far, &params);
+	free_transport(far);
+	said = (struct ring_params){ .domid = DOMID_SELF, .gfn = params.gfn, .port = params.port };
+	own_connect(far, &said);
+	assert_int_equal(transport_ring_events(far->t), RING_EVENTS_STATIC);
+	free_transport(far);
+	/* No handle can have a port that is not this domain's. */
+	said.events = RING_EVENTS_STATIC;
+	said.port = far->port + 1000;
+	assert_int_equal(transport_ring_new(&far->t, &said, NULL), -EINVAL);
+	said.events = RING_EVENTS_POLL;
+	assert_int_equal(transport_ring_new(&far->t, &said, NULL), -EINVAL);
+	far->t = NULL;
+}
+
+/* Which way is left on kernels that lack something. */
+static void own_ways(void **state)
+{
+	static const struct {
+		const char *without;
+		enum ring_events events;
+	} kernels[] = {
+		{ "", RING_EVENTS_STATIC },
+		{ "static", RING_EVENTS_POLL },
+		{ "static call", RING_EVENTS_UNBOUND },
+	};
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true };
+
+	own_connect(far, &params);
+	free_transport(far);
+	params.find = false;
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+		assert_int_equal(setenv("XSLOOP_WITHOUT", kernels[i].without, 1), 0);
+		own_connect(far, &params);
+		assert_int_equal(transport_ring_events(far->t), kernels[i].events);
+		free_transport(far);
+	}
+	/* Who asks for one way gets that or nothing. */
+	params.events = RING_EVENTS_STATIC;
+	assert_int_equal(transport_ring_new(&far->t, &params, NULL), -ENOSYS);
+	params.events = RING_EVENTS_POLL;
+	assert_int_equal(transport_ring_new(&far->t, &params, NULL), -ENOENT);
+	far->t = NULL;
+}
+
+/* Somebody else has the port: no other way may hide that. */
+static void own_port_is_taken(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true }, other;
+	struct transport *t;
+
+	own_connect(far, &params);
+	/* As if it were another ring, so that it is not the lock that refuses. */
+	other = (struct ring_params){ .domid = DOMID, .gfn = GFN, .port = params.port };
+	other.events = RING_EVENTS_STATIC;
+	free_transport(far);
+	assert_int_equal(ring_new(&far->t, &other, &counter), 0);
+	params.find = true;
+	assert_int_equal(ring_new(&t, &params, &counter), -EBUSY);
+}
+
+static void own_is_the_kernels(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true };
+
+	assert_int_equal(system("touch \"$XSLOOP_DIR/xenbus\""), 0);
+	assert_int_equal(transport_ring_new(&far->t, &params, NULL), -EBUSY);
+	params = (struct ring_params){ .domid = DOMID_SELF, .gfn = GFN, .port = 1 };
+	assert_int_equal(transport_ring_new(&far->t, &params, NULL), -EBUSY);
+	/* Another domain's is not this kernel's business. */
+	params = (struct ring_params){ .domid = DOMID, .gfn = GFN };
+	assert_int_equal(transport_ring_new(&far->t, &params, NULL), 0);
+	assert_int_equal(system("rm \"$XSLOOP_DIR/xenbus\""), 0);
+}
+
+static void own_is_not_found(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true };
+
+	assert_int_equal(system("mv \"$XSLOOP_DIR/guest.$XSLOOP_DOMID\" \"$XSLOOP_DIR/gone\""), 0);
+	assert_true(transport_ring_new(&far->t, &params, &counter) < 0);
+	assert_int_equal(warnings, 1);
+	far->t = NULL;
+}
+
+/* How long poll() sleeps on the descriptors, in milliseconds; the port must wake it. */
+static int64_t nap(struct far_side *far)
+{
+	struct pollfd fds[TRANSPORT_POLLFDS];
+	int64_t start = now_ms();
+	int n;
+
+	assert_true(far->t->ops->may_sleep(far->t, false));
+	n = far->t->ops->pollfds(far->t, false, fds);
+	assert_true(poll(fds, n, PATIENCE_MS) > 0);
+	assert_true(fds[0].revents & POLLIN);
+	return now_ms() - start;
+}
+
+/* Polled: often while it is busy, seldom while it is idle, and at once when it becomes busy. */
+static void own_is_polled(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true };
+	struct pollfd fds[TRANSPORT_POLLFDS];
+	int64_t start;
+	char buf[16];
+	int i, n;
+
+	params.events = RING_EVENTS_POLL;
+	own_connect(far, &params);
+	far_was_signalled(far);
+	/* A signal of the server's is nothing that we would hear. */
+	far_signals(far);
+	/* 0.1 ms, doubled eleven times, is more than the 100 ms that it may become. */
+	for (i = 0; i < 11; i++)
+		nap(far);
+	assert_true(nap(far) >= 99);
+	assert_true(nap(far) >= 99);
+	/* What was sent while it sleeps wakes it, not only when it sleeps again. */
+	assert_true(far->t->ops->may_sleep(far->t, false));
+	n = far->t->ops->pollfds(far->t, false, fds);
+	start = now_ms();
+	assert_int_equal(send_one(far->t, "x", 1), 1);
+	assert_true(far_was_signalled(far));
+	assert_true(poll(fds, n, PATIENCE_MS) > 0);
+	/* And then a reply is looked for at short intervals again: 20 of them take no 2 s. */
+	for (i = 0; i < 20; i++) {
+		far_writes(far, "y", 1);
+		assert_false(far->t->ops->may_sleep(far->t, false));
+		assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 1);
+		nap(far);
+	}
+	assert_true(now_ms() - start < 1900);
+}
+
+/* Restored or migrated: another page, another port; the old page is cleared. */
+static void own_moves(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true };
+	char buf[16];
+
+	own_connect(far, &params);
+	assert_int_equal(send_one(far->t, "x", 1), 1);
+	far_clears(far);
+	guest_make(far, GFN + 1);
+	assert_int_equal(send_one(far->t, "x", 1), -ECONNRESET);
+	far->t->ops->disconnect(far->t);
+	assert_int_equal(far->t->ops->connect(far->t), 0);
+	assert_int_equal(stat_get(far->t, "moves"), 1);
+	assert_int_not_equal(stat_get(far->t, "port"), params.port);
+	assert_int_equal(send_one(far->t, "new", 3), 3);
+	assert_memory_equal(far->page->req, "new", 3);
+	assert_true(far_was_signalled(far));
+	far_writes(far, "reply", 5);
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 5);
+	/* The next connection is where this one was. */
+	far->t->ops->disconnect(far->t);
+	far_clears(far);
+	assert_int_equal(far->t->ops->connect(far->t), 0);
+	assert_int_equal(stat_get(far->t, "moves"), 1);
+}
+
+/* The old page is as it was: only silence tells. */
+static void own_moves_silently(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true };
+
+	own_connect(far, &params);
+	assert_false(far->t->ops->silent(far->t));
+	assert_int_equal(warnings, 1);
+	assert_false(far->t->ops->silent(far->t));
+	/* Said once. */
+	assert_int_equal(warnings, 1);
+	guest_make(far, GFN + 1);
+	assert_true(far->t->ops->silent(far->t));
+	far->t->ops->disconnect(far->t);
+	assert_int_equal(far->t->ops->connect(far->t), 0);
+	assert_int_equal(stat_get(far->t, "moves"), 1);
+	/* A server that can begin anew is asked to. */
+	far->page->server_features = XENSTORE_SERVER_FEATURE_RECONNECTION;
+	far->t->ops->disconnect(far->t);
+	far_clears(far);
+	assert_int_equal(far->t->ops->connect(far->t), 0);
+	assert_true(far->t->ops->silent(far->t));
+}
+
+/* The clock was set, by a restore or by hand. */
+static void own_moves_by_the_clock(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true };
+	char buf[1];
+
+	own_connect(far, &params);
+	settle(far);
+	assert_int_equal(fake_clock_set(), 0);
+	/* By hand: nothing has changed. */
+	assert_true(far->t->ops->may_sleep(far->t, false));
+	guest_make(far, GFN + 1);
+	assert_true(far->t->ops->may_sleep(far->t, false));
+	assert_int_equal(fake_clock_set(), 0);
+	assert_false(far->t->ops->may_sleep(far->t, false));
+	assert_int_equal(far->t->ops->recv(far->t, buf, 1), -ECONNRESET);
+	far->t->ops->disconnect(far->t);
+	assert_int_equal(far->t->ops->connect(far->t), 0);
+	assert_int_equal(stat_get(far->t, "moves"), 1);
+	assert_true(far->t->ops->may_sleep(far->t, false));
+}
+
+/* The port is no more: whoever polls is told so by the hypervisor. */
+static void own_port_is_gone(void **state)
+{
+	struct far_side *far = *state;
+	struct ring_params params = { .domid = DOMID_SELF, .find = true };
+	char buf[1];
+
+	params.events = RING_EVENTS_POLL;
+	own_connect(far, &params);
+	assert_int_equal(send_one(far->t, "x", 1), 1);
+	far_reads_all(far);
+	assert_int_equal(system("\"$XSLOOP\" kill-domain \"$XSLOOP_DIR\" $XSLOOP_DOMID"), 0);
+	/* The bytes are in the ring, the signal is what fails. */
+	assert_int_equal(send_one(far->t, "x", 1), 1);
+	assert_int_equal(warnings, 1);
+	assert_false(far->t->ops->may_sleep(far->t, false));
+	assert_true(far->t->ops->recv(far->t, buf, 1) < 0);
+	assert_true(send_one(far->t, "x", 1) < 0);
+}
+
 /* ---- Real servers ----------------------------------------------------------------------- */
 
 struct client {
@@ -815,7 +1205,7 @@ static int setup_real(void **state)
 	params.privileged = !own_domid();
 	assert_int_equal(transport_socket_new(&c->socket, getenv("XENSTORED_PATH"), NULL), 0);
 	assert_int_equal(c->socket->ops->connect(c->socket), 0);
-	assert_int_equal(transport_ring_new(&c->ring, &params, NULL), 0);
+	assert_int_equal(ring_new(&c->ring, &params, NULL), 0);
 	introduce(c);
 	*state = c;
 	return 0;
@@ -993,6 +1383,7 @@ static int run_fake(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(two_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(ways_to_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_such_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(domain_0, setup, teardown),
@@ -1024,6 +1415,25 @@ static int run_fake(void)
 	return cmocka_run_group_tests_name("transport_ring fake", tests, NULL, NULL);
 }
 
+static int run_own(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(own_is_found, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_is_said, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_ways, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_port_is_taken, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_is_the_kernels, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_is_not_found, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_is_polled, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_moves, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_moves_silently, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_moves_by_the_clock, setup_own, teardown),
+		cmocka_unit_test_setup_teardown(own_port_is_gone, setup_own, teardown),
+	};
+
+	return cmocka_run_group_tests_name("transport_ring own", tests, NULL, NULL);
+}
+
 static int run_real(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -1043,8 +1453,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], "fake"))
 		return run_fake();
+	if (argc == 2 && !strcmp(argv[1], "own"))
+		return run_own();
 	if (argc == 2 && !strcmp(argv[1], "real"))
 		return run_real();
-	fprintf(stderr, "usage: unit_transport_ring fake|real (see t_ring_transport.sh)\n");
+	fprintf(stderr, "usage: unit_transport_ring fake|own|real (see t_ring_transport.sh)\n");
 	return 2;
 }

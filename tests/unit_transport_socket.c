@@ -146,7 +146,6 @@ static void limits(void **state)
 	assert_int_equal(f->t->payload_max, XENSTORE_PAYLOAD_MAX);
 	assert_true(f->t->in_flight_max >= 16);
 	assert_false(f->t->no_reconnect);
-	assert_false(f->t->serial_start);
 	assert_string_equal(f->t->ops->name, "socket");
 }
 

@@ -12,6 +12,9 @@
  *	watchers many DIR PATH KEYS STREAMS CHANGES
  *		Makes so many keys below PATH, which DIR shows, polls all of them (epoll), and has as
  *		many streams.  Says "ok MICROSECONDS", the median from a change to its wake-up.
+ *	watchers key FILE VALUE
+ *		Polls FILE and reads it after each wake-up, until it has that value ("(gone)": is not
+ *		there).  Says "ok READS".
  *	watchers flood PATH COUNT KEYS
  *		Writes COUNT times to KEYS keys below PATH, as fast as the store takes it, ending with
  *		"last" in each.
@@ -279,6 +282,21 @@ static int rounds(char **argv)
 	return 0;
 }
 
+/* ---- key ---- */
+
+static int key(char **args)
+{
+	struct reader r = { .fd = open(args[0], O_RDONLY), .lock = PTHREAD_MUTEX_INITIALIZER,
+			    .changed = PTHREAD_COND_INITIALIZER };
+
+	if (r.fd < 0)
+		die("%s: %s", args[0], strerror(errno));
+	for (read_value(&r); strcmp(r.value, args[1]); read_value(&r))
+		wait_poll(r.fd);
+	printf("ok %lu\n", r.reads);
+	return 0;
+}
+
 /* ---- many ---- */
 
 static int compare_times(const void *a, const void *b)
@@ -412,6 +430,8 @@ int main(int argc, char **argv)
 		return rounds(argv + 2);
 	if (argc == 7 && !strcmp(argv[1], "many"))
 		return many(argv + 2);
+	if (argc == 4 && !strcmp(argv[1], "key"))
+		return key(argv + 2);
 	if (argc == 5 && !strcmp(argv[1], "flood"))
 		return flood(argv + 2);
 	die("usage: see watchers.c");

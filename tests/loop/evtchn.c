@@ -297,7 +297,7 @@ int xenevtchn_unbind(xenevtchn_handle *xce, evtchn_port_t port)
 	if (lock < 0)
 		return fail(lock);
 	if (port_of(xce, port))
-		port_close_locked(port);
+		port_unbind_locked(port);
 	else
 		rc = -ENOTCONN;
 	world_unlock(lock);
@@ -311,4 +311,58 @@ int xenevtchn_restrict(xenevtchn_handle *xce, domid_t domid)
 	xce->restricted = true;
 	xce->only_domid = domid;
 	return 0;
+}
+
+static int bind_static_locked(uint32_t handle, uint32_t port)
+{
+	struct xsloop_port *p = &world_get()->ports[port < XSLOOP_PORTS ? port : 0];
+	uint32_t event;
+
+	if (handle == 0)
+		return -ENOTTY;
+	if ((p->state != XSLOOP_UNBOUND && p->state != XSLOOP_INTERDOMAIN) ||
+	    p->domid != world_domid())
+		return -EINVAL;
+	if (p->handle != 0)
+		return -EBUSY;
+	p->is_static = 1;
+	__atomic_store_n(&p->handle, handle, __ATOMIC_RELEASE);
+	/* What came while it was nobody's is still pending; what a predecessor took is not. */
+	event = __atomic_exchange_n(&p->event, XSLOOP_IDLE, __ATOMIC_SEQ_CST);
+	if (event == XSLOOP_QUEUED || event == XSLOOP_RAISED)
+		port_raise(port);
+	return 0;
+}
+
+int port_bind_static(int fd, uint32_t port)
+{
+	int lock, rc;
+
+	/* As Linux before 6.6. */
+	if (world_lacks("static"))
+		return -ENOSYS;
+	lock = world_lock();
+	if (lock < 0)
+		return lock;
+	world_reap_locked();
+	rc = bind_static_locked(handle_find_locked(fd), port);
+	world_unlock(lock);
+	return rc;
+}
+
+int port_send(uint32_t port)
+{
+	const struct xsloop_port *p = &world_get()->ports[port < XSLOOP_PORTS ? port : 0];
+
+	if (p->domid != world_domid())
+		return -EINVAL;
+	switch (__atomic_load_n(&p->state, __ATOMIC_ACQUIRE)) {
+	case XSLOOP_INTERDOMAIN:
+		port_raise(p->remote_port);
+		return 0;
+	case XSLOOP_UNBOUND:
+		return 0;
+	default:
+		return -EINVAL;
+	}
 }

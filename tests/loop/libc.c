@@ -4,7 +4,9 @@
  *
  * For the servers: /proc/xen/xsd_kva and xsd_port come from the world's directory, and what lies
  * below /var/run/xenstored (compiled into oxenstored) from $XENSTORED_RUNDIR, so that many
- * servers run side by side.  Everything else goes on to the C library; any thread.
+ * servers run side by side.  For ring clients: their locks, the signs of a kernel's driver, and the
+ * one ioctl of /dev/xen/evtchn that libxenevtchn has no function for.
+ * Everything else goes on to the C library; any thread.
  */
 /* These would turn the functions defined here into others. */
 #undef _FORTIFY_SOURCE
@@ -22,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -71,6 +74,20 @@ static const char *path_map_proc(const char *path, char buf[PATH_MAX])
 	return world_path(buf, port ? "xsd_port" : "page.0.0") < 0 ? path : buf;
 }
 
+/* Where a kernel shows that its own driver uses the ring, and where ring clients lock theirs. */
+static const char *path_map_ring(const char *path, char buf[PATH_MAX])
+{
+	static const char *const driver[] = { "/dev/xen/xenbus", "/proc/xen/xenbus",
+					      "/sys/class/misc/xen!xenbus" };
+	const char *name = strncmp(path, "/run/xsfs-ring-", 15) == 0 ? path + 5 : NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(driver) / sizeof(driver[0]); i++)
+		if (strcmp(path, driver[i]) == 0)
+			name = "xenbus";
+	return !name || world_attach(NULL) < 0 || world_path(buf, name) < 0 ? path : buf;
+}
+
 /* The path to use instead of *path*: itself, or one written to *buf*. */
 static const char *path_map(const char *path, char buf[PATH_MAX])
 {
@@ -78,6 +95,9 @@ static const char *path_map(const char *path, char buf[PATH_MAX])
 
 	if (!path || path[0] != '/')
 		return path;
+	rest = path_map_ring(path, buf);
+	if (rest != path)
+		return rest;
 	if (path_below(path, "/proc/xen"))
 		return path_map_proc(path, buf);
 	rest = path_below(path, "/var/run/xenstored");
@@ -222,4 +242,26 @@ NOT_INSTRUMENTED int setrlimit(__rlimit_resource_t resource, const struct rlimit
 	int rc = NEXT(setrlimit)(resource, limits);
 
 	return rc < 0 && errno == EPERM ? 0 : rc;
+}
+
+/* Linux 6.6; later than the header of Xen 4.17. */
+#define BIND_STATIC _IOC(_IOC_NONE, 'E', 7, sizeof(unsigned int))
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	static void *next_ioctl;
+	va_list ap;
+	void *arg;
+	int rc;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (request != BIND_STATIC || world_attach(NULL) < 0)
+		return NEXT(ioctl)(fd, request, arg);
+	rc = port_bind_static(fd, *(const unsigned int *)arg);
+	if (rc == 0)
+		return 0;
+	errno = -rc;
+	return -1;
 }

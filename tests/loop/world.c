@@ -32,6 +32,13 @@ static struct {
 	struct { uint32_t id; int fd; } slot[XSLOOP_HANDLES];
 } fifos = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
+int world_lacks(const char *word)
+{
+	const char *list = getenv("XSLOOP_WITHOUT");
+
+	return list && strstr(list, word);
+}
+
 struct xsloop_world *world_get(void)
 {
 	return self.world;
@@ -437,7 +444,7 @@ void handle_reap_locked(uint32_t id)
 		return;
 	for (port = 1; port < XSLOOP_PORTS; port++)
 		if (world->ports[port].state != XSLOOP_FREE && world->ports[port].handle == id)
-			port_close_locked(port);
+			port_unbind_locked(port);
 	unlink(path);
 	__atomic_store_n(&world->handles[id % XSLOOP_HANDLES].id, 0, __ATOMIC_RELEASE);
 }
@@ -468,7 +475,7 @@ int port_alloc_locked(uint32_t domid, uint32_t handle)
 	p = &world->ports[port];
 	p->domid = domid;
 	p->handle = handle;
-	p->remote_domid = p->remote_port = p->virq = 0;
+	p->remote_domid = p->remote_port = p->virq = p->is_static = 0;
 	__atomic_store_n(&p->event, XSLOOP_IDLE, __ATOMIC_RELAXED);
 	return port;
 }
@@ -492,6 +499,16 @@ void port_close_locked(uint32_t port)
 	}
 	port_publish_locked(port, XSLOOP_FREE);
 	self.world->handles[p->handle % XSLOOP_HANDLES].last_port = port;
+}
+
+void port_unbind_locked(uint32_t port)
+{
+	struct xsloop_port *p = &self.world->ports[port];
+
+	if (p->is_static)
+		p->handle = 0;
+	else
+		port_close_locked(port);
 }
 
 /*

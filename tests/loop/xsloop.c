@@ -46,6 +46,7 @@ static void __attribute__((noreturn)) usage(int status)
 	      "       xsloop wait DIR [SECONDS]\n"
 	      "       xsloop env DIR [DOMID]\n"
 	      "       xsloop domain DIR DOMID GFN\n"
+	      "       xsloop guest DIR DOMID GFN [SERVER_DOMID]\n"
 	      "       xsloop kill-domain DIR DOMID\n"
 	      "       xsloop introduce DIR DOMID GFN PORT\n"
 	      "       xsloop release DIR DOMID\n"
@@ -486,6 +487,49 @@ static int cmd_domain(int argc, char **argv)
 	return 0;
 }
 
+/*
+ * A domain as the toolstack makes it: with a page, and a port of its own that waits for the domain
+ * of the server.  Made again it is elsewhere, as after a restore.
+ */
+static int cmd_guest(int argc, char **argv)
+{
+	char path[PATH_MAX];
+	struct xsloop_port *p;
+	uint32_t domid;
+	uint64_t old;
+	FILE *file;
+	int lock, port;
+
+	if (argc != 3 && argc != 4)
+		usage(2);
+	attach(argv[0]);
+	domid = domid_arg(argv[1]);
+	while (world_page_first(domid, &old) == 0) {
+		path_format(path, "%s/page.%u.%llu", argv[0], domid, (unsigned long long)old);
+		if (unlink(path) < 0)
+			die("%s: %s", path, strerror(errno));
+	}
+	cmd_domain(3, argv);
+	lock = lock_or_die();
+	port = port_alloc_locked(domid, 0);
+	if (port < 0)
+		die("no free port");
+	p = &world_get()->ports[port];
+	p->remote_domid = argc > 3 ? domid_arg(argv[3]) : 0;
+	p->is_static = 1;
+	port_publish_locked(port, XSLOOP_UNBOUND);
+	world_unlock(lock);
+	path_format(path, "%s/guest.%u", argv[0], domid);
+	file = fopen(path, "w");
+	if (!file)
+		die("%s: %s", path, strerror(errno));
+	fprintf(file, "%llu %d\n", number(argv[2], UINT64_MAX), port);
+	if (fclose(file) != 0)
+		die("%s: %s", path, strerror(errno));
+	printf("%d\n", port);
+	return 0;
+}
+
 static int cmd_kill_domain(int argc, char **argv)
 {
 	struct xsloop_world *world;
@@ -554,7 +598,8 @@ int main(int argc, char **argv)
 		int (*run)(int argc, char **argv);
 	} commands[] = {
 		{ "init", cmd_init }, { "server", cmd_server }, { "wait", cmd_wait },
-		{ "env", cmd_env }, { "domain", cmd_domain }, { "kill-domain", cmd_kill_domain },
+		{ "env", cmd_env }, { "domain", cmd_domain }, { "guest", cmd_guest },
+		{ "kill-domain", cmd_kill_domain },
 		{ "introduce", cmd_introduce }, { "release", cmd_release },
 		{ "ports", cmd_ports },
 	};

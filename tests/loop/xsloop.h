@@ -10,6 +10,8 @@
  *	state			struct xsloop_world: the event channel ports and who owns them
  *	evtchn.<id>		FIFO of an open event channel handle; its reader gets port numbers
  *	page.<domid>.<gfn>	a page of a domain; a domain exists while it has one (0 always does)
+ *	guest.<domid>		what the toolstack told a PVH guest: frame and port of its ring
+ *	xenbus			if there: domains seem to have a kernel whose driver uses the ring
  *	xsd_port		the port that /proc/xen/xsd_port names to domain 0's store
  *	socket, tdb, ...	what the server puts there, as its run directory
  *
@@ -29,7 +31,7 @@
 #include <sys/types.h>
 
 #define XSLOOP_MAGIC		0x704f4c53u
-#define XSLOOP_VERSION		1u
+#define XSLOOP_VERSION		2u
 #define XSLOOP_PORTS		4096u	/* a FIFO's 64 KiB hold every port four times */
 #define XSLOOP_HANDLES		1024u
 #define XSLOOP_PAGE_SIZE	4096u
@@ -59,7 +61,8 @@ struct xsloop_port {
 	uint32_t remote_domid;
 	uint32_t remote_port;
 	uint32_t virq;
-	uint32_t pad[9];	/* a cache line each: the two ends are busy on two processors */
+	uint32_t is_static;	/* the toolstack's: outlives the handles that it is bound to */
+	uint32_t pad[8];	/* a cache line each: the two ends are busy on two processors */
 };
 
 struct xsloop_handle {
@@ -153,10 +156,21 @@ int port_alloc_locked(uint32_t domid, uint32_t handle);
 void port_publish_locked(uint32_t port, enum xsloop_port_state state);
 /* Frees a port; the peer of a connected one becomes unbound, as in Xen. */
 void port_close_locked(uint32_t port);
+/* Takes a handle's port away from it: a static one stays, others are closed. */
+void port_unbind_locked(uint32_t port);
 /* Makes a port pending.  No system call if it is pending or masked already.  No lock needed. */
 void port_raise(uint32_t port);
 /* Puts a port's number into its owner's FIFO. */
 void port_post(uint32_t port);
+/*
+ * IOCTL_EVTCHN_BIND_STATIC: binds a port that exists to the handle with this descriptor.  0,
+ * -EBUSY (bound already), -EINVAL (no port of this domain), -ENOTTY (no handle), or -ENOSYS.
+ */
+int port_bind_static(int fd, uint32_t port);
+/* EVTCHNOP_send.  0, or -EINVAL: no port of this domain. */
+int port_send(uint32_t port);
+/* Whether $XSLOOP_WITHOUT has the word: a kernel that lacks something is played. */
+int world_lacks(const char *word);
 /* Raises a virtual interrupt of domain 0. */
 void virq_raise_locked(uint32_t virq);
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ring's page, mapped by whichever way there is, and a lock on it among processes like ours.
+ * For transport_ring.c, on the I/O thread.  A mapping must not be used after a fork().
+ */
+#ifndef RING_XEN_PAGE_H
+#define RING_XEN_PAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xen/io/xs_wire.h>
+#include <xenforeignmemory.h>
+
+#include "ring/logger.h"
+
+/* Domain 0's page, which is no guest frame that could be mapped by number. */
+#define XEN_DOM0_PAGE "/proc/xen/xsd_kva"
+
+/* A mapped page.  Begins zeroed. */
+struct xen_page {
+	struct xenstore_domain_interface *ring; /* NULL: not mapped */
+	xenforeignmemory_handle *fmem;          /* NULL when it was mapped from a file */
+};
+
+/*
+ * Maps the page `gfn` of domain `domid`.  That of domain 0 with gfn 0 is a file; one of DOMID_SELF is
+ * looked for in /dev/mem as well, where a PVH or HVM guest has it.
+ * Returns 0, -EBUSY when it is the one that the kernel's own driver uses, or -errno.
+ */
+int xen_page_map(struct xen_page *page, uint32_t domid, uint64_t gfn, struct logger *log);
+
+/* What was not mapped is allowed. */
+void xen_page_unmap(struct xen_page *page);
+
+/*
+ * Takes the lock that says that a domain's ring is in use, until the descriptor is closed, also by
+ * death.  Returns the descriptor; -1 where there is no place for it, with a warning; -EBUSY, with an
+ * error in the log that names the other process.
+ */
+int xen_page_lock(uint32_t domid, struct logger *log);
+
+#endif
