@@ -150,6 +150,18 @@ guest_go there
 succeeds 'the guest caches a key' guest_did cached
 rm -r "$SOCKET/$home/data/there"
 guest_go removed
+succeeds 'the guest has seen that it is gone' guest_did filled
+keys=()
+for n in {1..990}; do
+	keys+=("/$home/data/q/$n" 1)
+	# xenstored counts a directory's size, which is domain 0's affair only as long as it writes.
+	[[ $XSFS_XEN_STORE == o ]] || break
+done
+xs write "${keys[@]}"
+guest_go filled
+succeeds 'the guest has met its quota' guest_did full
+xs rm "/$home/data/q"
+guest_go emptied
 succeeds 'the guest has done with quotas' guest_did quotas
 
 # A device, as xl adds it to a running guest: the backend is the kernel's in domain 0.
