@@ -153,7 +153,7 @@ test_all() {
 	places
 	umount_xsfs
 	[[ $STORE == socket ]] || return 0
-	mount_xsfs "$STORE" -o tx_idle=1
+	mount_xsfs "$STORE" -o tx_idle=5
 	XSFS_MOUNT=$MNT
 	ended_early
 	umount_xsfs
