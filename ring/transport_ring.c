@@ -45,7 +45,7 @@
 #define IN_FLIGHT_MAX_PRIVILEGED 64
 
 /* How long a used ring must have been silent to count as empty, and how long to wait for that. */
-#define QUIET_NS (10 * 1000 * 1000LL)
+#define QUIET_NS (50 * 1000 * 1000LL)
 #define QUIET_PATIENCE_NS (1000 * 1000 * 1000LL)
 
 /* What connect() has to do. */

@@ -7,6 +7,7 @@
 #define __XEN_TOOLS__ 1
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 
 #include "ring/xen_call.h"
@@ -17,6 +18,21 @@
 #include <xen/hvm/hvm_op.h>
 #include <xen/xen.h>
 #include <xencall.h>
+#include <xentoollog.h>
+
+/* Says nothing: that it cannot be opened is ordinary, and told by who tried. */
+static void message_drop(struct xentoollog_logger *logger, xentoollog_level level, int errnoval,
+			 const char *context, const char *format, va_list al)
+{
+	(void)logger;
+	(void)level;
+	(void)errnoval;
+	(void)context;
+	(void)format;
+	(void)al;
+}
+
+static struct xentoollog_logger silent = { .vmessage = message_drop };
 
 struct xen_call {
 	xencall_handle *handle;
@@ -31,7 +47,7 @@ int xen_call_open(struct xen_call **out)
 
 	if (!call)
 		return -ENOMEM;
-	call->handle = xencall_open(NULL, 0);
+	call->handle = xencall_open(&silent, 0);
 	if (call->handle)
 		call->send = xencall_alloc_buffer(call->handle, sizeof(*call->send));
 	if (!call->send) {

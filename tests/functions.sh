@@ -18,7 +18,7 @@ export LC_ALL=C
 # Not empty: long tests shorten themselves.
 : "${XSFS_TEST_QUICK:=}"
 # Every wait for a server or a mount ends after this many seconds.
-: "${XSFS_TEST_PATIENCE:=30}"
+: "${XSFS_TEST_PATIENCE:=120}"
 
 if ((EUID == 0)) && [[ -z ${XSFS_TEST_NAMESPACE:-} ]] && unshare --mount true 2>/dev/null; then
 	XSFS_TEST_NAMESPACE=1 exec unshare --mount --propagation private -- "$BASH" "$0" "$@"
@@ -211,9 +211,11 @@ bounded() {
 	fi
 }
 
-# wait_for SECONDS CMD...: until CMD succeeds; status 1 when the time is over.
+# wait_for SECONDS CMD...: until CMD succeeds; status 1 when the time is over. It takes SECONDS at the most
+# where there is nothing else to do, and XSFS_TEST_PATIENCE on a busy machine, if that is longer.
 wait_for() {
-	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local seconds=$(($1 > XSFS_TEST_PATIENCE ? $1 : XSFS_TEST_PATIENCE)) deadline
+	deadline=$((${EPOCHREALTIME/[.,]/} + seconds * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((${EPOCHREALTIME/[.,]/} < deadline)) || return 1

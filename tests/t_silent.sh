@@ -29,7 +29,7 @@ all_freed() {
 	# On an idle machine all are fast; what no load excuses is one that waits for the store.
 	note "$(of_answer fast) of $WAITING within 50 ms, the slowest after $(of_answer slowest) us"
 	at_least "$(of_answer fast)" $((WAITING / 20)) "$1: within 50 ms, as far as the machine can"
-	at_most "$(of_answer slowest)" 5000000 "$1: long before the store would have answered"
+	at_most "$(of_answer slowest)" 60000000 "$1: long before the store would have answered"
 	is "$(of_answer wrong)" 0 "$1: all as they should"
 }
 
@@ -59,7 +59,7 @@ test_killed() {
 	local threads output ms name
 	for threads in $XSFS_TEST_THREADS; do
 		start_traced
-		mount_xsfs "$STORE" -o "threads=$threads"
+		mount_xsfs "$STORE" -o "threads=$threads,timeout=600"
 		OPEN_AT_REST=$(stat_of open_files)
 		name="threads=$threads, SIGKILL"
 
@@ -120,7 +120,7 @@ test_ended() {
 	local threads begin status
 	for threads in $XSFS_TEST_THREADS; do
 		# With allow_other the kernel checks the root's permissions on each walk.
-		mount_xsfs "$STORE" -o "allow_other,threads=$threads"
+		mount_xsfs "$STORE" -o "allow_other,threads=$threads,timeout=600"
 		hold_start 10 10 50
 		kill -s STOP "$SERVER_PID"
 		hold_say read
@@ -139,7 +139,7 @@ test_ended() {
 		another_server
 
 		# Nobody holds the mount any more, but their requests are still on the wire.
-		mount_xsfs "$STORE" -o "threads=$threads"
+		mount_xsfs "$STORE" -o "threads=$threads,timeout=600"
 		hold_start 10 10 50
 		kill -s STOP "$SERVER_PID"
 		hold_say read
@@ -157,7 +157,7 @@ test_ended() {
 		another_server
 
 		# umount -f takes it from under them.
-		mount_xsfs "$STORE" -o "threads=$threads"
+		mount_xsfs "$STORE" -o "threads=$threads,timeout=600"
 		hold_start 10 10 50
 		kill -s STOP "$SERVER_PID"
 		hold_say read

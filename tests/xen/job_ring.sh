@@ -82,6 +82,7 @@ destroyed() {
 	GUEST=busy
 	guest_start busy job_ring_busy.sh pv "$ALONE"
 	succeeds 'destroyed: it was busy' waits_for busy
+	is "$(guest_ended busy && guest_wait busy)" '' 'destroyed: and still is'
 	succeeds 'destroyed: xl destroy' timeout "$XSFS_TEST_PATIENCE" xl destroy busy
 	comes_true "$XSFS_TEST_PATIENCE" 'destroyed: its keys go' gone
 	xs write /tool/after 1
@@ -113,7 +114,7 @@ PREFIX=
 guest pv
 refused
 destroyed
-if xl info | grep -q '^virt_caps.*pvh'; then
+if xl info | grep -q '^virt_caps.*hvm'; then
 	guest pvh
 else
 	skip_one 'a PVH guest' 'booted without --pvh'
