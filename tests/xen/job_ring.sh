@@ -81,6 +81,8 @@ guest() {
 destroyed() {
 	GUEST=busy
 	guest_start busy job_ring_busy.sh pv "$ALONE"
+	# While it has no key "data" is a file.
+	xs write "/local/domain/$GUEST_ID/data/place" busy
 	succeeds 'destroyed: it was busy' waits_for busy
 	is "$(guest_ended busy && guest_wait busy)" '' 'destroyed: and still is'
 	succeeds 'destroyed: xl destroy' timeout "$XSFS_TEST_PATIENCE" xl destroy busy
