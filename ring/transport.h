@@ -112,7 +112,6 @@ int transport_socket_new(struct transport **out, const char *path, struct logger
  * opens it once for each request that may be in flight, as the device mixes up two of one open file,
  * and once for WATCH and UNWATCH, which block inside write() and have a thread of their own.
  * Returns 0, -ENAMETOOLONG or -ENOMEM.
- * opened twice at connect(): WATCH and UNWATCH block inside write(), so they have a descriptor
  */
 int transport_xenbus_new(struct transport **out, const char *path, struct logger *log);
 
