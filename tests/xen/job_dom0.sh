@@ -154,7 +154,7 @@ rm -r "$SOCKET/$home/data/there"
 guest_go removed
 succeeds 'and that the key is gone' guest_did filled
 keys=()
-for n in {1..990}; do
+for n in {1..850}; do
 	keys+=("/$home/data/q/$n" 1)
 	# xenstored counts a directory's size, which is domain 0's affair only as long as it writes.
 	[[ $XSFS_XEN_STORE == o ]] || break
@@ -178,6 +178,7 @@ backend=$(cat "$SOCKET/$home/device/vif/0/backend")
 is "$backend" "/local/domain/0/backend/vif/$GUEST_ID/0" 'and its backend'
 timeout "$XSFS_TEST_PATIENCE" "$WATCHERS" key "$XENBUS$backend/online" '(gone)' >"$SCRATCH/online" 2>&1 &
 poller=$!
+wait_for "$XSFS_TEST_PATIENCE" is_open "$XENBUS$backend/online" || true
 succeeds 'xl detaches it' timeout "$XSFS_TEST_PATIENCE" xl network-detach one 0
 wait "$poller" || true
 like "$(<"$SCRATCH/online")" 'ok *' 'a poll sees the backend go'

@@ -42,6 +42,7 @@ fails EACCES cat "$home/secret"
 is "$(cat "$home/secret/shared")" 1 'a key that it may read below one that it may not'
 timeout "$XSFS_TEST_PATIENCE" "$WATCHERS" key "$home/secret/shared" '(gone)' >"$SCRATCH/gone" 2>&1 &
 poller=$!
+wait_for "$XSFS_TEST_PATIENCE" is_open "$home/secret/shared" || true
 did watching
 wait "$poller" || true
 # xenstored says EACCES of what is not there, below what may not be read.
@@ -68,7 +69,7 @@ fails "$too_large" cp "$SCRATCH/large" "$home/data/large"
 did filled
 go filled
 status=0
-for ((n = 100; n < 200; n++)); do
+for ((n = 100; n < 400; n++)); do
 	{ echo 1 >"$home/data/q/a-name-as-long-as-they-hardly-ever-are-in-the-store-$n"; } 2>"$SCRATCH/why" || {
 		status=1
 		break
@@ -76,6 +77,7 @@ for ((n = 100; n < 200; n++)); do
 done
 is "$status" 1 'a guest may not have any number of nodes'
 like "$(<"$SCRATCH/why")" "*${ERRNO_TEXT[EDQUOT]}*" 'the error says that a quota is full'
+is "$((n > 100))" 1 'some there were before'
 note "$((n - 100)) were made"
 did full
 go emptied
