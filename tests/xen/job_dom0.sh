@@ -108,6 +108,31 @@ mount_xsfs xenbus
 XENBUS=$MNT
 PREFIX="[$XSFS_XEN_STORE] "
 
+# What is asked of the store in other words than those of files; through both mounts.
+test_protocol() {
+	local answer t
+	for MNT in "$SOCKET" "$XENBUS"; do
+		exec 3<>"$MNT/.xsfs/transaction"
+		read -r t <&3
+		echo 1 >"$MNT/.xsfs/tx/$t/tool/tx"
+		absent /tool/tx 'what is written in a transaction is not seen outside'
+		echo commit >&3
+		exec 3>&-
+		is "$(value /tool/tx)" 1 'until it is committed'
+		# shellcheck disable=SC2016 # for the other shell
+		succeeds 'xsfs-tx' "$BUILD/src/xsfs-tx" -m "$MNT" bash -c 'read -r n <"$XSFS/tool/tx"; echo $((n + 1)) >"$XSFS/tool/tx"'
+		is "$(value /tool/tx)" 2 'has added one'
+		xs rm /tool/tx
+		exec 3<>"$MNT/.xsfs/control"
+		echo "is-introduced $GUEST_ID" >&3
+		read -r answer <&3
+		exec 3>&-
+		is "$answer" yes '.xsfs/control: the guest is introduced'
+		is "$(XENSTORED_PATH=$MNT/.xsfs/xenbus xenstore-read "/$home/name")" one \
+			'xenstore-read through .xsfs/xenbus'
+	done
+}
+
 # both_have PATH VALUE TITLE: through both mounts, at once: what is cached are names only.
 both_have() {
 	is "$(cat "$SOCKET/$1") $(cat "$XENBUS/$1")" "$2 $2" "$3"
@@ -131,6 +156,13 @@ succeeds 'xl renames it' xl rename one two
 told home "changed /$home/name" 'a stream tells of the new name'
 both_have "$home/name" two 'both mounts have the new name'
 succeeds 'xl renames it back' xl rename two one
+
+# Nothing below it changes by itself.
+for MNT in "$SOCKET" "$XENBUS"; do
+	is "$(cat "$MNT/$home/device/.dump")" "$(xs ls -f "/$home/device")" '.dump is what xenstore-ls -f prints'
+	like "$(cat "$MNT/$home/.json")" '*"name": "one"*' '.json has its name'
+done
+test_protocol
 
 timeout "$XSFS_TEST_PATIENCE" "$WATCHERS" key "$XENBUS/$home/memory/target" 180224 >"$SCRATCH/target" 2>&1 &
 poller=$!

@@ -82,6 +82,9 @@ note "found: port $(stat_of transport_port)"
 works found
 PLACE=$(cat "$HOME_DIR/data/place")
 is "$(stat_of transport_port)" "${PLACE#*port=}" 'found: the port that the toolstack made'
+# What such a guest has no device for.
+like "$(XENSTORED_PATH=$MNT/.xsfs/xenbus timeout "$XSFS_TEST_PATIENCE" xenstore-read name)" 'ring-*' \
+	'found: the xenstore tools work through .xsfs/xenbus'
 refused ''
 refused events=poll
 killed
