@@ -47,7 +47,7 @@ domains() {
 	# It does not find the server's socket, and so waits for somebody to introduce it.
 	XSFS_TEST_DOMID=7 XSFS_TEST_WRAPPER="env XENSTORED_PATH=$SCRATCH/none $XSFS_TEST_WRAPPER" \
 		mount_xsfs ring:domid=7,gfn=4711,events=unbound -o timeout=2
-	port=$(sed -n 's/.*waiting for XS_INTRODUCE with port \([0-9]*\)$/\1/p' "$MOUNT_LOG")
+	port=$(stat_of transport_port)
 	guest=$MNT MNT=$first
 	is "$(ask 'is-introduced 7')" no 'a domain that was not introduced'
 	is "$(ask "introduce 7 4711 $port")" OK 'introduce'
