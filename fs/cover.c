@@ -10,11 +10,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fs/cover.h"
 #include "fs/error.h"
 #include "fs/event.h"
 #include "fs/op.h"
+
+/* After which a base that could not be had is tried for again, if somebody asks for it. */
+#define RETRY_SECONDS 60
+
+static time_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
 
 static struct fs *fs_of_base(struct watcher *w)
 {
@@ -103,8 +115,12 @@ static void base_settled(struct fs *fs)
 
 static void set_state(struct fs *fs, enum cover_state state)
 {
+	uint32_t epoch = chan_epoch(fs->chan);
+
 	pthread_mutex_lock(&fs->cover.lock);
 	fs->cover.state = state;
+	fs->cover.epoch = epoch;
+	fs->cover.retry_at = now() + RETRY_SECONDS;
 	pthread_mutex_unlock(&fs->cover.lock);
 	base_settled(fs);
 }
@@ -112,14 +128,21 @@ static void set_state(struct fs *fs, enum cover_state state)
 static void base_armed(struct watcher *w, int error)
 {
 	struct fs *fs = fs_of_base(w);
+	bool again = fs->cover.again;
 
-	if (error)
+	/* Once is enough: what cannot be had is tried again every now and then. */
+	if (error && !fs->cover.missed)
 		log_warning(fs->log, "no watch on %s: %s; nothing is cached", fs->cover.base_path,
 			    strerror(-error));
+	else if (!error && fs->cover.missed)
+		log_info(fs->log, "the watch on %s is set", fs->cover.base_path);
+	fs->cover.missed = error != 0;
+	if (error)
+		fs->cover.again = false;
 	set_state(fs, error ? COVER_NONE : COVER_ARMED);
 	/* Who relied on the one before has missed something; and what was read before the watch was
 	 * set may be out of date by now. */
-	if (fs->cover.again)
+	if (again)
 		event_resync(fs);
 	else if (!error)
 		event_unseen(fs);
@@ -195,14 +218,30 @@ static void domid_done(struct op *op)
 		base_add_home(fs, domid);
 }
 
+/* Returns whether the base could not be had, and may be by now: there is another connection, or some
+ * time has passed.  Nobody relies on it, so it can be tried for at any moment. */
+static bool retry_is_due(struct fs *fs)
+{
+	struct cover *cover = &fs->cover;
+	bool none, late;
+	uint32_t epoch;
+
+	pthread_mutex_lock(&cover->lock);
+	none = cover->state == COVER_NONE;
+	late = now() >= cover->retry_at;
+	epoch = cover->epoch;
+	pthread_mutex_unlock(&cover->lock);
+	return none && (late || epoch != chan_epoch(fs->chan));
+}
+
 void cover_start(struct fs *fs)
 {
 	struct cover *cover = &fs->cover;
-	bool start;
+	bool retry = retry_is_due(fs), start;
 	struct op *op;
 
 	pthread_mutex_lock(&cover->lock);
-	start = cover->state == COVER_OFF;
+	start = cover->state == COVER_OFF || (cover->state == COVER_NONE && retry);
 	if (start)
 		cover->state = COVER_ARMING;
 	pthread_mutex_unlock(&cover->lock);
@@ -226,11 +265,14 @@ void cover_start(struct fs *fs)
 bool cover_has(struct fs *fs, const char *path)
 {
 	struct cover *cover = &fs->cover;
-	bool covered;
+	bool covered, none;
 
 	pthread_mutex_lock(&cover->lock);
 	covered = cover->state == COVER_ARMED && base_covers_locked(cover, path);
+	none = cover->state == COVER_NONE;
 	pthread_mutex_unlock(&cover->lock);
+	if (none)
+		cover_start(fs);
 	return covered;
 }
 

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "fs/name.h"
 #include "ring/watch.h"
@@ -38,7 +39,7 @@ enum cover_state {
 	COVER_OFF,     /* nobody needed it yet */
 	COVER_ARMING,
 	COVER_ARMED,
-	COVER_NONE,    /* cannot be had: every path needs a watch of its own */
+	COVER_NONE,    /* cannot be had for now: every path needs a watch of its own */
 };
 
 struct cover {
@@ -47,7 +48,12 @@ struct cover {
 	struct watches *watches;
 	struct watcher base;
 	char base_path[PATH_SIZE];
-	bool again; /* it was lost, and set a second time; I/O thread */
+	/* COVER_NONE: on which connection it could not be had, and when to try for it again. */
+	uint32_t epoch;
+	time_t retry_at;
+	/* Of whoever arms it, and then of base_armed(). */
+	bool again;  /* it was lost, and is set a second time */
+	bool missed; /* it could not be had, and the log says so */
 	TAILQ_HEAD(, cover_ref) waiting;
 	struct cover_ref *telling; /* whose `armed` is just running, and where */
 	pthread_t telling_thread;
@@ -60,10 +66,10 @@ int cover_init(struct fs *fs);
 /* The channel was shut down before. */
 void cover_deinit(struct fs *fs);
 
-/* Sets the base watch, if that was not done.  Any thread. */
+/* Sets the base watch, if that was not done, or was in vain and may not be now.  Any thread. */
 void cover_start(struct fs *fs);
 
-/* Returns whether the base covers `path` now.  Any thread. */
+/* Returns whether the base covers `path` now.  Any thread, no lock held: it may try for it again. */
 bool cover_has(struct fs *fs, const char *path);
 
 /*

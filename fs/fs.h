@@ -80,7 +80,7 @@ int fs_mount(struct fs *fs, const char *mountpoint);
  */
 int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra);
 
-/* The process was stopped for a while, and events may have been lost meanwhile.  I/O thread only. */
+/* The process, or the machine, was stopped for a while, and events may have been lost meanwhile.  I/O thread only. */
 void fs_gap(struct fs *fs);
 
 /* Makes fs_run() return soon.  I/O thread (an fs_extra_fd's callback) only. */

@@ -213,12 +213,8 @@ void raw_read(struct op *op)
 	ssize_t n;
 	int err = 0;
 
-	if (!buf) {
-		op_reply_error(op, -ENOMEM);
-		return;
-	}
 	pthread_mutex_lock(&raw->lock);
-	n = client_read(raw->client, buf, op->size);
+	n = buf ? client_read(raw->client, buf, op->size) : -ENOMEM;
 	if (n == -EAGAIN)
 		err = park_locked(op, &raw->reads, unpark_read);
 	else
@@ -246,9 +242,22 @@ static int wait_for_room(struct raw *raw, struct op *op)
 	return ret;
 }
 
+/* There was not room for all: what comes from now on is news to the poll, and what came meanwhile. */
+static struct going expect_room(struct raw *raw)
+{
+	struct going going;
+
+	pthread_mutex_lock(&raw->lock);
+	raw->polled &= ~POLLOUT;
+	going = take_going_locked(raw);
+	pthread_mutex_unlock(&raw->lock);
+	return going;
+}
+
 void raw_write(struct op *op)
 {
 	struct raw *raw = op->handle->own;
+	struct going going = { 0 };
 	ssize_t n;
 	int ret;
 
@@ -265,10 +274,14 @@ void raw_write(struct op *op)
 			break;
 		}
 	}
+	if (n < (ssize_t)op->size)
+		going = expect_room(raw);
+	notify_poll(going.poll);
 	if (n < 0)
 		op_reply_error(op, n);
 	else
 		op_reply_write(op, n);
+	run_going(&going);
 }
 
 void raw_poll(struct op *op)

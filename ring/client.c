@@ -74,7 +74,7 @@ static void client_free(struct client *client)
 	free(client);
 }
 
-static void client_put(struct client *client)
+void client_put(struct client *client)
 {
 	bool last;
 

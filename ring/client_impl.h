@@ -7,7 +7,8 @@
  * channel or the registry of watches is called, as these call back.  It is a leaf.
  *
  * Lifetime.  The owner holds a reference until client_close(), each request that is submitted one
- * more.  A watch belongs to whoever takes it out of the table of watches.
+ * more.  A watch belongs to whoever takes it out of the table of watches: client_close() waits for the
+ * callbacks of those that it finds there, so one that takes its own watch out holds a reference.
  */
 #ifndef RING_CLIENT_IMPL_H
 #define RING_CLIENT_IMPL_H
@@ -104,6 +105,9 @@ struct client {
 	struct client_watch *watches;
 	struct client_watch_list overflowed;
 };
+
+/* Gives a reference back; the last one frees. */
+void client_put(struct client *client);
 
 /* Queues an answer: `len` bytes at `body`, which lives as long as the call.  The call is no longer
  * the caller's; of a client that is closed it is dropped. */

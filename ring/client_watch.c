@@ -199,13 +199,17 @@ static void watch_armed(struct watcher *watcher, int error)
 		if (unwatch)
 			client_answer_error_locked(unwatch, error ? -ENOENT : 0);
 		over = error || unwatch;
-		if (over)
+		if (over) {
 			take_locked(watch);
+			client->refs++;
+		}
 	}
 	pthread_mutex_unlock(&client->lock);
 	if (over)
 		end(watch);
 	client_notify(client);
+	if (over)
+		client_put(client);
 }
 
 static void watch_event(struct watcher *watcher, enum watch_event_type type, const char *path)

@@ -537,6 +537,13 @@ test_lost_watch() {
 	is "$(next_line 5)" 'changed /l/other' 'and a stream be opened'
 	is "$(stat -c %s "$MNT/l/key")" 2 'nothing is cached, and all is right'
 	exec 5<&- 6>&-
+	comes_true "$XSFS_TEST_PATIENCE" 'no watch is left' stat_is watches 0
+	refused_again 0
+	ls "$MNT/l" >/dev/null
+	comes_true "$XSFS_TEST_PATIENCE" 'on the next connection it is tried for again' covered
+	comes_true 5 'and names are remembered' asks_nothing find "$MNT/l"
+	fake 'set /l/third 3'
+	comes_true 5 'for as long as they are right' test -e "$MNT/l/third"
 	fake_end
 	PREFIX=
 }
