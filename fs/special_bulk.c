@@ -43,7 +43,7 @@ struct bulk {
 	struct walk *walk; /* NULL: none is begun */
 	struct print text; /* from offset `base` on */
 	off_t base;
-	off_t wanted;      /* where the last read ended, or waits */
+	off_t wanted;      /* where the last read ended, or the furthest waits */
 	bool over;         /* there is no more text, and why: */
 	int error;
 	struct op_list parked;
@@ -75,12 +75,28 @@ static off_t text_end_locked(const struct bulk *bulk)
 	return bulk->base + (off_t)bulk->text.len;
 }
 
-/* Drops what nobody is expected to go back to. */
+/* The text is wanted up to `off`, unless somebody waits for what is further on: he would wait for
+ * ever if the text stopped before. */
+static void want_locked(struct bulk *bulk, off_t off)
+{
+	const struct op *op;
+
+	bulk->wanted = off;
+	TAILQ_FOREACH(op, &bulk->parked, parked_link)
+		if (op->off > bulk->wanted)
+			bulk->wanted = op->off;
+}
+
+/* Drops what nobody waits for or is expected to go back to. */
 static void drop_read_locked(struct bulk *bulk)
 {
 	off_t end = text_end_locked(bulk), keep = bulk->wanted < end ? bulk->wanted : end;
+	const struct op *op;
 	size_t drop;
 
+	TAILQ_FOREACH(op, &bulk->parked, parked_link)
+		if (op->off < keep)
+			keep = op->off;
 	/* Seldom enough that moving the rest costs nothing. */
 	if (keep - bulk->base < 2 * BEHIND_MAX)
 		return;
@@ -109,7 +125,7 @@ static void make_text_locked(struct bulk *bulk)
 	int step = WALK_NODE;
 
 	while (bulk->walk && !bulk->over && step != WALK_WAIT &&
-	       text_end_locked(bulk) < bulk->wanted + AHEAD_MAX) {
+	       text_end_locked(bulk) - bulk->wanted < AHEAD_MAX) {
 		step = walk_next(bulk->walk, &node);
 		if (step == WALK_NODE)
 			bulk->format->node(&bulk->text, &node);
@@ -157,7 +173,7 @@ static int take_answer_locked(struct bulk *bulk, struct op *op)
 	if (!op->data)
 		return -ENOMEM;
 	memcpy(op->data, bulk->text.data + (op->off - bulk->base), op->size);
-	bulk->wanted = op->off + (off_t)op->size;
+	want_locked(bulk, op->off + (off_t)op->size);
 	return 0;
 }
 
@@ -252,7 +268,7 @@ static void bulk_read(struct op *op)
 		old = bulk->walk;
 		bulk->walk = NULL;
 	}
-	bulk->wanted = op->off;
+	want_locked(bulk, op->off);
 	if (!bulk->walk)
 		err = begin_locked(bulk, op);
 	if (!err) {

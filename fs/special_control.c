@@ -68,7 +68,6 @@ static void keep_answer(struct control *control, char *text, size_t len)
 	control->answer = text;
 	control->len = text ? len : 0;
 	control->read = 0;
-	control->command = NULL;
 	pthread_mutex_unlock(&control->lock);
 }
 
@@ -120,10 +119,22 @@ static char *answer_text(const struct command *command, const struct request *re
 	return text;
 }
 
+/* Ends what begin() began.  Returns its command. */
+static const struct command *end(struct control *control)
+{
+	const struct command *command;
+
+	pthread_mutex_lock(&control->lock);
+	command = control->command;
+	control->command = NULL;
+	pthread_mutex_unlock(&control->lock);
+	return command;
+}
+
 static void request_done(struct op *op)
 {
 	struct control *control = op->handle->own;
-	const struct command *command = control->command;
+	const struct command *command = end(control);
 	int err = op_call_error(op, 0);
 	char *text;
 	size_t len;

@@ -66,10 +66,11 @@ struct walk {
 	struct walk_owner *owner;
 	char *path; /* where it begins */
 	uint32_t tx_id;
-	uint32_t epoch;   /* the transaction's connection */
-	atomic_uint refs; /* the owner's, and one for each node that is asked for */
+	uint32_t epoch;         /* the transaction's connection */
+	struct transaction *tx; /* with a reference; NULL: in none */
+	atomic_uint refs;       /* the owner's, and one for each node that is asked for */
 
-	pthread_mutex_t lock; /* a leaf */
+	pthread_mutex_t lock; /* the channel's is taken under it */
 	struct step_list steps;
 	struct step *taken; /* the one that walk_next() gave last */
 	unsigned ahead;     /* nodes in `steps` */
@@ -178,6 +179,7 @@ struct walk *walk_new(struct fs *fs, const struct view *view, const char *path,
 	walk->owner = owner;
 	walk->tx_id = view->tx_id;
 	walk->epoch = view->epoch;
+	walk->tx = view->tx ? transaction_get(view->tx) : NULL;
 	atomic_init(&walk->refs, 1);
 	pthread_mutex_init(&walk->lock, NULL);
 	TAILQ_INIT(&walk->steps);
@@ -202,6 +204,8 @@ void walk_put(struct walk *walk)
 	}
 	step_free(walk->taken);
 	walk->owner->gone(walk->owner);
+	if (walk->tx)
+		transaction_put(walk->tx);
 	pthread_mutex_destroy(&walk->lock);
 	free(walk->path);
 	free(walk);
@@ -492,10 +496,11 @@ static int take_node_locked(struct walk *walk, struct step *step, struct walk_no
 	TAILQ_REMOVE(&walk->steps, step, link);
 	walk->ahead--;
 	walk->taken = step;
+	/* Before what the server says of a transaction that it does not know: ENOENT, or EIO. */
+	if (err && walk->tx && transaction_is_over(walk->tx))
+		return -ESTALE;
 	if (err && (!is_left_out(err, &unreadable) || step->depth == 0))
 		return error_from_store(req->error ? req->msg.type : XS_DIRECTORY, err);
-	if (err && walk->tx_id && !unreadable)
-		return -ESTALE;
 	if (err && unreadable)
 		walk->unreadable++;
 	if (err)

@@ -60,8 +60,8 @@ void walk_go(struct walk *walk);
  * Takes the next step, and stores the node, whose strings are valid until the next call; for
  * WALK_LEAVE its depth only.
  * Returns an enum walk_step, or -errno for ever when the walk cannot go on: the node where it began
- * is not there or not readable, the store is lost, no memory; -ESTALE: nodes vanish in a
- * transaction, so it has ended.  One caller at a time.
+ * is not there or not readable, the store is lost, no memory; -ESTALE: its transaction is over.
+ * One caller at a time.
  */
 int walk_next(struct walk *walk, struct walk_node *node);
 

@@ -14,6 +14,7 @@
  *   request at a time, and there are as many of them, the lanes, as requests may be in flight.
  * - A transaction belongs to the open file that started it.  Its requests have to wait for that
  *   lane, one after the other, and the channel's queue with them: for a round trip at a time.
+ *   There is one transaction to a lane; who wants to start another is told that there is no room.
  * - WATCH and UNWATCH block in write() until the store has answered, uninterruptibly, and under a
  *   mutex that replies to other requests of the same open file need.  They get an open file of
  *   their own, which also yields the watch events, and are written by the thread of
@@ -47,8 +48,9 @@
 
 #define LANES XENBUS_IN_FLIGHT_MAX
 
-/* What a send() that found no room waits for, if not for the lane of that number. */
-enum { WAITS_FOR_ANY = -1, WAITS_FOR_NONE = -2 };
+/* What a send() that found no room waits for, if not for the lane of that number: any lane, one
+ * without a transaction, nothing. */
+enum { WAITS_FOR_ANY = -1, WAITS_FOR_NO_TX = -2, WAITS_FOR_NONE = -3 };
 
 /* Where messages come from: a descriptor and what was read from it but not delivered. */
 struct source {
@@ -224,6 +226,17 @@ static void xenbus_free(struct transport *t)
 
 /* ---- sending ---- */
 
+/* Whether there is a lane that a transaction can be started on, if not now then in a moment. */
+static bool lane_without_tx(const struct transport_xenbus *x)
+{
+	unsigned n;
+
+	for (n = 0; n < LANES; n++)
+		if (!atomic_load(&x->lanes[n].tx))
+			return true;
+	return false;
+}
+
 /* Whether the lane that a send() waits for can take a message. */
 static bool lane_room(const struct transport_xenbus *x, int waits_for)
 {
@@ -231,40 +244,49 @@ static bool lane_room(const struct transport_xenbus *x, int waits_for)
 
 	if (waits_for >= 0)
 		return !atomic_load(&x->lanes[waits_for].busy);
+	/* Whoever waited for the last one is to be told that it is taken. */
+	if (waits_for == WAITS_FOR_NO_TX && !lane_without_tx(x))
+		return true;
 	for (n = 0; n < LANES; n++)
-		if (!atomic_load(&x->lanes[n].busy))
+		if (!atomic_load(&x->lanes[n].busy) &&
+		    (waits_for == WAITS_FOR_ANY || !atomic_load(&x->lanes[n].tx)))
 			return true;
 	return false;
 }
 
-/* Stores which lane has to carry a request of this transaction (0: of none): its own, one without a
- * transaction, any.  Returns whether it can now. */
-static bool lane_choose(struct transport_xenbus *x, uint32_t tx_id, int *choice)
+/* Stores which lane has to carry a request: that of its transaction, one without a transaction, or,
+ * if it starts none, any.  Returns whether it can now. */
+static bool lane_choose(struct transport_xenbus *x, const struct xsd_sockmsg *hdr, int *choice)
 {
+	bool starts = hdr->type == XS_TRANSACTION_START;
 	int n;
 
-	*choice = WAITS_FOR_ANY;
+	*choice = starts ? WAITS_FOR_NO_TX : WAITS_FOR_ANY;
 	for (n = 0; n < LANES; n++) {
 		uint32_t tx = atomic_load(&x->lanes[n].tx);
 
-		if (tx_id && tx == tx_id) {
+		if (hdr->tx_id && tx == hdr->tx_id) {
 			*choice = n;
 			return lane_room(x, n);
 		}
-		if (!atomic_load(&x->lanes[n].busy) &&
-		    (*choice == WAITS_FOR_ANY || (!tx && atomic_load(&x->lanes[*choice].tx))))
+		if (!atomic_load(&x->lanes[n].busy) && !(starts && tx) &&
+		    (*choice < 0 || (!tx && atomic_load(&x->lanes[*choice].tx))))
 			*choice = n;
 	}
-	return *choice != WAITS_FOR_ANY;
+	return *choice >= 0;
 }
 
-/* Returns the lane for a request of that transaction, or NULL if none has room: then it is noted what
- * the send() waits for. */
-static struct lane *lane_for(struct transport_xenbus *x, uint32_t tx_id)
+/* Returns the lane for a request, or NULL if none has room: then it is noted what the send() waits
+ * for. */
+static struct lane *lane_for(struct transport_xenbus *x, const struct xsd_sockmsg *hdr)
 {
 	int choice;
 
-	while (!lane_choose(x, tx_id, &choice)) {
+	while (!lane_choose(x, hdr, &choice)) {
+		/* Taken since message_send() looked; it refuses the request when it comes again, which
+		 * is at once, as there is nothing to wait for. */
+		if (choice == WAITS_FOR_NO_TX && !lane_without_tx(x))
+			return NULL;
 		/* A reply may have been delivered in between, by an I/O thread that did not see yet
 		 * that somebody waits: looked at again, or it would sleep and so would we. */
 		atomic_store(&x->waits_for, choice);
@@ -326,7 +348,7 @@ static ssize_t lane_write(struct transport_xenbus *x, struct lane *lane,
 static ssize_t lane_send(struct transport_xenbus *x, const struct xsd_sockmsg *hdr, const char *msg,
 			 size_t len)
 {
-	struct lane *lane = lane_for(x, hdr->tx_id);
+	struct lane *lane = lane_for(x, hdr);
 	ssize_t n;
 
 	if (!lane)
@@ -377,6 +399,9 @@ static ssize_t message_send(struct transport_xenbus *x, const char *msg, size_t 
 		taken = watcher_refuse(w, &hdr, -ENOSYS);
 	} else if (hdr.type == XS_WATCH && watch_has_depth(&hdr, msg)) {
 		taken = watcher_refuse(w, &hdr, -EINVAL);
+	} else if (hdr.type == XS_TRANSACTION_START && !lane_without_tx(x)) {
+		/* A lane that gets a second one would not be found for the first. */
+		taken = watcher_refuse(w, &hdr, -ENOSPC);
 	} else if (hdr.type == XS_WATCH || hdr.type == XS_UNWATCH) {
 		taken = watcher_submit(w, &hdr, msg);
 		if (taken)

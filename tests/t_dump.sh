@@ -71,6 +71,24 @@ restore() {
 	done
 	absent /none 'and nothing is made'
 	xs rm /copy
+	restore_at_once "$example"
+	xs rm /copy
+}
+
+# The same in a transaction, which is tried again as somebody else changes what it has read.
+# shellcheck disable=SC2016
+restore_at_once() {
+	cat "$MNT/random/.json" >"$SCRATCH/document"
+	succeeds 'restore-json in a transaction' "$BUILD/src/xsfs-tx" -m "$MNT" sh -ec 'seen=$(cat "$XSFS/own/value")
+		python3 "$1" "$XSFS/copy/random" <"$2"
+		[ ! -e "$3/copy" ]
+		[ "$seen" ] || echo again >"$3/own/value"' - "$1" "$SCRATCH/document" "$MNT"
+	is "$(list /copy/random | sed 's:^/copy::' | sort | md5sum)" "$(list /random | sort | md5sum)" 'all of it is there'
+	is "$(value /own/value)" again 'at the second try'
+	echo '{"a": "1", "b c": "no name"}' >"$SCRATCH/document"
+	like "$("$BUILD/src/xsfs-tx" -m "$MNT" sh -c 'python3 "$1" "$XSFS/copy/none" <"$2"' - "$1" "$SCRATCH/document" 2>&1 || true)" \
+		'restore-json: *Invalid argument*' 'what fails half way'
+	absent /copy/none 'leaves nothing'
 }
 
 # What a program does that seeks.
@@ -99,7 +117,7 @@ places() {
 		    except OSError as e:
 		        print(e.strerror)
 		print(os.pread(fd, 100, 0) == whole[:100], os.pread(fd, 100, len(whole) - 100) == whole[-100:])
-		print(os.pread(fd, 100, len(whole) + 12345))
+		print(os.pread(fd, 100, len(whole) + 12345), os.pread(fd, 100, 2 ** 63 - 1000))
 		fd = os.open(sys.argv[2], os.O_RDONLY)
 		print(os.read(fd, 1000))
 		open(os.path.dirname(sys.argv[2]) + '/k', 'w').write('2\n')
@@ -109,9 +127,32 @@ places() {
 Illegal seek
 Illegal seek
 True True
-b''
+b'' b''
 b'/new/k = \"1\"\\n'
 b'' 0 b'/new/k = \"2\"\\n'" 'back for a while, to the start, and forward'
+}
+
+# Of two reads at a time, of one open file, both are answered: that far on as well when the other begins anew.
+both_wait() {
+	timeout "$((2 * XSFS_TEST_PATIENCE))" python3 - "$MNT" "$SCRATCH/big" "$SERVER_PID" >"$SCRATCH/both" <<-'END' || true
+		import os, signal, sys, threading, time
+		mnt, whole, server = sys.argv[1], open(sys.argv[2], 'rb').read(), int(sys.argv[3])
+		fd = os.open(mnt + '/big/.dump', os.O_RDONLY)
+		os.kill(server, signal.SIGSTOP)
+		threads = []
+		for off in (len(whole) - 100, 0):
+		    def read(off=off):
+		        print(os.pread(fd, 100, off) == whole[off:off + 100])
+		    threads.append(threading.Thread(target=read, daemon=True))
+		    threads[-1].start()
+		    while f'fuse_operations_now {len(threads) + 1}\n' not in open(mnt + '/.xsfs/stats').read():
+		        time.sleep(0.01)
+		os.kill(server, signal.SIGCONT)
+		for thread in threads:
+		    thread.join(10)
+	END
+	kill -s CONT "$SERVER_PID"
+	is "$(<"$SCRATCH/both")" $'True\nTrue' 'two reads at a time are both answered'
 }
 
 # reads: how many nodes the store was asked for.
@@ -261,6 +302,7 @@ test_dump() {
 	cat "$MNT/big/.dump" >"$SCRATCH/got"
 	same "$SCRATCH/got" "$SCRATCH/big" "a tree of $BIG nodes"
 	places
+	both_wait
 	streaming
 	several
 	killed

@@ -510,6 +510,54 @@ guest() {
 	umount_xsfs
 }
 
+# A subtree as one text, as it is inside.
+bulk() {
+	local fd
+	setup
+	begin
+	exec {fd}<"$V/w/.dump"
+	echo new >"$V/w/leaf"
+	rm "$V/w/other"
+	mkdir "$V/w/empty"
+	is "$(sort <&"$fd")" '/w/dir = "own"
+/w/dir/a = "1"
+/w/dir/b = "2"
+/w/empty = ""
+/w/gone = ""
+/w/gone/x = "1"
+/w/leaf = "new"' 'a dump has what was not committed'
+	like "$(<"$V/w/.json")" '*"leaf": "new"*' 'and so has a document'
+	like "$(<"$MNT/w/.dump")" '*"old"*"1"' 'but none outside'
+	conclude commit 'a dump inside is no hindrance'
+	fails ESTALE bash -c 'cat <&"$1"' - "$fd"
+	exec {fd}<&-
+	is "$(sort "$MNT/w/.dump" | tail -n 1)" '/w/leaf = "new"' 'what it showed is outside now'
+	vanish_inside
+	xs rm /w/wide
+}
+
+# What is removed while it is dumped is left out; an end in the middle is told.
+vanish_inside() {
+	local fd lines
+	mkdir "$MNT/w/wide"
+	python3 -c 'import os, sys
+for i in range(900): open("%s/%03d" % (sys.argv[1], i), "w").write("x" * 1900)' "$MNT/w/wide"
+	begin
+	exec {fd}<"$V/w/wide/.dump"
+	head -c 1000 <&"$fd" >/dev/null
+	comes_true 20 'the walk stops when nobody reads on' at_rest
+	rm "$V/w/wide/"*9
+	lines=$(cat <&"$fd" | grep -c .)
+	at_most "$lines" 899 'what vanishes inside is left out'
+	at_least "$lines" 810 'and nothing else'
+	exec {fd}<&-
+	exec {fd}<"$V/w/wide/.dump"
+	head -c 1000 <&"$fd" >/dev/null
+	conclude commit 'the end in the middle of a dump'
+	fails ESTALE bash -c 'cat <&"$1"' - "$fd"
+	exec {fd}<&-
+}
+
 no_more_inodes() {
 	(($(stat_of inodes) <= $1 + 3))
 }
@@ -523,7 +571,7 @@ test_all() {
 	# What does not depend on how the store is reached is tried with each server once.
 	case $SERVER_KIND/$STORE in
 	c/ring | o/socket)
-		for part in kinds ends the_file many large_directory uniform; do
+		for part in kinds bulk ends the_file many large_directory uniform; do
 			"$part"
 		done
 		;;

@@ -485,6 +485,47 @@ static void test_transactions_in_flight(void **state)
 	nothing_left(b);
 }
 
+/* There is one transaction to a lane: of those that are open none is forgotten for another. */
+static void test_many_transactions(void **state)
+{
+	struct bench *b = *state;
+	struct iovec iov = message_make(XS_TRANSACTION_START, 17, 0, "", 1);
+	uint32_t tx[16], i;
+	struct message m;
+
+	for (i = 0; i < 16; i++)
+		send_literal(b, XS_TRANSACTION_START, i + 1, "");
+	/* It waits until the last lane has its transaction. */
+	while (!b->t->ops->send(b->t, &iov, 1))
+		assert_int_equal(turn(b, now_ms() + PATIENCE_MS), 0);
+	free(iov.iov_base);
+	for (i = 0; i < 16; i++) {
+		m = reply_wait(b, i + 1);
+		assert_int_equal(m.hdr.type, XS_TRANSACTION_START);
+		tx[i] = (uint32_t)strtoul(m.body, NULL, 10);
+		free(m.body);
+	}
+	reply_is(b, 17, XS_ERROR, "ENOSPC", sizeof("ENOSPC"));
+	for (i = 0; i < 16; i++) {
+		send_bytes(b, XS_TRANSACTION_END, 100 + i, tx[i], "F", 2);
+		m = reply_wait(b, 100 + i);
+		assert_int_equal(m.hdr.type, XS_TRANSACTION_END);
+		free(m.body);
+		send_literal(b, XS_TRANSACTION_START, 200 + i, "");
+		m = reply_wait(b, 200 + i);
+		assert_int_equal(m.hdr.type, XS_TRANSACTION_START);
+		tx[i] = (uint32_t)strtoul(m.body, NULL, 10);
+		free(m.body);
+	}
+	for (i = 0; i < 16; i++) {
+		send_bytes(b, XS_TRANSACTION_END, 300 + i, tx[i], "F", 2);
+		m = reply_wait(b, 300 + i);
+		assert_int_equal(m.hdr.type, XS_TRANSACTION_END);
+		free(m.body);
+	}
+	nothing_left(b);
+}
+
 static void test_watch_among_requests(void **state)
 {
 	struct bench *b = *state;
@@ -1013,6 +1054,7 @@ int main(int argc, char **argv)
 		WITH_DEVICE(test_limits),
 		WITH_DEVICE(test_many_in_flight),
 		WITH_DEVICE(test_transactions_in_flight),
+		WITH_DEVICE(test_many_transactions),
 		WITH_DEVICE(test_watch_among_requests),
 		WITH_DEVICE(test_watch_refused),
 		WITH_DEVICE(test_reset_watches),
