@@ -133,6 +133,7 @@ void loop_answer(struct fs *fs)
 	if (poll(&fd, 1, 1) > 0)
 		take_requests(fs, &buf);
 	streams_shutdown(fs);
+	raws_shutdown(fs);
 	free(buf.mem);
 }
 
