@@ -657,6 +657,24 @@ int transactions_expire(struct fs *fs)
 	return 0;
 }
 
+void transactions_shutdown(struct fs *fs)
+{
+	struct transactions *all = &fs->transactions;
+	struct transaction *tx;
+
+	do {
+		pthread_mutex_lock(&all->lock);
+		tx = LIST_FIRST(&all->open);
+		if (tx)
+			transaction_get(tx);
+		pthread_mutex_unlock(&all->lock);
+		if (tx) {
+			end(tx, false);
+			transaction_put(tx);
+		}
+	} while (tx);
+}
+
 /* ---- its file ---- */
 
 void transaction_read(struct transaction *tx, struct op *op)

@@ -127,4 +127,8 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
  * to call it again, or -1. */
 int transactions_expire(struct fs *fs);
 
+/* Ends all that are open, while those who poll them can still be told: the end is near.  The channel
+ * is shut down.  I/O thread. */
+void transactions_shutdown(struct fs *fs);
+
 #endif

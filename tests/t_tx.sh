@@ -510,6 +510,40 @@ guest() {
 	umount_xsfs
 }
 
+# The mount ends while one is open, and polled, and others go on and on without a look-up.
+stopped() {
+	local pid status=0
+	setup
+	python3 - "$MNT" "$SCRATCH/ready" >"$SCRATCH/poll" <<-'END' &
+		import errno, os, select, sys
+		fd = os.open(sys.argv[1] + '/.xsfs/transaction', os.O_RDWR)
+		log = os.open(sys.argv[1] + '/w/leaf', os.O_WRONLY | os.O_APPEND)
+		children = [os.fork() for _ in range(4)]
+		while 0 in children:
+		    try:
+		        os.write(log, b'x')
+		    except OSError as e:
+		        if e.errno in (errno.ENOTCONN, errno.ECONNABORTED):
+		            os._exit(0)
+		poller = select.epoll()
+		poller.register(fd, select.EPOLLHUP)
+		poller.poll(0.1)
+		open(sys.argv[2], 'w').close()
+		sys.stdout.write('' if poller.poll(60) else 'the poll hears nothing\n')
+		for child in children:
+		    os.waitpid(child, 0)
+	END
+	pid=$!
+	PIDS+=("$pid")
+	wait_for "$XSFS_TEST_PATIENCE" test -e "$SCRATCH/ready"
+	rm "$SCRATCH/ready"
+	kill -s TERM "$MOUNT_PID"
+	wait "$MOUNT_PID" || status=$?
+	is "$status" 0 'SIGTERM: the mount ends well'
+	wait "$pid" || true
+	is "$(<"$SCRATCH/poll")" '' 'SIGTERM: who polls a transaction hears of it'
+}
+
 no_more_inodes() {
 	(($(stat_of inodes) <= $1 + 3))
 }
@@ -543,6 +577,8 @@ test_all() {
 	mount_xsfs "$STORE" -o tx_idle=5
 	idle
 	umount_xsfs
+	mount_xsfs "$STORE"
+	stopped
 	[[ $STORE != socket ]] || { mount_xsfs "$STORE"; lost; umount_xsfs; }
 	[[ $STORE != ring ]] || guest
 }
