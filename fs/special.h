@@ -16,7 +16,7 @@
 
 enum special_place {
 	SPECIAL_IN_NODES, /* in the directory of every node */
-	SPECIAL_IN_ROOT,  /* in the mount's root only */
+	SPECIAL_IN_ROOT,  /* in the mount's root and that of a transaction's view */
 	SPECIAL_IN_XSFS,  /* in `.xsfs` */
 };
 

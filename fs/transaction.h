@@ -13,7 +13,8 @@
  * transaction from each other, and the end is not to come in the middle of one.
  *
  * References: the open file's; one of each inode that shows it; that of the END on its way.
- * Lock order: transactions.lock (the list) alone; a transaction's own lock, then an operation's.
+ * Lock order: transactions.lock (the list) alone; a transaction's own lock, then an operation's, or
+ * that of the inodes or of what was made.
  */
 #ifndef FS_TRANSACTION_H
 #define FS_TRANSACTION_H
