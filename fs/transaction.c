@@ -159,17 +159,20 @@ int transactions_list(struct fs *fs, struct listing *listing)
 void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct transaction_info *info),
 			   void *arg)
 {
-	uint64_t now = now_ms(CLOCK_MONOTONIC);
 	struct transaction_info info;
 	struct transaction *tx;
+	uint64_t now, used;
 
 	pthread_mutex_lock(&fs->transactions.lock);
 	LIST_FOREACH(tx, &fs->transactions.open, link) {
+		/* In this order: other threads use it meanwhile. */
+		used = atomic_load(&tx->used_ms);
+		now = now_ms(CLOCK_MONOTONIC);
 		info = (struct transaction_info){
 			.name = tx->name,
 			.tx_id = tx->tx_id,
 			.age_ms = now - tx->started_ms,
-			.idle_ms = now - atomic_load(&tx->used_ms),
+			.idle_ms = now - used,
 		};
 		if (!transaction_is_over(tx))
 			fn(arg, &info);
@@ -301,6 +304,8 @@ void transaction_note(struct transaction *tx, const struct op *op)
 	const struct request *req;
 	int err = 0;
 
+	/* What takes long, as a large rename may, is no idleness. */
+	transaction_touch(tx);
 	pthread_mutex_lock(&tx->lock);
 	for (unsigned i = 0; i < op->n_calls && tx->state != TX_ENDED; i++) {
 		req = op->calls[i];
