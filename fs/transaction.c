@@ -12,6 +12,7 @@
 #include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/transaction.h"
+#include "fs/tx.h"
 
 #define NAME_SIZE 40
 
@@ -228,22 +229,17 @@ static void started(struct op *op)
 {
 	struct transaction *tx = op->tx;
 	int err = op_call_error(op, 0);
-	const struct request *req;
-	uint64_t id;
+	uint32_t tx_id;
 
 	op->tx = NULL;
-	if (!err) {
-		req = op->calls[0];
-		err = wire_number_parse(req->reply, strnlen(req->reply, req->reply_len),
-					UINT32_MAX, &id);
-		err = err ? -EIO : 0;
-	}
+	if (!err)
+		err = tx_id_parse(op->calls[0], &tx_id);
 	if (err) {
 		transaction_put(tx);
 		op->tx_started(op, NULL, err);
 		return;
 	}
-	set_started(tx, id);
+	set_started(tx, tx_id);
 	op->tx_started(op, tx, 0);
 }
 
@@ -510,27 +506,13 @@ static void set_outcome(struct transaction *tx, int err)
 	}
 }
 
-/* A commit that never reached the store leaves the transaction open there. */
-static void abort_unsent(struct transaction *tx)
-{
-	struct request *req = request_new_path(XS_TRANSACTION_END, tx->tx_id, "F", NULL, 0);
-
-	if (!req) {
-		log_error(tx->fs->log, "out of memory: transaction %u stays open", tx->tx_id);
-		return;
-	}
-	req->epoch = tx->epoch;
-	req->timeout_ms = UINT32_MAX;
-	chan_submit(tx->fs->chan, req);
-	request_put(req);
-}
-
 static void end_answered(struct request *req)
 {
 	struct transaction *tx = req->arg;
 
+	/* A commit that never reached the store leaves the transaction open there. */
 	if (req->error == -ETIMEDOUT && tx->commit && req->msg.req_id == 0)
-		abort_unsent(tx);
+		tx_abort(tx->fs, tx->tx_id, tx->epoch);
 	set_outcome(tx, req->error);
 	transaction_put(tx);
 }
