@@ -27,6 +27,11 @@ struct special {
 	mode_t mode;   /* type and permissions before the umask */
 	bool unlisted; /* is there, but not in the listing of `.xsfs` */
 
+	/* Each lookup gets an inode of its own.  The kernel lets one write at a time through to an
+	 * inode, and who waits for its turn there cannot even be killed: a write that waits is to hold
+	 * up nobody but those who have the same open file. */
+	bool single;
+
 	/* op->inode is the directory: whether the file exists depends on the node.  NULL: it does,
 	 * with the attributes of `getattr`. */
 	void (*lookup)(struct op *op, const struct special *special);

@@ -398,13 +398,13 @@ uniform() {
 
 # killed NAME CMD...: CMD, which waits, is killed and gone at once.
 killed() {
-	local name=$1 pid
+	local name=$1 pid waiting=$(($(stat_of fuse_operations_now) + 1))
 	shift
 	"$@" >/dev/null 2>&1 &
 	pid=$!
 	disown "$pid"
 	PIDS+=("$pid")
-	wait_for "$XSFS_TEST_PATIENCE" stat_is fuse_operations_now 2 || not_ok "$name: it waits"
+	wait_for "$XSFS_TEST_PATIENCE" stat_is fuse_operations_now "$waiting" || not_ok "$name: it waits"
 	kill -s KILL "$pid"
 	# much less than the timeout of the mount
 	wait_for 10 dead "$pid" && ok "$name: killed while it waits" || not_ok "$name: killed while it waits"
@@ -424,8 +424,12 @@ silent() {
 	comes_true "$XSFS_TEST_PATIENCE" 'the late start is ended' no_transaction_open
 	begin
 	echo new >"$V/w/leaf"
+	exec 4<>"$MNT/.xsfs/transaction"
 	kill -s STOP "$SERVER_PID"
-	killed 'commit' bash -c 'echo commit >&3'
+	bash -c 'echo abort >&4' 3>&- 2>/dev/null &
+	wait_for "$XSFS_TEST_PATIENCE" stat_is fuse_operations_now 2 || not_ok 'commit: another one waits as well'
+	killed 'commit, behind another one' bash -c 'echo commit >&3'
+	exec 4>&-
 	kill -s CONT "$SERVER_PID"
 	is "$(bash -c 'echo commit >&3' 2>&1) $(value /w/leaf)" ' new' 'a commit that was interrupted: who asks again is told'
 	ends_with ESTALE commit
