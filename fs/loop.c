@@ -77,7 +77,7 @@ static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsig
 	ready = poll(fds, n, earlier(chan_timeout(fs->chan), wait_ms));
 	/* The two clocks are read one after the other: a second is within the error. */
 	if (suspended() > before + 1)
-		event_resync(fs);
+		fs_gap(fs);
 	if (ready <= 0)
 		return;
 	for (unsigned i = 0; i < n_extra; i++)
