@@ -157,6 +157,7 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	fs->pool = NULL;
 	streams_shutdown(fs);
 	raws_shutdown(fs);
+	transactions_shutdown(fs);
 	/* The notifier may be waiting for a directory that is locked by somebody who waits for us. */
 	while (!notifier_end(fs))
 		loop_answer(fs);

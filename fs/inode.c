@@ -319,7 +319,7 @@ struct inode *inode_new_single(struct inodes *t, struct inode *parent, const cha
 	inode = inode_new_locked(t, parent, key, key_len);
 	if (inode) {
 		inode->kind = INODE_SPECIAL;
-		inode->view = parent->view;
+		inode->view = view_get(parent->view);
 		inode->special = special;
 	}
 	pthread_mutex_unlock(&t->lock);

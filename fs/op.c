@@ -347,7 +347,12 @@ void op_run(struct op *op, void (*run)(struct op *op))
 	op->work.run = op_work;
 	pthread_mutex_lock(&op->lock);
 	/* Under the lock, so that the interrupter finds it queued or already interrupted. */
-	err = op->interrupted ? -EINTR : pool_submit(op->fs->pool, &op->work);
+	if (op->interrupted)
+		err = -EINTR;
+	else if (!op->fs->pool)
+		err = -EIO; /* loop_answer(): the pool has ended already */
+	else
+		err = pool_submit(op->fs->pool, &op->work);
 	pthread_mutex_unlock(&op->lock);
 	if (err)
 		op_reply_error(op, err);

@@ -105,6 +105,8 @@ void special_reply_entry(struct op *op, const struct special *special, const str
 	if (special == &special_nodes)
 		inode = inode_intern(&fs->inodes, op->inode, special->name, INODE_DIR,
 				     tx ? transaction_view(tx, true) : &fs->nodes_view, NULL);
+	else if (special->single)
+		inode = inode_new_single(&fs->inodes, op->inode, special->name, special);
 	else
 		inode = inode_intern(&fs->inodes, op->inode, special->name, INODE_SPECIAL,
 				     op->inode->view, special);

@@ -16,7 +16,7 @@
 
 enum special_place {
 	SPECIAL_IN_NODES, /* in the directory of every node */
-	SPECIAL_IN_ROOT,  /* in the mount's root only */
+	SPECIAL_IN_ROOT,  /* in the mount's root and that of a transaction's view */
 	SPECIAL_IN_XSFS,  /* in `.xsfs` */
 };
 
@@ -26,6 +26,11 @@ struct special {
 	enum special_place place;
 	mode_t mode;   /* type and permissions before the umask */
 	bool unlisted; /* is there, but not in the listing of `.xsfs` */
+
+	/* Each lookup gets an inode of its own.  The kernel lets one write at a time through to an
+	 * inode, and who waits for its turn there cannot even be killed: a write that waits is to hold
+	 * up nobody but those who have the same open file. */
+	bool single;
 
 	/* op->inode is the directory: whether the file exists depends on the node.  NULL: it does,
 	 * with the attributes of `getattr`. */

@@ -78,6 +78,7 @@ const struct special special_transaction = {
 	.name = "transaction",
 	.place = SPECIAL_IN_XSFS,
 	.mode = S_IFREG | 0666,
+	.single = true, /* a commit waits for the store */
 	.open = transaction_open,
 	.read = file_read,
 	.write = file_write,

@@ -5,9 +5,8 @@
  * It is root's, whatever the mount's options say: here is what the files do not offer, such as
  * introducing domains.
  *
- * Each lookup gets an inode of its own.  The kernel lets one write at a time through to an inode, and
- * who waits for its turn there cannot even be killed: a client that does not read what it asked for,
- * and so waits in write(), is to hold up nobody but itself.
+ * A client that does not read what it asked for, and so waits in write(), is to hold up nobody but
+ * itself: special->single.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -26,17 +25,10 @@ static void attr(const struct fs *fs, struct stat *st)
 
 static void xenbus_lookup(struct op *op, const struct special *special)
 {
-	struct inodes *inodes = &op->fs->inodes;
-	struct inode *inode;
 	struct stat st;
 
 	attr(op->fs, &st);
-	inode = inode_new_single(inodes, op->inode, special->name, special);
-	if (inode)
-		op_reply_entry(op, inode, &st);
-	else
-		op_reply_error(op, -ENOMEM);
-	inode_put(inodes, inode);
+	special_reply_entry(op, special, &st);
 }
 
 static void xenbus_getattr(struct op *op)
@@ -77,6 +69,7 @@ const struct special special_xenbus = {
 	.name = "xenbus",
 	.place = SPECIAL_IN_XSFS,
 	.mode = S_IFREG | 0600,
+	.single = true,
 	.lookup = xenbus_lookup,
 	.getattr = xenbus_getattr,
 	.open = xenbus_open,

@@ -12,6 +12,7 @@
 #include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/transaction.h"
+#include "fs/tx.h"
 
 #define NAME_SIZE 40
 
@@ -159,17 +160,20 @@ int transactions_list(struct fs *fs, struct listing *listing)
 void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct transaction_info *info),
 			   void *arg)
 {
-	uint64_t now = now_ms(CLOCK_MONOTONIC);
 	struct transaction_info info;
 	struct transaction *tx;
+	uint64_t now, used;
 
 	pthread_mutex_lock(&fs->transactions.lock);
 	LIST_FOREACH(tx, &fs->transactions.open, link) {
+		/* In this order: other threads use it meanwhile. */
+		used = atomic_load(&tx->used_ms);
+		now = now_ms(CLOCK_MONOTONIC);
 		info = (struct transaction_info){
 			.name = tx->name,
 			.tx_id = tx->tx_id,
 			.age_ms = now - tx->started_ms,
-			.idle_ms = now - atomic_load(&tx->used_ms),
+			.idle_ms = now - used,
 		};
 		if (!transaction_is_over(tx))
 			fn(arg, &info);
@@ -225,22 +229,17 @@ static void started(struct op *op)
 {
 	struct transaction *tx = op->tx;
 	int err = op_call_error(op, 0);
-	const struct request *req;
-	uint64_t id;
+	uint32_t tx_id;
 
 	op->tx = NULL;
-	if (!err) {
-		req = op->calls[0];
-		err = wire_number_parse(req->reply, strnlen(req->reply, req->reply_len),
-					UINT32_MAX, &id);
-		err = err ? -EIO : 0;
-	}
+	if (!err)
+		err = tx_id_parse(op->calls[0], &tx_id);
 	if (err) {
 		transaction_put(tx);
 		op->tx_started(op, NULL, err);
 		return;
 	}
-	set_started(tx, id);
+	set_started(tx, tx_id);
 	op->tx_started(op, tx, 0);
 }
 
@@ -301,6 +300,8 @@ void transaction_note(struct transaction *tx, const struct op *op)
 	const struct request *req;
 	int err = 0;
 
+	/* What takes long, as a large rename may, is no idleness. */
+	transaction_touch(tx);
 	pthread_mutex_lock(&tx->lock);
 	for (unsigned i = 0; i < op->n_calls && tx->state != TX_ENDED; i++) {
 		req = op->calls[i];
@@ -505,27 +506,13 @@ static void set_outcome(struct transaction *tx, int err)
 	}
 }
 
-/* A commit that never reached the store leaves the transaction open there. */
-static void abort_unsent(struct transaction *tx)
-{
-	struct request *req = request_new_path(XS_TRANSACTION_END, tx->tx_id, "F", NULL, 0);
-
-	if (!req) {
-		log_error(tx->fs->log, "out of memory: transaction %u stays open", tx->tx_id);
-		return;
-	}
-	req->epoch = tx->epoch;
-	req->timeout_ms = UINT32_MAX;
-	chan_submit(tx->fs->chan, req);
-	request_put(req);
-}
-
 static void end_answered(struct request *req)
 {
 	struct transaction *tx = req->arg;
 
+	/* A commit that never reached the store leaves the transaction open there. */
 	if (req->error == -ETIMEDOUT && tx->commit && req->msg.req_id == 0)
-		abort_unsent(tx);
+		tx_abort(tx->fs, tx->tx_id, tx->epoch);
 	set_outcome(tx, req->error);
 	transaction_put(tx);
 }
@@ -655,6 +642,24 @@ int transactions_expire(struct fs *fs)
 	}
 	transaction_put(tx);
 	return 0;
+}
+
+void transactions_shutdown(struct fs *fs)
+{
+	struct transactions *all = &fs->transactions;
+	struct transaction *tx;
+
+	do {
+		pthread_mutex_lock(&all->lock);
+		tx = LIST_FIRST(&all->open);
+		if (tx)
+			transaction_get(tx);
+		pthread_mutex_unlock(&all->lock);
+		if (tx) {
+			end(tx, false);
+			transaction_put(tx);
+		}
+	} while (tx);
 }
 
 /* ---- its file ---- */

@@ -13,7 +13,8 @@
  * transaction from each other, and the end is not to come in the middle of one.
  *
  * References: the open file's; one of each inode that shows it; that of the END on its way.
- * Lock order: transactions.lock (the list) alone; a transaction's own lock, then an operation's.
+ * Lock order: transactions.lock (the list) alone; a transaction's own lock, then an operation's, or
+ * that of the inodes or of what was made.
  */
 #ifndef FS_TRANSACTION_H
 #define FS_TRANSACTION_H
@@ -126,5 +127,9 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
 /* Ends those that were not used for too long.  I/O thread.  Returns the milliseconds after which
  * to call it again, or -1. */
 int transactions_expire(struct fs *fs);
+
+/* Ends all that are open, while those who poll them can still be told: the end is near.  The channel
+ * is shut down.  I/O thread. */
+void transactions_shutdown(struct fs *fs);
 
 #endif

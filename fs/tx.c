@@ -13,29 +13,37 @@
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
-/* Ends a transaction without effect.  Nobody waits for that; if even this cannot be sent the
- * server ends it with the connection. */
-static void abort_tx(struct op *op, uint32_t tx_id, uint32_t epoch)
+void tx_abort(struct fs *fs, uint32_t tx_id, uint32_t epoch)
 {
 	struct request *req = request_new_path(XS_TRANSACTION_END, tx_id, "F", NULL, 0);
 
 	if (!req) {
-		log_error(op->fs->log, "out of memory: transaction %u stays open", tx_id);
+		log_error(fs->log, "out of memory: transaction %u stays open", tx_id);
 		return;
 	}
 	req->epoch = epoch;
 	/* However long the store is silent: it has to get this. */
 	req->timeout_ms = UINT32_MAX;
-	chan_submit(op->fs->chan, req);
+	chan_submit(fs->chan, req);
 	request_put(req);
+}
+
+int tx_id_parse(const struct request *start, uint32_t *tx_id)
+{
+	uint64_t id;
+
+	/* 0 would be none. */
+	if (wire_number_parse(start->reply, strnlen(start->reply, start->reply_len), UINT32_MAX,
+			      &id) || id == 0)
+		return -EIO;
+	*tx_id = id;
+	return 0;
 }
 
 /* Starts a transaction. */
 static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
 {
-	const struct request *req;
 	int err, interrupted;
-	uint64_t id;
 
 	op_calls_clear(op);
 	op_call(op, XS_TRANSACTION_START, 0, "", NULL, 0);
@@ -44,17 +52,14 @@ static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
 		op->calls[0]->epoch = *epoch;
 	interrupted = op_wait(op);
 	err = op_call_error(op, 0);
+	if (!err)
+		err = tx_id_parse(op->calls[0], tx_id);
 	if (err)
 		return err;
-	req = op->calls[0];
-	err = wire_number_parse(req->reply, strnlen(req->reply, req->reply_len), UINT32_MAX, &id);
-	if (err)
-		return -EIO;
-	*tx_id = id;
 	op->epoch = *epoch;
 	/* The interruption and the answer may come together. */
 	if (interrupted)
-		abort_tx(op, *tx_id, *epoch);
+		tx_abort(op->fs, *tx_id, *epoch);
 	return interrupted;
 }
 
@@ -72,7 +77,7 @@ static int commit(struct op *op, uint32_t tx_id, uint32_t epoch)
 	/* A request that has an id was on the wire, and the outcome is the store's.  One that was
 	 * given up before leaves the transaction open. */
 	if (err && (op->n_calls == 0 || op->calls[0]->msg.req_id == 0))
-		abort_tx(op, tx_id, epoch);
+		tx_abort(op->fs, tx_id, epoch);
 	return err;
 }
 
@@ -87,7 +92,7 @@ static int run_once(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 	op_calls_clear(op);
 	err = body(op, tx_id);
 	if (err) {
-		abort_tx(op, tx_id, epoch);
+		tx_abort(op->fs, tx_id, epoch);
 		return err;
 	}
 	return commit(op, tx_id, epoch);

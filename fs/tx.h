@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transactions of our own, for changes that need more than one step.  For operations that run on
- * the pool.
+ * Transactions of our own, for changes that need more than one step, for operations that run on the
+ * pool; and what users' (transaction.h) have in common with them.
  */
 #ifndef FS_TX_H
 #define FS_TX_H
@@ -21,5 +21,12 @@
  * on its way, perhaps all of it), or the store's error.
  */
 int tx_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id));
+
+/* Ends a transaction of a connection without effect.  Nobody waits for that; if even this cannot be
+ * sent the server ends it with the connection.  Any thread. */
+void tx_abort(struct fs *fs, uint32_t tx_id, uint32_t epoch);
+
+/* Takes a transaction's id from the reply to a TRANSACTION_START.  Returns 0, or -EIO. */
+int tx_id_parse(const struct request *start, uint32_t *tx_id);
 
 #endif

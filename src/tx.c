@@ -308,12 +308,14 @@ static int run_once(struct runner *r)
 static void pause_before_retry(struct runner *r, unsigned try)
 {
 	unsigned ms = try < 9 ? PAUSE_FIRST_MS << try : PAUSE_LAST_MS;
+	sigset_t ends = r->handled;
 	struct timespec left;
-	siginfo_t info;
 
+	/* One of the command's may still be pending: it ended before anybody waited for a signal. */
+	sigdelset(&ends, SIGCHLD);
 	ms = ms / 2 + random() % (ms / 2 + 1);
 	left = (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-	if (sigtimedwait(&r->handled, &info, &left) > 0 && info.si_signo != SIGCHLD)
+	if (sigtimedwait(&ends, NULL, &left) > 0)
 		r->signalled = true;
 }
 

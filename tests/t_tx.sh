@@ -398,13 +398,13 @@ uniform() {
 
 # killed NAME CMD...: CMD, which waits, is killed and gone at once.
 killed() {
-	local name=$1 pid
+	local name=$1 pid waiting=$(($(stat_of fuse_operations_now) + 1))
 	shift
 	"$@" >/dev/null 2>&1 &
 	pid=$!
 	disown "$pid"
 	PIDS+=("$pid")
-	wait_for "$XSFS_TEST_PATIENCE" stat_is fuse_operations_now 2 || not_ok "$name: it waits"
+	wait_for "$XSFS_TEST_PATIENCE" stat_is fuse_operations_now "$waiting" || not_ok "$name: it waits"
 	kill -s KILL "$pid"
 	# much less than the timeout of the mount
 	wait_for 10 dead "$pid" && ok "$name: killed while it waits" || not_ok "$name: killed while it waits"
@@ -424,8 +424,12 @@ silent() {
 	comes_true "$XSFS_TEST_PATIENCE" 'the late start is ended' no_transaction_open
 	begin
 	echo new >"$V/w/leaf"
+	exec 4<>"$MNT/.xsfs/transaction"
 	kill -s STOP "$SERVER_PID"
-	killed 'commit' bash -c 'echo commit >&3'
+	bash -c 'echo abort >&4' 3>&- 2>/dev/null &
+	wait_for "$XSFS_TEST_PATIENCE" stat_is fuse_operations_now 2 || not_ok 'commit: another one waits as well'
+	killed 'commit, behind another one' bash -c 'echo commit >&3'
+	exec 4>&-
 	kill -s CONT "$SERVER_PID"
 	is "$(bash -c 'echo commit >&3' 2>&1) $(value /w/leaf)" ' new' 'a commit that was interrupted: who asks again is told'
 	ends_with ESTALE commit
@@ -558,6 +562,40 @@ for i in range(900): open("%s/%03d" % (sys.argv[1], i), "w").write("x" * 1900)' 
 	exec {fd}<&-
 }
 
+# The mount ends while one is open, and polled, and others go on and on without a look-up.
+stopped() {
+	local pid status=0
+	setup
+	python3 - "$MNT" "$SCRATCH/ready" >"$SCRATCH/poll" <<-'END' &
+		import errno, os, select, sys
+		fd = os.open(sys.argv[1] + '/.xsfs/transaction', os.O_RDWR)
+		log = os.open(sys.argv[1] + '/w/leaf', os.O_WRONLY | os.O_APPEND)
+		children = [os.fork() for _ in range(4)]
+		while 0 in children:
+		    try:
+		        os.write(log, b'x')
+		    except OSError as e:
+		        if e.errno in (errno.ENOTCONN, errno.ECONNABORTED):
+		            os._exit(0)
+		poller = select.epoll()
+		poller.register(fd, select.EPOLLHUP)
+		poller.poll(0.1)
+		open(sys.argv[2], 'w').close()
+		sys.stdout.write('' if poller.poll(60) else 'the poll hears nothing\n')
+		for child in children:
+		    os.waitpid(child, 0)
+	END
+	pid=$!
+	PIDS+=("$pid")
+	wait_for "$XSFS_TEST_PATIENCE" test -e "$SCRATCH/ready"
+	rm "$SCRATCH/ready"
+	kill -s TERM "$MOUNT_PID"
+	wait "$MOUNT_PID" || status=$?
+	is "$status" 0 'SIGTERM: the mount ends well'
+	wait "$pid" || true
+	is "$(<"$SCRATCH/poll")" '' 'SIGTERM: who polls a transaction hears of it'
+}
+
 no_more_inodes() {
 	(($(stat_of inodes) <= $1 + 3))
 }
@@ -591,6 +629,8 @@ test_all() {
 	mount_xsfs "$STORE" -o tx_idle=5
 	idle
 	umount_xsfs
+	mount_xsfs "$STORE"
+	stopped
 	[[ $STORE != socket ]] || { mount_xsfs "$STORE"; lost; umount_xsfs; }
 	[[ $STORE != ring ]] || guest
 }
