@@ -3,6 +3,8 @@
 # A large tree, copied in and out with tar and cp: values, values of directories and permissions are the same
 # afterwards, and rm -r leaves nothing.
 . "${0%/*}/functions.sh"
+# Keys of the tree that is copied, over a ring.
+: "${XSFS_COPY_KEYS:=2000}"
 requires python3 tar xenstore-ls
 
 cat >"$SCRATCH/populate.py" <<'END'
@@ -44,9 +46,9 @@ archive() {
 }
 
 test_copy() {
-	local keys=10000
-	# Once for each server is enough of a large tree.
-	[[ $STORE == ring && -z $XSFS_TEST_QUICK ]] || keys=1000
+	local keys=$XSFS_COPY_KEYS
+	# Once for each server is enough of a larger tree.
+	[[ $STORE == ring ]] || keys=1000
 	"$XSLOOP" domain "$SERVER_DIR" 5 4705
 	checked python3 "$SCRATCH/populate.py" "$keys"
 	dump /src >"$SCRATCH/src.dump"
