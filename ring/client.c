@@ -18,22 +18,22 @@ static const struct shape {
 	unsigned char strings;
 	bool exact;
 } shapes[WIRE_TYPE_COUNT] = {
-	[XS_CONTROL] = { 1 },
+	[XS_CONTROL] = { 1, false },
 	[XS_DIRECTORY] = { 1, true },
 	[XS_READ] = { 1, true },
 	[XS_GET_PERMS] = { 1, true },
 	[XS_TRANSACTION_END] = { 1, true },
-	[XS_INTRODUCE] = { 3 },
+	[XS_INTRODUCE] = { 3, false },
 	[XS_RELEASE] = { 1, true },
 	[XS_GET_DOMAIN_PATH] = { 1, true },
-	[XS_WRITE] = { 1 },
+	[XS_WRITE] = { 1, false },
 	[XS_MKDIR] = { 1, true },
 	[XS_RM] = { 1, true },
-	[XS_SET_PERMS] = { 2 },
+	[XS_SET_PERMS] = { 2, false },
 	[XS_IS_DOMAIN_INTRODUCED] = { 1, true },
 	[XS_RESUME] = { 1, true },
-	[XS_SET_TARGET] = { 2 },
-	[XS_DIRECTORY_PART] = { 2 },
+	[XS_SET_TARGET] = { 2, false },
+	[XS_DIRECTORY_PART] = { 2, false },
 };
 
 /* Requests that go off together. */
