@@ -269,6 +269,8 @@ test_types() {
 	"$XSLOOP" domain "$SERVER_DIR" 7 4711
 	XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=4711,events=unbound
 	"$XSLOOP" domain "$SERVER_DIR" 9 4713
+	# Not that of the store before.
+	rm -f "$SCRATCH/port"
 	(
 		eval "$(loop_env 9)"
 		ASAN_OPTIONS=detect_leaks=0 exec python3 "$SCRATCH/port.py" >"$SCRATCH/port"
