@@ -21,6 +21,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -38,6 +39,9 @@
 
 /* What the issue promises, in microseconds. */
 #define FAST_US 50000
+
+/* What a child has to be at work, in milliseconds, on a busy machine. */
+#define START_MS 120000
 
 /* How a child ends; errors of interest are statuses of their own. */
 enum { STATUS_OK = 0, STATUS_WRONG = 1, STATUS_EINTR, STATUS_EIO, STATUS_ETIMEDOUT, STATUS_ENOTCONN,
@@ -205,28 +209,46 @@ static int prepare(unsigned id)
 	return err ? err : file_write(path, "x\n");
 }
 
+/* Returns 0 or -errno. */
+static int child_start(unsigned id, enum kind kind)
+{
+	children[id].kind = kind;
+	children[id].pid = fork();
+	if (children[id].pid == 0)
+		child_run(id);
+	return children[id].pid < 0 ? -errno : 0;
+}
+
+/* Waits until so many more children are at work.  Returns 0 or -errno. */
+static int await_working(unsigned count)
+{
+	struct pollfd pollfd = { .fd = working[0], .events = POLLIN };
+	char byte;
+
+	for (unsigned i = 0; i < count; i++)
+		if (poll(&pollfd, 1, START_MS) != 1 || read(working[0], &byte, 1) != 1)
+			return -ECHILD;
+	return 0;
+}
+
 static int start(void)
 {
-	char byte;
 	int err = 0;
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		return -errno;
 	for (unsigned id = 0; id < total && !err; id++)
 		err = prepare(id);
-	for (unsigned id = 0; id < total && !err; id++) {
-		children[id].kind = id < counts[RENAMER] ? RENAMER :
-				    id < counts[RENAMER] + counts[UNLINKER] ? UNLINKER : READER;
-		children[id].pid = fork();
-		if (children[id].pid == 0)
-			child_run(id);
-		if (children[id].pid < 0)
-			err = -errno;
-	}
+	/* Readers first: while the others are at it, opening a file takes its time. */
+	for (unsigned n = 0; n < counts[READER] && !err; n++)
+		err = child_start(total - 1 - n, READER);
+	if (!err)
+		err = await_working(counts[READER]);
+	for (unsigned id = 0; id < total - counts[READER] && !err; id++)
+		err = child_start(id, id < counts[RENAMER] ? RENAMER : UNLINKER);
+	if (!err)
+		err = await_working(total - counts[READER]);
 	close(working[1]);
-	for (unsigned i = 0; i < total && !err; i++)
-		if (read(working[0], &byte, 1) != 1)
-			err = -ECHILD;
 	return err;
 }
 
