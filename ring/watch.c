@@ -4,8 +4,8 @@
  * Events and replies arrive on the I/O thread; adding and removing happens on any.
  *
  * Lock discipline.  `lock` guards the registry and all watches.  It is given up for every callback
- * and for every chan_submit(), as a request that is refused completes inside that.  Order: `lock`,
- * then the channel's own.
+ * and for every chan_submit(), as a request that is refused completes inside that: requests are
+ * queued under it, which settles their order.  Order: `lock`, then the channel's own.
  */
 /* Without memory a hash table refuses an element instead of ending the process. */
 #define HASH_NONFATAL_OOM 1
@@ -35,7 +35,6 @@ struct watch {
 	bool fired;     /* its initial event came */
 	bool listed;    /* found by its path: new watchers join it */
 	unsigned holds; /* somebody needs it across a callback: not freed */
-	uint64_t resync;
 	TAILQ_HEAD(, watcher) watchers;
 	UT_hash_handle by_path;
 	UT_hash_handle by_token;
@@ -57,8 +56,9 @@ struct watches {
 	struct watch *by_path;
 	struct watch *by_token;
 	uint64_t last_token;
-	uint64_t last_resync;
 	struct walk *walks;
+	struct request_list outgoing; /* made, in the order in which the server is to get them */
+	bool submitting;              /* a thread is at that */
 };
 
 /* What a walk tells. */
@@ -130,23 +130,35 @@ static struct request *watch_request(const struct watch *watch, uint32_t type)
 	return req;
 }
 
-/* Makes the UNWATCH, to be submitted after unlocking: even when the WATCH is not answered yet, as
- * the server handles them in order. */
-static struct request *unwatch_request(struct watches *ws, const struct watch *watch)
+/* Queues the UNWATCH: even when the WATCH is not answered yet, as the server handles them in order. */
+static void unwatch_locked(struct watches *ws, const struct watch *watch)
 {
 	struct request *req = watch_request(watch, XS_UNWATCH);
 
-	if (!req)
+	if (req)
+		TAILQ_INSERT_TAIL(&ws->outgoing, req, queue_link);
+	else
 		log_error(ws->log, "out of memory: the watch on %s stays set", watch->path);
-	return req;
 }
 
-static void submit_and_forget(struct watches *ws, struct request *req)
+/* Gives up the lock and submits what was queued under it.  One thread does so at a time, for all: a
+ * thread that removed a watch must not overtake the one that has just set it. */
+static void unlock_and_submit(struct watches *ws)
 {
-	if (!req)
-		return;
-	chan_submit(ws->chan, req);
-	request_put(req);
+	struct request *req;
+
+	if (!ws->submitting) {
+		ws->submitting = true;
+		while ((req = TAILQ_FIRST(&ws->outgoing))) {
+			TAILQ_REMOVE(&ws->outgoing, req, queue_link);
+			pthread_mutex_unlock(&ws->lock);
+			chan_submit(ws->chan, req);
+			request_put(req);
+			pthread_mutex_lock(&ws->lock);
+		}
+		ws->submitting = false;
+	}
+	pthread_mutex_unlock(&ws->lock);
 }
 
 static void walk_begin_locked(struct watches *ws, struct walk *walk, struct watcher *first)
@@ -249,8 +261,8 @@ static bool has_watchers_locked(const struct watch *watch, bool told)
 
 static void watch_replied(struct request *req);
 
-/* Gives a watch a new token and makes the request that sets it, or NULL without memory. */
-static struct request *arm_locked(struct watches *ws, struct watch *watch)
+/* Gives a watch a new token and queues the request that sets it.  Returns 0 or -ENOMEM. */
+static int arm_locked(struct watches *ws, struct watch *watch)
 {
 	struct request *req;
 
@@ -262,32 +274,28 @@ static struct request *arm_locked(struct watches *ws, struct watch *watch)
 	watch->pending = false;
 	HASH_ADD(by_token, ws->by_token, token, sizeof(watch->token), watch);
 	if (!watch->by_token.tbl)
-		return NULL;
+		return -ENOMEM;
 	req = watch_request(watch, XS_WATCH);
 	if (!req)
-		return NULL;
+		return -ENOMEM;
 	watch->pending = true;
 	req->complete = watch_replied;
 	req->arg = ws;
-	return req;
+	TAILQ_INSERT_TAIL(&ws->outgoing, req, queue_link);
+	return 0;
 }
 
-/* A WATCH failed.  Returns the request to submit after unlocking, or NULL. */
-static struct request *watch_failed_locked(struct watches *ws, struct watch *watch, int error)
+/* A WATCH failed. */
+static void watch_failed_locked(struct watches *ws, struct watch *watch, int error)
 {
-	struct request *req = NULL;
-
 	watch->pending = false;
 	if (watch->epoch != chan_epoch(ws->chan)) {
 		/* The connection was lost meanwhile.  Those who wait for an outcome wait for the
 		 * next one at the most as long as any request; for the others
 		 * watches_connected() sets the watch again. */
-		if (!has_watchers_locked(watch, false))
-			return NULL;
-		req = arm_locked(ws, watch);
-		if (!req)
+		if (has_watchers_locked(watch, false) && arm_locked(ws, watch))
 			failed_locked(ws, watch, -ENOMEM);
-		return req;
+		return;
 	}
 	if (error == -EIO && has_watchers_locked(watch, true)) {
 		/* No connection to be had for now.  Who was told before need not know. */
@@ -298,13 +306,12 @@ static struct request *watch_failed_locked(struct watches *ws, struct watch *wat
 		if (TAILQ_EMPTY(&watch->watchers))
 			unlist_locked(ws, watch);
 		release_locked(watch);
-		return NULL;
+		return;
 	}
 	/* What the server refused is not set; what timed out may be, late. */
 	if (error == -ETIMEDOUT)
-		req = unwatch_request(ws, watch);
+		unwatch_locked(ws, watch);
 	failed_locked(ws, watch, error);
-	return req;
 }
 
 /* Reply to a WATCH. */
@@ -313,20 +320,18 @@ static void watch_replied(struct request *req)
 	struct watches *ws = req->arg;
 	const char *path = req->payload;
 	uint64_t token = strtoull(path + strlen(path) + 1, NULL, 10);
-	struct request *next = NULL;
 	struct watch *watch;
 
 	pthread_mutex_lock(&ws->lock);
 	watch = find_token_locked(ws, token);
 	if (watch && req->error) {
-		next = watch_failed_locked(ws, watch, req->error);
+		watch_failed_locked(ws, watch, req->error);
 	} else if (watch) {
 		watch->replied = true;
 		if (armed_locked(watch))
 			became_armed_locked(ws, watch);
 	}
-	pthread_mutex_unlock(&ws->lock);
-	submit_and_forget(ws, next);
+	unlock_and_submit(ws);
 }
 
 static void watches_event(void *arg, const char *path, const char *token)
@@ -369,26 +374,16 @@ static struct watch *find_unset_locked(struct watches *ws, uint32_t epoch)
 /* A new connection: all watches are set again, but those that wait for it already. */
 static void watches_connected(void *arg, uint32_t epoch)
 {
-	struct request_list reqs = TAILQ_HEAD_INITIALIZER(reqs);
 	struct watches *ws = arg;
 	struct watch *watch;
-	struct request *req;
 
 	pthread_mutex_lock(&ws->lock);
-	for (watch = ws->by_path; watch; watch = watch->by_path.next) {
-		if (watch->epoch == epoch)
-			continue;
-		req = arm_locked(ws, watch);
-		if (req)
-			TAILQ_INSERT_TAIL(&reqs, req, queue_link);
-	}
+	for (watch = ws->by_path; watch; watch = watch->by_path.next)
+		if (watch->epoch != epoch)
+			arm_locked(ws, watch);
 	while ((watch = find_unset_locked(ws, epoch)))
 		failed_locked(ws, watch, -ENOMEM);
-	pthread_mutex_unlock(&ws->lock);
-	while ((req = TAILQ_FIRST(&reqs))) {
-		TAILQ_REMOVE(&reqs, req, queue_link);
-		submit_and_forget(ws, req);
-	}
+	unlock_and_submit(ws);
 }
 
 /* Where tokens start: a predecessor's watches may still be set on the same ring, and their events
@@ -410,6 +405,7 @@ struct watches *watches_new(struct chan *chan, struct logger *log)
 	ws->chan = chan;
 	ws->log = log;
 	ws->last_token = first_token();
+	TAILQ_INIT(&ws->outgoing);
 	pthread_mutex_init(&ws->lock, NULL);
 	pthread_cond_init(&ws->walked, NULL);
 	chan_set_handlers(chan, &(struct chan_handlers){ .event = watches_event,
@@ -477,7 +473,6 @@ int watch_add(struct watches *ws, struct watcher *w, const char *path)
 
 int watch_add_depth(struct watches *ws, struct watcher *w, const char *path, const char *depth)
 {
-	struct request *req = NULL;
 	struct watch *watch;
 	struct walk walk;
 	int err = -ENOMEM;
@@ -494,15 +489,12 @@ int watch_add_depth(struct watches *ws, struct watcher *w, const char *path, con
 		watch = watch_new_locked(ws, key, key_len, depth != NULL);
 	if (!watch)
 		goto out;
-	if (!watch->pending && !armed_locked(watch)) {
-		req = arm_locked(ws, watch);
-		if (!req) {
-			if (TAILQ_EMPTY(&watch->watchers)) {
-				unlist_locked(ws, watch);
-				free_unused_locked(watch);
-			}
-			goto out;
+	if (!watch->pending && !armed_locked(watch) && arm_locked(ws, watch)) {
+		if (TAILQ_EMPTY(&watch->watchers)) {
+			unlist_locked(ws, watch);
+			free_unused_locked(watch);
 		}
+		goto out;
 	}
 	err = 0;
 	w->watch = watch;
@@ -514,8 +506,7 @@ int watch_add_depth(struct watches *ws, struct watcher *w, const char *path, con
 		walk_end_locked(ws, &walk);
 	}
 out:
-	pthread_mutex_unlock(&ws->lock);
-	submit_and_forget(ws, req);
+	unlock_and_submit(ws);
 	return err;
 }
 
@@ -538,7 +529,6 @@ static bool running_elsewhere_locked(const struct watches *ws, const struct watc
 
 void watch_remove(struct watches *ws, struct watcher *w)
 {
-	struct request *req = NULL;
 	struct watch *watch;
 	struct walk *walk;
 
@@ -551,37 +541,14 @@ void watch_remove(struct watches *ws, struct watcher *w)
 		TAILQ_REMOVE(&watch->watchers, w, link);
 		w->watch = NULL;
 		if (watch->listed && TAILQ_EMPTY(&watch->watchers)) {
-			req = unwatch_request(ws, watch);
+			unwatch_locked(ws, watch);
 			unlist_locked(ws, watch);
 			free_unused_locked(watch);
 		}
 	}
 	while (running_elsewhere_locked(ws, w))
 		pthread_cond_wait(&ws->walked, &ws->lock);
-	pthread_mutex_unlock(&ws->lock);
-	submit_and_forget(ws, req);
-}
-
-void watches_resync(struct watches *ws)
-{
-	struct watch *watch, *next;
-	uint64_t resync;
-
-	pthread_mutex_lock(&ws->lock);
-	resync = ++ws->last_resync;
-	for (watch = ws->by_path; watch; watch = next) {
-		if (watch->resync == resync) {
-			next = watch->by_path.next;
-			continue;
-		}
-		watch->resync = resync;
-		watch->holds++;
-		tell_locked(ws, watch, &(struct news){ .type = WATCH_RESYNC }, false);
-		/* A callback may remove any watch, also this one: then from the beginning. */
-		next = watch->listed ? watch->by_path.next : ws->by_path;
-		release_locked(watch);
-	}
-	pthread_mutex_unlock(&ws->lock);
+	unlock_and_submit(ws);
 }
 
 unsigned watches_count(struct watches *ws)

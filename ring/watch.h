@@ -78,9 +78,6 @@ int watch_add_depth(struct watches *ws, struct watcher *w, const char *path, con
  */
 void watch_remove(struct watches *ws, struct watcher *w);
 
-/* Tells every watcher WATCH_RESYNC: the caller noticed a gap.  I/O thread. */
-void watches_resync(struct watches *ws);
-
 /* Returns how many watches are set, or being set, in the server.  Any thread. */
 unsigned watches_count(struct watches *ws);
 
