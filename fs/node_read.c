@@ -109,11 +109,13 @@ static bool found_is_dir(struct op *op, const struct node_facts *facts, const ch
 
 /* Remembers that a directory is there, for as long as no event comes: the kernel asks again and
  * again, as each listing makes it forget the time of access. */
-static void confirm_dir(struct op *op, struct inode *dir, const char *path)
+static void confirm_dir(struct op *op, struct inode *dir)
 {
 	struct fs *fs = op->fs;
+	char path[PATH_SIZE];
 
-	if (!fs->caching || dir->view->tx_id || !op_is_covered(op, dir, path))
+	if (!fs->caching || dir->view->tx || inode_path(&fs->inodes, dir, NULL, path) ||
+	    !op_is_covered(op, dir, path))
 		return;
 	inode_confirm(&fs->inodes, dir, inode_events(&fs->inodes, dir));
 	if (event_since(fs, op->seq, path))
@@ -139,14 +141,37 @@ static void lookup_missing(struct op *op, const char *path, int err)
 	inode_put(&fs->inodes, leaf);
 }
 
+void node_reply_found(struct op *op, bool dir, bool readable, size_t size)
+{
+	struct fs *fs = op->fs;
+	struct inode *inode;
+	struct stat st;
+
+	inode = inode_intern(&fs->inodes, op->inode, op->name, dir ? INODE_DIR : INODE_LEAF,
+			     op->inode->view, NULL);
+	if (!inode) {
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	if (dir) {
+		/* From now on the kernel has it as a directory, and `rm -r` relies on that. */
+		inode_set_sticky(&fs->inodes, inode, readable);
+		inode_set_hidden(&fs->inodes, inode, !readable);
+		if (readable)
+			confirm_dir(op, inode);
+		node_attr_dir(fs, readable, &st);
+	} else {
+		node_attr_file(fs, size, &st);
+	}
+	op_reply_entry(op, inode, &st);
+	inode_put(&fs->inodes, inode);
+}
+
 static void lookup_done(struct op *op)
 {
 	struct fs *fs = op->fs;
 	struct node_facts facts;
-	struct inode *inode;
 	char path[PATH_SIZE];
-	struct stat st;
-	bool dir;
 	int err;
 
 	err = inode_path(&fs->inodes, op->inode, op->name, path);
@@ -160,25 +185,8 @@ static void lookup_done(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	dir = found_is_dir(op, &facts, path);
-	inode = inode_intern(&fs->inodes, op->inode, op->name, dir ? INODE_DIR : INODE_LEAF,
-			     op->inode->view, NULL);
-	if (!inode) {
-		op_reply_error(op, -ENOMEM);
-		return;
-	}
-	if (dir) {
-		/* From now on the kernel has it as a directory, and `rm -r` relies on that. */
-		inode_set_sticky(&fs->inodes, inode, facts.readable);
-		inode_set_hidden(&fs->inodes, inode, !facts.readable);
-		if (facts.readable)
-			confirm_dir(op, inode, path);
-		node_attr_dir(fs, facts.readable, &st);
-	} else {
-		node_attr_file(fs, text_size(fs->config.format, facts.value_len), &st);
-	}
-	op_reply_entry(op, inode, &st);
-	inode_put(&fs->inodes, inode);
+	node_reply_found(op, found_is_dir(op, &facts, path), facts.readable,
+			 text_size(fs->config.format, facts.value_len));
 }
 
 void node_lookup(struct op *op)
@@ -242,7 +250,6 @@ static void getattr_dir(struct op *op)
 {
 	struct fs *fs = op->fs;
 	int err = op_call_error(op, 0);
-	char path[PATH_SIZE];
 	struct stat st;
 
 	note_root(op, err);
@@ -255,8 +262,8 @@ static void getattr_dir(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path))
-		confirm_dir(op, op->inode, path);
+	if (!err)
+		confirm_dir(op, op->inode);
 	node_attr_dir(fs, err != -EACCES, &st);
 	op_reply_attr(op, &st);
 }

@@ -17,37 +17,13 @@ static enum sight see(const struct op *op, const char *path)
 
 /* ---- lookup ---- */
 
-/* Replies with the entry of op->name.  The kernel asks for the attributes of a file when somebody
- * wants them. */
-static void reply_found(struct op *op, bool dir, bool readable, size_t size)
-{
-	struct fs *fs = op->fs;
-	struct inode *inode;
-	struct stat st;
-
-	inode = inode_intern(&fs->inodes, op->inode, op->name, dir ? INODE_DIR : INODE_LEAF,
-			     op->inode->view, NULL);
-	if (!inode) {
-		op_reply_error(op, -ENOMEM);
-		return;
-	}
-	if (dir) {
-		inode_set_sticky(&fs->inodes, inode, readable);
-		node_attr_dir(fs, readable, &st);
-	} else {
-		node_attr_file(fs, size, &st);
-	}
-	op_reply_entry(op, inode, &st);
-	inode_put(&fs->inodes, inode);
-}
-
 static void reply_missing(struct op *op)
 {
 	struct fs *fs = op->fs;
 	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
 
 	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
-		reply_found(op, false, true, 0);
+		node_reply_found(op, false, true, 0);
 	} else {
 		inode_gone(&fs->inodes, op->inode, op->name);
 		op_reply_error(op, -ENOENT);
@@ -70,7 +46,8 @@ static bool stays_dir(struct op *op, const char *path)
 	return sticky;
 }
 
-/* Answers without asking anybody.  Returns false if outside has to be asked. */
+/* Answers without asking anybody, also not for a file's size: the kernel asks for the attributes when
+ * somebody wants them.  Returns false if outside has to be asked. */
 static bool lookup_inside(struct op *op, const char *path, enum sight sight)
 {
 	switch (sight) {
@@ -78,10 +55,10 @@ static bool lookup_inside(struct op *op, const char *path, enum sight sight)
 		reply_missing(op);
 		return true;
 	case SIGHT_DIR:
-		reply_found(op, true, true, 0);
+		node_reply_found(op, true, true, 0);
 		return true;
 	case SIGHT_LEAF:
-		reply_found(op, stays_dir(op, path), true, 0);
+		node_reply_found(op, stays_dir(op, path), true, 0);
 		return true;
 	default:
 		return false;
@@ -117,7 +94,7 @@ static void lookup_done(struct op *op)
 	}
 	dir = !facts.readable || facts.has_children || sight == SIGHT_OUTSIDE_DIR ||
 	      stays_dir(op, path);
-	reply_found(op, dir, facts.readable, text_size(op->fs->config.format, facts.value_len));
+	node_reply_found(op, dir, facts.readable, text_size(op->fs->config.format, facts.value_len));
 }
 
 void node_tx_lookup(struct op *op)

@@ -125,6 +125,7 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 const struct special special_stats = {
 	.name = "stats",
 	.place = SPECIAL_IN_XSFS,
+	.of_mount = true,
 	.mode = S_IFREG | 0444,
 	.text = stats_text,
 };
@@ -161,6 +162,7 @@ static int requests_text(struct fs *fs, char **text, size_t *size)
 const struct special special_requests = {
 	.name = "requests",
 	.place = SPECIAL_IN_XSFS,
+	.of_mount = true,
 	.mode = S_IFREG | 0444,
 	.text = requests_text,
 };

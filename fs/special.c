@@ -26,15 +26,6 @@ bool special_is_cacheable(const struct special *special)
 	return special == &special_value;
 }
 
-/* In a transaction there is what shows its nodes; the rest is about the mount, or about events,
- * which tell of nothing in it. */
-static bool is_in_transactions(const struct special *special)
-{
-	if (special->place == SPECIAL_IN_XSFS)
-		return special == &special_nodes || special == &special_self;
-	return special != &special_subtree;
-}
-
 static bool is_place(const struct fs *fs, const struct inode *dir, enum special_place place)
 {
 	switch (place) {
@@ -52,19 +43,19 @@ const struct special *special_find(const struct fs *fs, const struct inode *dir,
 {
 	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
 		if (!strcmp(specials[i]->name, name) && is_place(fs, dir, specials[i]->place) &&
-		    (!dir->view->tx || is_in_transactions(specials[i])))
+		    !(dir->view->tx && specials[i]->of_mount))
 			return specials[i];
 	return NULL;
 }
 
 int special_list_xsfs(struct op *op, struct listing *listing)
 {
-	bool all = !op->inode->view->tx;
+	bool in_tx = op->inode->view->tx;
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]) && !err; i++)
 		if (specials[i]->place == SPECIAL_IN_XSFS && !specials[i]->unlisted &&
-		    (all || is_in_transactions(specials[i])))
+		    !(in_tx && specials[i]->of_mount))
 			err = listing_add(listing, specials[i]->name);
 	return err;
 }

@@ -26,6 +26,7 @@ struct special {
 	enum special_place place;
 	mode_t mode;   /* type and permissions before the umask */
 	bool unlisted; /* is there, but not in the listing of `.xsfs` */
+	bool of_mount; /* tells of the mount or of events: a transaction's view has none such */
 
 	/* Each lookup gets an inode of its own.  The kernel lets one write at a time through to an
 	 * inode, and who waits for its turn there cannot even be killed: a write that waits is to hold

@@ -312,6 +312,7 @@ static void control_open(struct op *op)
 const struct special special_control = {
 	.name = "control",
 	.place = SPECIAL_IN_XSFS,
+	.of_mount = true,
 	.mode = S_IFREG | 0666,
 	.open = control_open,
 	.read = control_read,

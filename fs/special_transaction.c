@@ -77,6 +77,7 @@ static void file_close(struct fs *fs, void *own)
 const struct special special_transaction = {
 	.name = "transaction",
 	.place = SPECIAL_IN_XSFS,
+	.of_mount = true,
 	.mode = S_IFREG | 0666,
 	.single = true, /* a commit waits for the store */
 	.open = transaction_open,
@@ -120,6 +121,7 @@ static int tx_list(struct op *op, struct listing *listing)
 const struct special special_tx = {
 	.name = "tx",
 	.place = SPECIAL_IN_XSFS,
+	.of_mount = true,
 	.unlisted = true,
 	.mode = S_IFDIR | 0777,
 	.list = tx_list,

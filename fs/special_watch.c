@@ -52,6 +52,7 @@ static void subtree_open(struct op *op)
 const struct special special_subtree = {
 	.name = ".watch",
 	.place = SPECIAL_IN_NODES,
+	.of_mount = true,
 	.mode = S_IFREG | 0444,
 	.open = subtree_open,
 	.read = stream_read,
@@ -132,6 +133,7 @@ static void watch_write(struct op *op)
 const struct special special_watch = {
 	.name = "watch",
 	.place = SPECIAL_IN_XSFS,
+	.of_mount = true,
 	.mode = S_IFREG | 0666,
 	.open = watch_open,
 	.read = stream_read,

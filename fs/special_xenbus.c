@@ -68,6 +68,7 @@ static void xenbus_open(struct op *op)
 const struct special special_xenbus = {
 	.name = "xenbus",
 	.place = SPECIAL_IN_XSFS,
+	.of_mount = true,
 	.mode = S_IFREG | 0600,
 	.single = true,
 	.lookup = xenbus_lookup,
