@@ -6,7 +6,7 @@
 requires "$BUILD/tests/stress" "$BUILD/tests/hold"
 
 # Operations of stress.c, each one or several file operations, in all.
-: "${XSFS_LEAK_OPS:=100000}"
+: "${XSFS_LEAK_OPS:=40000}"
 [[ -z $XSFS_TEST_QUICK ]] || XSFS_LEAK_OPS=20000
 
 # What it may grow by after it was warm: six bytes of each operation in the shortest run, much less than

@@ -23,12 +23,7 @@ install_helper() {
 
 # daemon_of DIR: the process that serves a mount in the background.
 daemon_of() {
-	local process
-	for process in /proc/[0-9]*; do
-		if [[ $(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) == *"xsfs $SOURCE $1 "* ]]; then
-			basename "$process"
-		fi
-	done
+	pgrep -f "xsfs $SOURCE $1 "
 }
 
 no_daemon() {
@@ -167,7 +162,7 @@ large_directories() {
 			set +e
 			trap - ERR EXIT
 			i=0
-			while ((++i <= 300)); do
+			while ((++i <= 60)); do
 				xs write "/large/moved/x$((i % 7))" '' "/large/moved/y$i" ''
 				xs rm "/large/moved/x$((i % 7))"
 			done
