@@ -415,7 +415,7 @@ static int answer_locked(struct transaction *tx, bool commit)
 {
 	tx->told = true;
 	if (commit)
-		return tx->commit ? tx->outcome : -ECANCELED;
+		return tx->commit ? tx->outcome : tx->spoiled ? -ENOTRECOVERABLE : -ECANCELED;
 	if (!tx->commit || tx->outcome == -ECANCELED || tx->outcome == -EDQUOT)
 		return 0;
 	/* Too late: it was committed, or may have been. */

@@ -62,7 +62,8 @@ void transaction_close(struct transaction *tx);
 
 /*
  * Ends it, and answers the WRITE that asked for that, when the store has answered: 0; -ECANCELED
- * when there was a conflict, the connection was lost before, or it was aborted; -EDQUOT; or, where
+ * when there was a conflict, the connection was lost before, or it was aborted; -ENOTRECOVERABLE
+ * when an operation in it had failed half way; -EDQUOT; or, where
  * the outcome is unknown, -EIO or -ETIMEDOUT.  -EINTR: it goes on, and who asks again gets the
  * outcome.  Who asks after it was told: -ESTALE.  Takes the operation.
  */

@@ -174,6 +174,7 @@ declare -A ERRNO_TEXT=(
 	[ENOTCONN]='Transport endpoint is not connected'
 	[ENOTDIR]='Not a directory'
 	[ENOTEMPTY]='Directory not empty'
+	[ENOTRECOVERABLE]='State not recoverable'
 	[ENOTSUP]='Operation not supported'
 	[EOPNOTSUPP]='Operation not supported'
 	[EOVERFLOW]='Value too large for defined data type'

@@ -504,9 +504,13 @@ guest() {
 	echo 2 >"$V/k"
 	like "$(python3 -c 'import os, sys; os.rename(sys.argv[1], sys.argv[2])' "$V/dir" "$V/moved" 2>&1 || true)" \
 		*PermissionError* 'a rename that the server lets only begin'
-	ends_with ECANCELED commit
+	ends_with ENOTRECOVERABLE commit
 	exec 3>&-
 	is "$(value $home/k) $(xs ls $home/dir | wc -l)" '1 2' 'a rename that failed half way is not committed'
+	# shellcheck disable=SC2016 # the other shell's
+	like "$(bounded "$BUILD/src/xsfs-tx" -m "$MNT" bash -c 'echo >>"$1"; mv dir moved || true' - "$SCRATCH/tries" 2>&1 || true)" \
+		"*${ERRNO_TEXT[ENOTRECOVERABLE]}" 'xsfs-tx says so'
+	is "$(wc -l <"$SCRATCH/tries")" 1 'and does not try again'
 	begin
 	echo 2 >"$V/k"
 	conclude commit 'a guest commits'
