@@ -35,6 +35,23 @@ void print_string(struct print *out, const char *s)
 	print_bytes(out, s, strlen(s));
 }
 
+/* Prints bytes as they are, but those that need it by `escape`. */
+static void print_escaped(struct print *out, const char *s, size_t len,
+			  bool (*is_plain)(unsigned char c),
+			  void (*escape)(struct print *out, unsigned char c))
+{
+	size_t begin = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (is_plain(s[i]))
+			continue;
+		print_bytes(out, s + begin, i - begin);
+		escape(out, s[i]);
+		begin = i + 1;
+	}
+	print_bytes(out, s + begin, len - begin);
+}
+
 /* ---- .dump ---- */
 
 static bool dump_is_plain(unsigned char c)
@@ -59,27 +76,13 @@ static void dump_escape(struct print *out, unsigned char c)
 	print_string(out, text);
 }
 
-static void dump_value(struct print *out, const char *value, size_t len)
-{
-	size_t begin = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (dump_is_plain(value[i]))
-			continue;
-		print_bytes(out, value + begin, i - begin);
-		dump_escape(out, value[i]);
-		begin = i + 1;
-	}
-	print_bytes(out, value + begin, len - begin);
-}
-
 static void dump_node(struct print *out, const struct walk_node *node)
 {
 	if (node->depth == 0)
 		return;
 	print_string(out, node->path);
 	print_string(out, " = \"");
-	dump_value(out, node->value, node->value_len);
+	print_escaped(out, node->value, node->value_len, dump_is_plain, dump_escape);
 	print_string(out, "\"\n");
 }
 
@@ -151,17 +154,8 @@ static void json_escape(struct print *out, unsigned char c)
 
 static void json_string(struct print *out, const char *s, size_t len)
 {
-	size_t begin = 0;
-
 	print_string(out, "\"");
-	for (size_t i = 0; i < len; i++) {
-		if (json_is_plain(s[i]))
-			continue;
-		print_bytes(out, s + begin, i - begin);
-		json_escape(out, s[i]);
-		begin = i + 1;
-	}
-	print_bytes(out, s + begin, len - begin);
+	print_escaped(out, s, len, json_is_plain, json_escape);
 	print_string(out, "\"");
 }
 

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fuzz target for raw clients, ring/client.[ch]: the input is what a client writes, after three bytes
- * that say how it is cut and what the store makes of it.  With -DFUZZ_LIBFUZZER and clang's
- * -fsanitize=fuzzer it looks for new inputs; without, main() replays the files and directories of its
- * arguments.  What must hold for every input is asserted: each message has one answer, nothing reaches
- * the store that could harm it, and nothing is left behind.
+ * that say how it is cut and what the store makes of it.  fuzz_main.c replays inputs.  What must hold
+ * for every input is asserted: each message has one answer, nothing reaches the store that could harm
+ * it, and nothing is left behind.
  */
 #undef NDEBUG
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,45 +220,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_store_free(m.store);
 	return 0;
 }
-
-#ifndef FUZZ_LIBFUZZER
-static unsigned replay(const char *path)
-{
-	static uint8_t data[1 << 20];
-	char name[4096];
-	struct dirent *entry;
-	unsigned count = 0;
-	FILE *file;
-	DIR *dir = opendir(path);
-
-	if (dir) {
-		while ((entry = readdir(dir))) {
-			if (entry->d_name[0] == '.')
-				continue;
-			snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-			count += replay(name);
-		}
-		closedir(dir);
-		return count;
-	}
-	file = fopen(path, "rb");
-	if (!file) {
-		perror(path);
-		exit(1);
-	}
-	LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), file));
-	fclose(file);
-	return 1;
-}
-
-int main(int argc, char **argv)
-{
-	unsigned count = 0;
-
-	for (int i = 1; i < argc; i++)
-		count += replay(argv[i]);
-	printf("%u inputs replayed\n", count);
-	/* A corpus that cannot be found tests nothing. */
-	return count ? 0 : 1;
-}
-#endif

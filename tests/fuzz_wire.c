@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fuzz target for the parsers of ring/wire.c: the first byte chooses one, the rest is its input.
- * With -DFUZZ_LIBFUZZER and clang's -fsanitize=fuzzer it looks for new inputs; without, main()
- * replays the files and directories of its arguments.  What must hold for every input is asserted.
+ * fuzz_main.c replays inputs.  What must hold for every input is asserted.
  */
 #undef NDEBUG
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "ring/wire.h"
 
@@ -158,54 +155,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(copy);
 	return 0;
 }
-
-#ifndef FUZZ_LIBFUZZER
-static unsigned replay(const char *path)
-{
-	char name[4096];
-	struct dirent *entry;
-	struct stat st;
-	unsigned count = 0;
-	uint8_t *data;
-	FILE *file;
-	DIR *dir;
-
-	dir = opendir(path);
-	if (dir) {
-		while ((entry = readdir(dir))) {
-			if (entry->d_name[0] == '.')
-				continue;
-			snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-			count += replay(name);
-		}
-		closedir(dir);
-		return count;
-	}
-	file = fopen(path, "rb");
-	if (!file || fstat(fileno(file), &st)) {
-		perror(path);
-		exit(1);
-	}
-	data = malloc(st.st_size + 1);
-	if (!data || fread(data, 1, st.st_size, file) != (size_t)st.st_size) {
-		perror(path);
-		exit(1);
-	}
-	fclose(file);
-	LLVMFuzzerTestOneInput(data, st.st_size);
-	free(data);
-	return 1;
-}
-
-int main(int argc, char **argv)
-{
-	unsigned count = 0;
-	int i;
-
-	for (i = 1; i < argc; i++)
-		count += replay(argv[i]);
-	printf("%u inputs replayed\n", count);
-	/* A corpus that cannot be found tests nothing. */
-	return count ? 0 : 1;
-}
-#endif
