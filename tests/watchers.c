@@ -278,6 +278,8 @@ static int rounds(char **argv)
 		pthread_barrier_wait(&barrier);
 		expect(&reader, store, argv[2], round);
 	}
+	for (unsigned i = 0; i < n; i++)
+		pthread_join(writers[i].thread, NULL);
 	printf("ok %u %lu\n", count * n, atomic_load(&reader.reads));
 	return 0;
 }
