@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The changes of a transaction as a tree.  Pure. */
+/* Without memory a hash table refuses an element instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -79,9 +82,13 @@ static struct change *child_of(struct change *parent, const char *name, size_t l
 	if (child)
 		return child;
 	child = change_new(name, len);
-	if (child)
-		HASH_ADD_KEYPTR(hh, parent->children, child->name, len, child);
-	return child;
+	if (!child)
+		return NULL;
+	HASH_ADD_KEYPTR(hh, parent->children, child->name, len, child);
+	if (child->hh.tbl)
+		return child;
+	free(child);
+	return NULL;
 }
 
 int changes_note(struct changes *changes, uint32_t type, const char *path)

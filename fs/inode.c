@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of inodes.  Any thread; no I/O. */
+/* Without memory a hash table refuses an element instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+
 #define FUSE_USE_VERSION 312
 
 #include <errno.h>
@@ -73,10 +76,13 @@ static void set_key(struct inode *inode, char *key, size_t len)
 	inode->name = key + sizeof(struct key_head);
 }
 
+/* Makes the inode found by its name.  Without memory it is not: as if its name led to another now. */
 static void hash_locked(struct inodes *t, struct inode *inode)
 {
 	HASH_ADD_KEYPTR(by_name, t->by_name, inode->key, inode->key_len, inode);
-	inode->hashed = true;
+	inode->hashed = inode->by_name.tbl != NULL;
+	if (!inode->hashed && inode->parent)
+		LIST_INSERT_HEAD(&t->replaced, inode, replaced_link);
 }
 
 static void unhash_locked(struct inodes *t, struct inode *inode)
@@ -131,11 +137,15 @@ static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, ch
 {
 	struct inode *inode = calloc(1, sizeof(*inode));
 
-	if (!inode) {
+	if (inode) {
+		inode->nodeid = ++t->last_id;
+		HASH_ADD(by_id, t->by_id, nodeid, sizeof(inode->nodeid), inode);
+	}
+	if (!inode || !inode->by_id.tbl) {
+		free(inode);
 		free(key);
 		return NULL;
 	}
-	inode->nodeid = ++t->last_id;
 	inode->refs = 1;
 	inode->parent = parent;
 	inode->events = 1;
@@ -146,7 +156,6 @@ static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, ch
 		LIST_INSERT_HEAD(&parent->children, inode, sibling);
 	}
 	set_key(inode, key, key_len);
-	HASH_ADD(by_id, t->by_id, nodeid, sizeof(inode->nodeid), inode);
 	hash_locked(t, inode);
 	return inode;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The set of empty directories made here.  Any thread, one leaf lock. */
+/* Without memory a hash table refuses an element instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -54,6 +57,8 @@ static void add_locked(struct made *made, const char *path)
 	if (HASH_COUNT(made->entries) >= MADE_MAX)
 		remove_locked(made, made->entries);
 	HASH_ADD_STR(made->entries, path, entry);
+	if (!entry->hh.tbl)
+		free(entry);
 }
 
 void made_add(struct made *made, const char *path)

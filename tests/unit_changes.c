@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -13,6 +14,24 @@
 
 #include "fs/changes.h"
 #include "fs/made.h"
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+/* The allocation that fails is the one behind so many others; 0: none. */
+static unsigned countdown;
+
+void *__wrap_malloc(size_t size)
+{
+	return countdown && --countdown == 0 ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return countdown && --countdown == 0 ? NULL : __real_calloc(n, size);
+}
 
 static struct changes changes;
 
@@ -187,6 +206,38 @@ static void made_below(void **state)
 	made_deinit(&copy);
 }
 
+/* Each allocation fails once: an error or a thing forgotten, never the end of the process. */
+static void without_memory(void **state)
+{
+	unsigned failures, i, fail = 0;
+	struct made made;
+	char path[32];
+
+	(void)state;
+	do {
+		changes_deinit(&changes);
+		changes_init(&changes);
+		made_init(&made);
+		countdown = ++fail;
+		failures = 0;
+		for (i = 0; i < 400; i++) {
+			snprintf(path, sizeof(path), "/a/%u", i);
+			failures += changes_note(&changes, XS_WRITE, path) == -ENOMEM;
+			made_add(&made, path);
+			failures += !made_has(&made, path);
+		}
+		assert_in_range(failures, 0, 1);
+		/* It fails no more where nothing was allocated any more. */
+		failures = countdown == 0;
+		countdown = 0;
+		did(XS_WRITE, "/a/b");
+		SEES("/a/b", SIGHT_THERE);
+		made_deinit(&made);
+	} while (failures);
+	/* 400 of each, and their tables, which grew. */
+	assert_in_range(fail, 800, 850);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -200,6 +251,7 @@ int main(void)
 		TEST(each),
 		TEST(many),
 		TEST(made_below),
+		TEST(without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
