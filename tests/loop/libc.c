@@ -50,22 +50,37 @@ NOT_INSTRUMENTED static void *next_find(void **next, const char *name)
 	return found;
 }
 
+/* What follows *begin* in *path*, or NULL.  A sanitizer's runtime makes the directory of its reports before
+ * the string functions, which are its own then, can be used. */
+static const char *path_after(const char *path, const char *begin)
+{
+	while (*begin)
+		if (*path++ != *begin++)
+			return NULL;
+	return path;
+}
+
+static bool path_is(const char *path, const char *other)
+{
+	const char *rest = path_after(path, other);
+
+	return rest && *rest == '\0';
+}
+
 /* If *path* is *from* or below it, what follows; or NULL. */
 static const char *path_below(const char *path, const char *from)
 {
-	size_t len = strlen(from);
+	const char *rest = path_after(path, from);
 
-	if (strncmp(path, from, len) != 0 || (path[len] != '\0' && path[len] != '/'))
-		return NULL;
-	return path + len;
+	return rest && (*rest == '\0' || *rest == '/') ? rest : NULL;
 }
 
 /* Domain 0's store page and port, which the kernel shows as files. */
 static const char *path_map_proc(const char *path, char buf[PATH_MAX])
 {
-	bool port = strcmp(path, "/proc/xen/xsd_port") == 0;
+	bool port = path_is(path, "/proc/xen/xsd_port");
 
-	if (!port && strcmp(path, "/proc/xen/xsd_kva") != 0)
+	if (!port && !path_is(path, "/proc/xen/xsd_kva"))
 		return path;
 	if (world_attach(NULL) < 0 || world_domid() != 0)
 		return path;
@@ -79,11 +94,11 @@ static const char *path_map_ring(const char *path, char buf[PATH_MAX])
 {
 	static const char *const driver[] = { "/dev/xen/xenbus", "/proc/xen/xenbus",
 					      "/sys/class/misc/xen!xenbus" };
-	const char *name = strncmp(path, "/run/xsfs-ring-", 15) == 0 ? path + 5 : NULL;
+	const char *name = path_after(path, "/run/xsfs-ring-") ? path + strlen("/run/") : NULL;
 	size_t i;
 
 	for (i = 0; i < sizeof(driver) / sizeof(driver[0]); i++)
-		if (strcmp(path, driver[i]) == 0)
+		if (path_is(path, driver[i]))
 			name = "xenbus";
 	return !name || world_attach(NULL) < 0 || world_path(buf, name) < 0 ? path : buf;
 }
