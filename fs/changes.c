@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The changes of a transaction as a tree.  Pure. */
-/* Without memory a hash table refuses an element instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>

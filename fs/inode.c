@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of inodes.  Any thread; no I/O. */
-/* Without memory a hash table refuses an element instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-
 #define FUSE_USE_VERSION 312
 
 #include <errno.h>

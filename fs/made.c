@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The set of empty directories made here.  Any thread, one leaf lock. */
-/* Without memory a hash table refuses an element instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>

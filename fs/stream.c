@@ -2,9 +2,6 @@
 /*
  * Event streams.  Events come on the I/O thread, reads and polls on those that read /dev/fuse.
  */
-/* Without memory a hash table refuses an element instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

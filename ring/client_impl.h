@@ -13,9 +13,6 @@
 #ifndef RING_CLIENT_IMPL_H
 #define RING_CLIENT_IMPL_H
 
-/* Without memory a hash table refuses an element instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-
 #include <pthread.h>
 #include <uthash.h>
 

@@ -7,9 +7,6 @@
  * and for every chan_submit(), as a request that is refused completes inside that: requests are
  * queued under it, which settles their order.  Order: `lock`, then the channel's own.
  */
-/* Without memory a hash table refuses an element instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
