@@ -67,11 +67,15 @@ struct node_facts {
  */
 int node_facts(const struct op *op, unsigned i, struct node_facts *facts);
 
+/* Returns whether op->name, with that path, is to be a directory even if it has no children. */
+bool node_stays_dir(struct op *op, const char *path);
+
 /*
- * Replies with the entry of op->name, which is there: a directory, or a file of `size` bytes.
- * A directory that is not readable is hidden: its names cannot be listed, nor its events be had.
+ * Replies with the entry of op->name, which is there, at `path`: a directory, or a file of `size`
+ * bytes.  A directory that is not readable is hidden: its names cannot be listed, nor its events be
+ * had.
  */
-void node_reply_found(struct op *op, bool dir, bool readable, size_t size);
+void node_reply_found(struct op *op, const char *path, bool dir, bool readable, size_t size);
 
 /* Returns whether a DIRECTORY reply names any child. */
 bool node_reply_has_children(const struct request *req);

@@ -87,13 +87,12 @@ void node_attr_file(const struct fs *fs, size_t size, struct stat *st)
 
 /* ---- lookup ---- */
 
-/* Returns whether a node without children is to be a directory all the same. */
-static bool stays_dir(struct op *op, const char *path)
+bool node_stays_dir(struct op *op, const char *path)
 {
 	struct inode *dir;
 	bool sticky;
 
-	if (made_has(op->inode->view->made, path))
+	if (op->inode->view->layout == FS_NODES || made_has(op->inode->view->made, path))
 		return true;
 	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
 	sticky = dir && inode_is_sticky(&op->fs->inodes, dir);
@@ -103,19 +102,16 @@ static bool stays_dir(struct op *op, const char *path)
 
 static bool found_is_dir(struct op *op, const struct node_facts *facts, const char *path)
 {
-	return op->inode->view->layout == FS_NODES || !facts->readable || facts->has_children ||
-	       stays_dir(op, path);
+	return !facts->readable || facts->has_children || node_stays_dir(op, path);
 }
 
 /* Remembers that a directory is there, for as long as no event comes: the kernel asks again and
  * again, as each listing makes it forget the time of access. */
-static void confirm_dir(struct op *op, struct inode *dir)
+static void confirm_dir(struct op *op, struct inode *dir, const char *path)
 {
 	struct fs *fs = op->fs;
-	char path[PATH_SIZE];
 
-	if (!fs->caching || dir->view->tx || inode_path(&fs->inodes, dir, NULL, path) ||
-	    !op_is_covered(op, dir, path))
+	if (!fs->caching || dir->view->tx || !op_is_covered(op, dir, path))
 		return;
 	inode_confirm(&fs->inodes, dir, inode_events(&fs->inodes, dir));
 	if (event_since(fs, op->seq, path))
@@ -141,7 +137,7 @@ static void lookup_missing(struct op *op, const char *path, int err)
 	inode_put(&fs->inodes, leaf);
 }
 
-void node_reply_found(struct op *op, bool dir, bool readable, size_t size)
+void node_reply_found(struct op *op, const char *path, bool dir, bool readable, size_t size)
 {
 	struct fs *fs = op->fs;
 	struct inode *inode;
@@ -158,7 +154,7 @@ void node_reply_found(struct op *op, bool dir, bool readable, size_t size)
 		inode_set_sticky(&fs->inodes, inode, readable);
 		inode_set_hidden(&fs->inodes, inode, !readable);
 		if (readable)
-			confirm_dir(op, inode);
+			confirm_dir(op, inode, path);
 		node_attr_dir(fs, readable, &st);
 	} else {
 		node_attr_file(fs, size, &st);
@@ -185,7 +181,7 @@ static void lookup_done(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	node_reply_found(op, found_is_dir(op, &facts, path), facts.readable,
+	node_reply_found(op, path, found_is_dir(op, &facts, path), facts.readable,
 			 text_size(fs->config.format, facts.value_len));
 }
 
@@ -250,6 +246,7 @@ static void getattr_dir(struct op *op)
 {
 	struct fs *fs = op->fs;
 	int err = op_call_error(op, 0);
+	char path[PATH_SIZE];
 	struct stat st;
 
 	note_root(op, err);
@@ -262,8 +259,8 @@ static void getattr_dir(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	if (!err)
-		confirm_dir(op, op->inode);
+	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path))
+		confirm_dir(op, op->inode, path);
 	node_attr_dir(fs, err != -EACCES, &st);
 	op_reply_attr(op, &st);
 }

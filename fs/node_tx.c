@@ -17,33 +17,18 @@ static enum sight see(const struct op *op, const char *path)
 
 /* ---- lookup ---- */
 
-static void reply_missing(struct op *op)
+static void reply_missing(struct op *op, const char *path)
 {
 	struct fs *fs = op->fs;
 	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
 
 	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
-		node_reply_found(op, false, true, 0);
+		node_reply_found(op, path, false, true, 0);
 	} else {
 		inode_gone(&fs->inodes, op->inode, op->name);
 		op_reply_error(op, -ENOENT);
 	}
 	inode_put(&fs->inodes, leaf);
-}
-
-/* Returns whether a node of which nothing else tells that it has children is a directory. */
-static bool stays_dir(struct op *op, const char *path)
-{
-	struct inodes *inodes = &op->fs->inodes;
-	struct inode *dir;
-	bool sticky;
-
-	if (op->inode->view->layout == FS_NODES || made_has(op->inode->view->made, path))
-		return true;
-	dir = inode_find(inodes, op->inode, op->name, INODE_DIR);
-	sticky = dir && inode_is_sticky(inodes, dir);
-	inode_put(inodes, dir);
-	return sticky;
 }
 
 /* Answers without asking anybody, also not for a file's size: the kernel asks for the attributes when
@@ -52,13 +37,13 @@ static bool lookup_inside(struct op *op, const char *path, enum sight sight)
 {
 	switch (sight) {
 	case SIGHT_GONE:
-		reply_missing(op);
+		reply_missing(op, path);
 		return true;
 	case SIGHT_DIR:
-		node_reply_found(op, true, true, 0);
+		node_reply_found(op, path, true, true, 0);
 		return true;
 	case SIGHT_LEAF:
-		node_reply_found(op, stays_dir(op, path), true, 0);
+		node_reply_found(op, path, node_stays_dir(op, path), true, 0);
 		return true;
 	default:
 		return false;
@@ -85,7 +70,7 @@ static void lookup_done(struct op *op)
 		err = 0;
 	}
 	if (err == -ENOENT) {
-		reply_missing(op);
+		reply_missing(op, path);
 		return;
 	}
 	if (err) {
@@ -93,8 +78,9 @@ static void lookup_done(struct op *op)
 		return;
 	}
 	dir = !facts.readable || facts.has_children || sight == SIGHT_OUTSIDE_DIR ||
-	      stays_dir(op, path);
-	node_reply_found(op, dir, facts.readable, text_size(op->fs->config.format, facts.value_len));
+	      node_stays_dir(op, path);
+	node_reply_found(op, path, dir, facts.readable,
+			 text_size(op->fs->config.format, facts.value_len));
 }
 
 void node_tx_lookup(struct op *op)
