@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,24 +13,7 @@
 
 #include "fs/changes.h"
 #include "fs/made.h"
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-/* The allocation that fails is the one behind so many others; 0: none. */
-static unsigned countdown;
-
-void *__wrap_malloc(size_t size)
-{
-	return countdown && --countdown == 0 ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return countdown && --countdown == 0 ? NULL : __real_calloc(n, size);
-}
+#include "tests/failing_malloc.h"
 
 static struct changes changes;
 
@@ -218,7 +200,7 @@ static void without_memory(void **state)
 		changes_deinit(&changes);
 		changes_init(&changes);
 		made_init(&made);
-		countdown = ++fail;
+		malloc_countdown = ++fail;
 		failures = 0;
 		for (i = 0; i < 400; i++) {
 			snprintf(path, sizeof(path), "/a/%u", i);
@@ -228,8 +210,8 @@ static void without_memory(void **state)
 		}
 		assert_in_range(failures, 0, 1);
 		/* It fails no more where nothing was allocated any more. */
-		failures = countdown == 0;
-		countdown = 0;
+		failures = malloc_countdown == 0;
+		malloc_countdown = 0;
 		did(XS_WRITE, "/a/b");
 		SEES("/a/b", SIGHT_THERE);
 		made_deinit(&made);

@@ -17,32 +17,7 @@
 
 #include "ring/client_impl.h"
 #include "tests/chan_fixture.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-
-/* The allocation that fails is the one behind so many others; 0: none. */
-static unsigned countdown;
-
-static bool fails(void)
-{
-	if (!countdown || --countdown)
-		return false;
-	errno = ENOMEM;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
+#include "tests/failing_malloc.h"
 
 #define CLIENTS 3
 
@@ -151,7 +126,7 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	countdown = 0;
+	malloc_countdown = 0;
 	for (unsigned i = 0; i < CLIENTS; i++)
 		if (w->clients[i])
 			client_close(w->clients[i]);
@@ -675,11 +650,11 @@ static void no_memory_for_an_event(void **state)
 	char byte;
 
 	fake_store_event(w->fx->store, "/a/b", token_of(&msg));
-	countdown = 1;
+	malloc_countdown = 1;
 	pump(w->fx);
-	assert_int_equal(countdown, 0);
+	assert_int_equal(malloc_countdown, 0);
 	assert_true(client_poll(w->clients[0]) & POLLIN);
-	countdown = 1;
+	malloc_countdown = 1;
 	assert_int_equal(client_read(w->clients[0], &byte, 1), -ENOMEM);
 	gets_event(w, 0, "/a", "t");
 	get_nothing(w, 0);
@@ -714,10 +689,10 @@ static void no_memory_for_a_message(void **state)
 		for (unsigned i = 1;; i++) {
 			/* The header comes in two pieces. */
 			assert_int_equal(client_write(w->clients[0], buf, 7), 7);
-			countdown = i;
+			malloc_countdown = i;
 			n = client_write(w->clients[0], buf + 7, size - 7);
-			if (countdown) {
-				countdown = 0;
+			if (malloc_countdown) {
+				malloc_countdown = 0;
 				assert_int_equal(n, size - 7);
 				break;
 			}

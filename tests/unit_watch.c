@@ -15,21 +15,7 @@
 #include "ring/chan_impl.h"
 #include "ring/watch.h"
 #include "tests/chan_fixture.h"
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-
-/* The malloc() that fails is the one behind so many others; 0: none. */
-static unsigned malloc_countdown;
-
-void *__wrap_malloc(size_t size)
-{
-	if (malloc_countdown && --malloc_countdown == 0) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return __real_malloc(size);
-}
+#include "tests/failing_malloc.h"
 
 void __real_chan_submit(struct chan *chan, struct request *req);
 void __wrap_chan_submit(struct chan *chan, struct request *req);
