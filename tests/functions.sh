@@ -219,8 +219,12 @@ bounded() {
 # wait_for SECONDS CMD...: until CMD succeeds; status 1 when the time is over. It takes SECONDS at the most
 # where there is nothing else to do, and XSFS_TEST_PATIENCE on a busy machine, if that is longer.
 wait_for() {
-	local seconds=$(($1 > XSFS_TEST_PATIENCE ? $1 : XSFS_TEST_PATIENCE)) deadline
-	deadline=$((${EPOCHREALTIME/[.,]/} + seconds * 1000000))
+	wait_at_most $(($1 > XSFS_TEST_PATIENCE ? $1 : XSFS_TEST_PATIENCE)) "${@:2}"
+}
+
+# wait_at_most SECONDS CMD...: the same, on a busy machine too.
+wait_at_most() {
+	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((${EPOCHREALTIME/[.,]/} < deadline)) || return 1
@@ -505,7 +509,7 @@ end_process() {
 	[[ $1 ]] || return 0
 	[[ $1 != "$SERVER_PID" ]] || patience=5
 	kill -s "${2:-TERM}" "$1" 2>/dev/null || true
-	XSFS_TEST_PATIENCE=$patience wait_for 5 dead "$1" || kill -s KILL "$1" 2>/dev/null || true
+	wait_at_most "$patience" dead "$1" || kill -s KILL "$1" 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
 }
 
@@ -526,7 +530,7 @@ cleanup() {
 	done
 	for pid in "${PIDS[@]}"; do
 		# A process whose mount is gone ends by itself; only then are its leaks looked for.
-		[[ $pid == "$SERVER_PID" ]] || XSFS_TEST_PATIENCE=5 wait_for 5 dead "$pid"
+		[[ $pid == "$SERVER_PID" ]] || wait_at_most 5 dead "$pid"
 		alive "$pid" && end_process "$pid"
 	done
 	for report in "$SCRATCH"/sanitizer.*; do
