@@ -223,7 +223,7 @@ static struct chan *socket_chan(void)
 
 static struct chan *ring_chan(void)
 {
-	const struct ring_params params = { .events = RING_EVENTS_UNBOUND, .privileged = true };
+	struct ring_params params = { .events = RING_EVENTS_UNBOUND, .privileged = true };
 	struct transport *t;
 	int err = transport_ring_new(&t, &params, NULL);
 
