@@ -4,8 +4,12 @@
  *
  * An event says no more than "look again".  So first the key is subscribed to, then it is looked
  * at, and again after each line of the stream: what happens in between is not lost.  The main
- * thread does that, blocked in read(2) while nothing happens; another ends the program in time.
- * System calls are begun again after EINTR, which a stop (Ctrl-Z) leaves behind.
+ * thread does that; another ends the program in time.  System calls are begun again after EINTR,
+ * which a stop (Ctrl-Z) leaves behind.
+ *
+ * While nothing happens it is in epoll_wait(2), the only wait for a FUSE file in which Linux can
+ * freeze a process, and so save the guest that it runs in: read(2) has a request under way, and
+ * poll(2) makes one when it is disturbed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -53,7 +58,8 @@ struct waiter {
 	char path[PATH_SIZE]; /* in the store, or a special one like "@introduceDomain" */
 	char file[MOUNTPOINT_FILE_SIZE];
 	struct sight first, now;
-	int fd;
+	int fd;    /* the stream of events */
+	int epoll; /* waits for it */
 	bool told; /* there was an event on the key itself */
 	char lines[2 * PATH_SIZE];
 	size_t lines_len;
@@ -213,7 +219,7 @@ static int open_above(struct waiter *w)
 	for (;;) {
 		mountpoint_node(&w->mountpoint, path, file);
 		strcat(file, "/.watch");
-		w->fd = TEMP_FAILURE_RETRY(open(file, O_RDONLY | O_CLOEXEC));
+		w->fd = TEMP_FAILURE_RETRY(open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 		if (w->fd >= 0)
 			return 0;
 		if (errno != ENOENT || !strcmp(path, w->mountpoint.root))
@@ -223,20 +229,33 @@ static int open_above(struct waiter *w)
 	}
 }
 
-/* From when this returns, changes are reported. */
-static int subscribe(struct waiter *w)
+static int open_stream(struct waiter *w)
 {
 	char file[PATH_MAX + 16];
 	size_t len = strlen(w->path);
 
 	snprintf(file, sizeof(file), "%s/.xsfs/watch", w->mountpoint.dir);
-	w->fd = TEMP_FAILURE_RETRY(open(file, O_RDWR | O_CLOEXEC));
+	w->fd = TEMP_FAILURE_RETRY(open(file, O_RDWR | O_NONBLOCK | O_CLOEXEC));
 	if (w->fd < 0 && (errno == EROFS || errno == EACCES) && !is_special(w))
 		return open_above(w);
 	if (w->fd < 0)
 		return fail(w, -errno, file);
 	if (TEMP_FAILURE_RETRY(write(w->fd, w->path, len)) != (ssize_t)len)
 		return fail(w, -errno, w->path);
+	return 0;
+}
+
+/* From when this returns, changes are reported. */
+static int subscribe(struct waiter *w)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int err = open_stream(w);
+
+	if (err)
+		return err;
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->fd, &event))
+		return fail(w, -errno, "waiting for events");
 	return 0;
 }
 
@@ -251,7 +270,7 @@ static void take_line(struct waiter *w, const char *line)
 		w->told = true;
 }
 
-/* Waits for events, and takes what there is. */
+/* Takes what events there are.  Returns 0, -EAGAIN when there are none, or -errno. */
 static int read_events(struct waiter *w)
 {
 	char *line = w->lines, *end;
@@ -259,6 +278,8 @@ static int read_events(struct waiter *w)
 
 	count = TEMP_FAILURE_RETRY(
 		read(w->fd, w->lines + w->lines_len, sizeof(w->lines) - w->lines_len));
+	if (count < 0 && errno == EAGAIN)
+		return -EAGAIN;
 	if (count <= 0)
 		return fail(w, count ? -errno : -EIO, "the stream of events ended");
 	w->lines_len += count;
@@ -272,26 +293,33 @@ static int read_events(struct waiter *w)
 	return 0;
 }
 
+static int wait_for_events(struct waiter *w)
+{
+	struct epoll_event event;
+	int err;
+
+	/* A wake-up may be for nothing. */
+	do {
+		if (TEMP_FAILURE_RETRY(epoll_wait(w->epoll, &event, 1, -1)) < 0)
+			return fail(w, -errno, "waiting for events");
+		err = read_events(w);
+	} while (err == -EAGAIN);
+	return err;
+}
+
 /*
  * Takes the events of what was done before we came, which some servers send a little later; as
  * everything comes in order, the answer to the first look was behind them.
  */
 static int take_old_events(struct waiter *w)
 {
-	int flags = fcntl(w->fd, F_GETFL);
 	int err;
 
-	if (fcntl(w->fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return fail(w, -errno, "the stream of events");
 	do
 		err = read_events(w);
 	while (!err);
-	fcntl(w->fd, F_SETFL, flags);
-	if (err != -EAGAIN)
-		return err;
 	w->told = false;
-	w->why[0] = '\0';
-	return 0;
+	return err == -EAGAIN ? 0 : err;
 }
 
 /* ---- time ----------------------------------------------------------------------------------- */
@@ -373,7 +401,7 @@ static int wait_for_it(struct waiter *w)
 	while (err || !is_so(w)) {
 		if (w->arguments.timed && w->arguments.timeout_s == 0)
 			return STATUS_TIMEOUT;
-		if (err != -ETIMEDOUT && read_events(w))
+		if (err != -ETIMEDOUT && wait_for_events(w))
 			return -EIO;
 		err = look(w, &w->now);
 	}
@@ -382,7 +410,7 @@ static int wait_for_it(struct waiter *w)
 
 int main(int argc, char **argv)
 {
-	static struct waiter w = { .fd = -1 };
+	static struct waiter w = { .fd = -1, .epoll = -1 };
 	int status = arguments_parse(&w, argc, argv);
 
 	if (status == 0)

@@ -7,15 +7,14 @@ requires xenstore-write
 WAIT=$BUILD/src/xsfs-wait
 export XSFS_MOUNT
 
-# is_blocked PID: it reads its stream, and not only for a moment.
+# is_blocked PID: it waits for its stream, where it can be frozen: in epoll_wait(2).
 is_blocked() {
-	local number fd rest flags
+	local number fd rest
 	read -r number fd rest <"/proc/$1/syscall" || return 1
-	# read(2) on the two machines that Xen runs on
-	[[ $number == 0 || $number == 63 ]] || return 1
-	[[ $(readlink "/proc/$1/fd/$((fd))") == */.xsfs/watch || $(readlink "/proc/$1/fd/$((fd))") == */.watch ]] || return 1
-	flags=$(sed -n 's/^flags:[[:space:]]*//p' "/proc/$1/fdinfo/$((fd))")
-	(((flags & 04000) == 0))
+	# epoll_wait and epoll_pwait on x86_64; epoll_pwait on aarch64
+	[[ $number == 232 || $number == 281 || $number == 22 ]] || return 1
+	[[ $(readlink "/proc/$1/fd/$((fd))") == 'anon_inode:[eventpoll]' ]] || return 1
+	readlink "/proc/$1/fd/"* | grep -qE '/(\.xsfs/watch|\.watch)$'
 }
 
 # waiting ARGS...: starts xsfs-wait and returns when it waits for an event. Sets WAITER and WAITER_OUT.
