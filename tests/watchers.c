@@ -13,8 +13,8 @@
  *		Makes so many keys below PATH, which DIR shows, polls all of them (epoll), and has as
  *		many streams.  Says "ok MICROSECONDS", the median from a change to its wake-up.
  *	watchers key FILE VALUE
- *		Polls FILE and reads it after each wake-up, until it has that value ("(gone)": is not
- *		there).  Says "ok READS".
+ *		Polls FILE (epoll) and reads it after each wake-up, until it has that value ("(gone)":
+ *		is not there).  Says "ok READS".
  *	watchers flood PATH COUNT KEYS
  *		Writes COUNT times to KEYS keys below PATH, as fast as the store takes it, ending with
  *		"last" in each.
@@ -181,22 +181,38 @@ static void wait_select(int fd)
 		die("select: %s", strerror(errno));
 }
 
-static void *reader_thread(void *arg)
+/* Returns an epoll descriptor for `fd`, level- or edge-triggered. */
+static int epoll_of(int fd, bool edge)
 {
-	struct reader *r = arg;
-	bool edge = !strcmp(r->mode, "edge");
 	struct epoll_event event = { .events = EPOLLPRI | (edge ? EPOLLET : 0) };
 	int epoll = epoll_create1(0);
 
-	if (epoll_ctl(epoll, EPOLL_CTL_ADD, r->fd, &event))
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
 		die("epoll_ctl: %s", strerror(errno));
+	return epoll;
+}
+
+/* A suspended domain interrupts it, without a signal. */
+static void wait_epoll(int epoll)
+{
+	struct epoll_event event;
+
+	if (TEMP_FAILURE_RETRY(epoll_wait(epoll, &event, 1, -1)) != 1)
+		die("epoll_wait: %s", strerror(errno));
+}
+
+static void *reader_thread(void *arg)
+{
+	struct reader *r = arg;
+	int epoll = epoll_of(r->fd, !strcmp(r->mode, "edge"));
+
 	for (;;) {
 		if (!strcmp(r->mode, "poll"))
 			wait_poll(r->fd);
 		else if (!strcmp(r->mode, "select"))
 			wait_select(r->fd);
-		else if (epoll_wait(epoll, &event, 1, -1) != 1)
-			die("epoll_wait: %s", strerror(errno));
+		else
+			wait_epoll(epoll);
 		read_value(r);
 	}
 	return NULL;
@@ -290,11 +306,13 @@ static int key(char **args)
 {
 	struct reader r = { .fd = open(args[0], O_RDONLY), .lock = PTHREAD_MUTEX_INITIALIZER,
 			    .changed = PTHREAD_COND_INITIALIZER };
+	int epoll;
 
 	if (r.fd < 0)
 		die("%s: %s", args[0], strerror(errno));
+	epoll = epoll_of(r.fd, false);
 	for (read_value(&r); strcmp(r.value, args[1]); read_value(&r))
-		wait_poll(r.fd);
+		wait_epoll(epoll);
 	printf("ok %lu\n", r.reads);
 	return 0;
 }

@@ -237,6 +237,28 @@ told xenbus 'changed @releaseDomain' 'xenbus: @releaseDomain arrives when the gu
 gone "$SOCKET/$home" 'socket: its keys are gone'
 gone "$XENBUS/$home" 'xenbus: its keys are gone'
 
+# Another goes to sleep and wakes up as another domain.
+echo before >"$SOCKET/tool/saved"
+setfattr -n user.xenstore.perms -v r0 "$SOCKET/tool/saved"
+guest_start saved job_saved.sh pv "xsfs.store=$XSFS_XEN_STORE"
+home=local/domain/$GUEST_ID
+MNT=$SOCKET stream saved "/$home"
+succeeds 'a guest waits for events' guest_did ready
+succeeds 'xl saves it' timeout "$XSFS_TEST_PATIENCE" xl save saved /tmp/image
+told saved "deleted /$home" 'a stream tells that its keys are removed'
+gone "$XENBUS/$home" 'they are gone'
+succeeds 'xl restores it' timeout "$XSFS_TEST_PATIENCE" xl restore /tmp/image
+rm /tmp/image
+GUEST_ID=$(xl domid saved)
+both_have "local/domain/$GUEST_ID/name" saved 'it is another domain, with the same name'
+echo after >"$SOCKET/tool/saved"
+succeeds 'its waiters have woken up' guest_did restored
+guest_go further
+status=0
+guest_finish saved || status=$?
+is "$status" 0 'what the restored guest tests is right'
+rm "$SOCKET/tool/saved"
+
 # Another is destroyed while it is busy.
 guest_start busy job_busy.sh pv
 home=local/domain/$GUEST_ID
