@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* What events mean for inodes: whom they wake up, and what is no longer right.  Any thread; no I/O
+ * but the wake-ups. */
+#define FUSE_USE_VERSION 312
+
+#include <fuse_lowlevel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/event.h"
+#include "fs/handle.h"
+#include "fs/inode_impl.h"
+#include "fs/listing.h"
+
+/* The event of a write of our own comes with its reply, or shortly after. */
+#define OWN_EVENT_MS 1000
+
+/* A node of which an event told; `inode` stands for it. */
+static void touch_locked(struct inodes *t, struct inode *inode, const struct timespec *now,
+			 struct wakeups *wakeups)
+{
+	struct handle *handle;
+
+	inode->events++;
+	inode->changed_at = *now;
+	inode_drop_listing_locked(t, inode);
+	LIST_FOREACH(handle, &inode->pollers, poll_link)
+		handle_take_poll(handle, wakeups);
+	inode_set_stale_locked(t, inode, true);
+}
+
+/* The next inode of a subtree in preorder, or NULL behind the last. */
+static struct inode *subtree_next(const struct inode *top, struct inode *inode)
+{
+	if (!LIST_EMPTY(&inode->children))
+		return LIST_FIRST(&inode->children);
+	while (inode != top && !LIST_NEXT(inode, sibling))
+		inode = inode->parent;
+	return inode == top ? NULL : LIST_NEXT(inode, sibling);
+}
+
+/* An inode and all below it. */
+static void touch_subtree_locked(struct inodes *t, struct inode *top, const struct timespec *now,
+				 struct wakeups *wakeups)
+{
+	struct inode *inode;
+
+	for (inode = top; inode; inode = subtree_next(top, inode))
+		touch_locked(t, inode, now, wakeups);
+}
+
+/* A directory's node itself has changed.  Unless that was our own doing it may have been removed
+ * and made again, perhaps as something without children: it no longer has to be a directory. */
+static void unstick_locked(struct inode *inode)
+{
+	/* Events are merged, or never sent: what did not come soon will not. */
+	if (inode_now_ms() - inode->own_write_ms > OWN_EVENT_MS)
+		inode->own_writes = 0;
+	if (inode->own_writes > 0)
+		inode->own_writes--;
+	else
+		inode->sticky = false;
+}
+
+/* What an event below a directory means for it: it may have come into being on the way. */
+static void pass_locked(struct inodes *t, struct inode *dir, const struct timespec *now,
+			struct wakeups *wakeups)
+{
+	struct inode *value = inode_find_locked(t, dir, ".value", INODE_SPECIAL);
+
+	if (dir->gone)
+		touch_locked(t, dir, now, wakeups);
+	if (value && value->gone)
+		touch_locked(t, value, now, wakeups);
+}
+
+/* Walks from the root of a view along `path`, relative to it and without a leading slash. */
+static void walk_locked(struct inodes *t, struct inode *dir, const char *path,
+			const struct timespec *now, struct wakeups *wakeups)
+{
+	struct inode *leaf, *sub;
+	char name[PATH_SIZE];
+	size_t len;
+
+	while (*path) {
+		len = strcspn(path, "/");
+		if (len >= sizeof(name))
+			return;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		path += len + (path[len] == '/');
+		leaf = inode_find_locked(t, dir, name, INODE_LEAF);
+		sub = inode_find_locked(t, dir, name, INODE_DIR);
+		pass_locked(t, dir, now, wakeups);
+		if (!*path || (dir->listing && !listing_has(dir->listing, name)))
+			inode_drop_listing_locked(t, dir);
+		if (leaf)
+			touch_locked(t, leaf, now, wakeups);
+		if (!sub) {
+			/* Made, or removed, where the kernel has not looked. */
+			if (!leaf) {
+				dir->changed_at = *now;
+				inode_set_stale_locked(t, dir, false);
+			}
+			return;
+		}
+		dir = sub;
+	}
+	unstick_locked(dir);
+	touch_subtree_locked(t, dir, now, wakeups);
+}
+
+/* Returns the part of `path` below the mount's root, "" for the root itself and all above it, or
+ * NULL if it is somewhere else. */
+static const char *path_in_mount(const struct inodes *t, const char *path)
+{
+	const char *root = t->root_path;
+	size_t root_len = strlen(root), len = strlen(path);
+
+	if (root_len == 1)
+		return path + 1;
+	if (!strncmp(path, root, root_len) && path[root_len] == '/')
+		return path + root_len + 1;
+	if (!strncmp(path, root, len) && (len == 1 || root[len] == '/' || root[len] == '\0'))
+		return "";
+	return NULL;
+}
+
+/* Files that are open although their names lead to others now: what they read is what their paths
+ * lead to.  There are few, if any. */
+static void touch_replaced_locked(struct inodes *t, const char *event, const struct timespec *now,
+				  struct wakeups *wakeups)
+{
+	struct inode *inode;
+	char path[PATH_SIZE];
+
+	LIST_FOREACH(inode, &t->replaced, replaced_link)
+		if (!event || inode_path_locked(t, inode, path) || event_related(event, path))
+			touch_locked(t, inode, now, wakeups);
+}
+
+void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
+{
+	const char *below = "";
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	pthread_mutex_lock(&t->lock);
+	if (path)
+		below = path[0] == '/' ? path_in_mount(t, path) : NULL;
+	if (below) {
+		walk_locked(t, t->root, below, &now, wakeups);
+		if (t->nodes_root && *below)
+			walk_locked(t, t->nodes_root, below, &now, wakeups);
+		touch_replaced_locked(t, path, &now, wakeups);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void unstick_path_locked(struct inodes *t, struct inode *top, const char *path)
+{
+	struct inode *inode;
+	char name[PATH_SIZE];
+	size_t len;
+
+	for (; top && *path; path += len + (path[len] == '/')) {
+		len = strcspn(path, "/");
+		snprintf(name, sizeof(name), "%.*s", (int)len, path);
+		top = inode_find_locked(t, top, name, INODE_DIR);
+	}
+	for (inode = top; inode; inode = subtree_next(top, inode))
+		inode->sticky = false;
+}
+
+void inodes_removed(struct inodes *t, const char *path)
+{
+	const char *below;
+
+	pthread_mutex_lock(&t->lock);
+	below = path_in_mount(t, path);
+	if (below) {
+		unstick_path_locked(t, t->root, below);
+		unstick_path_locked(t, t->nodes_root, below);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void wakeups_notify(struct wakeups *wakeups)
+{
+	for (unsigned i = 0; i < wakeups->count; i++) {
+		fuse_lowlevel_notify_poll(wakeups->polls[i]);
+		fuse_pollhandle_destroy(wakeups->polls[i]);
+	}
+	free(wakeups->polls);
+	*wakeups = (struct wakeups){ 0 };
+}
+
+void inode_wrote(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	if (inode->kind == INODE_SPECIAL)
+		inode = inode->parent;
+	if (inode->kind == INODE_DIR) {
+		inode->own_writes++;
+		inode->own_write_ms = inode_now_ms();
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+uint64_t inode_events(struct inodes *t, const struct inode *inode)
+{
+	uint64_t events;
+
+	pthread_mutex_lock(&t->lock);
+	events = inode->events;
+	pthread_mutex_unlock(&t->lock);
+	return events;
+}
+
+void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool gone)
+{
+	pthread_mutex_lock(&t->lock);
+	if (events >= inode->looked_at) {
+		inode->looked_at = events;
+		inode->gone = gone;
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_confirm(struct inodes *t, struct inode *inode, uint64_t events)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->confirmed = events;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_confirmed(struct inodes *t, const struct inode *inode)
+{
+	bool confirmed;
+
+	pthread_mutex_lock(&t->lock);
+	confirmed = inode->confirmed == inode->events && inode->hashed;
+	pthread_mutex_unlock(&t->lock);
+	return confirmed;
+}
+
+struct timespec inode_changed_at(struct inodes *t, const struct inode *inode)
+{
+	struct timespec at;
+
+	pthread_mutex_lock(&t->lock);
+	at = inode->changed_at;
+	pthread_mutex_unlock(&t->lock);
+	return at;
+}

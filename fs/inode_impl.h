@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of the table of inodes, shared by inode.c (names and lifetimes), inode_events.c (what
+ * events mean) and inode_stale.c (what the kernel is to be told).  For nobody else.
+ *
+ * All but inode_now_ms() are called with the table's lock held.
+ */
+#ifndef FS_INODE_IMPL_H
+#define FS_INODE_IMPL_H
+
+#include "fs/inode.h"
+
+/* Returns CLOCK_MONOTONIC in milliseconds, some of them late. */
+uint64_t inode_now_ms(void);
+
+/* Returns the inode of `name` in `parent` with that kind, without a reference, or NULL. */
+struct inode *inode_find_locked(struct inodes *t, const struct inode *parent, const char *name,
+				enum inode_kind kind);
+
+/* inode_path() of the inode itself. */
+int inode_path_locked(struct inodes *t, const struct inode *inode, char *path);
+
+/* Frees the inode if nothing needs it, and then perhaps its parent. */
+void inode_release_locked(struct inodes *t, struct inode *inode);
+
+/* Forgets the names in a directory, if they are known. */
+void inode_drop_listing_locked(struct inodes *t, struct inode *inode);
+
+/* The kernel is to be told of the inode's attributes, and with `name` of its name, if it believes
+ * anything of it: of changes that nobody looks at, only the first costs anything. */
+void inode_set_stale_locked(struct inodes *t, struct inode *inode, bool name);
+
+#endif
