@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of inodes: who lives how long, whom an event reaches, and what the kernel is told. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fs/inode.h"
+#include "fs/listing.h"
+#include "tests/failing_malloc.h"
+
+static const struct view view = { .layout = 0 };
+static struct inodes table;
+
+static int begin(void **state)
+{
+	(void)state;
+	return inodes_init(&table, "/", &view);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	inodes_deinit(&table);
+	return 0;
+}
+
+/* Returns the inode of `name`, with a reference. */
+static struct inode *intern(struct inode *parent, const char *name, enum inode_kind kind)
+{
+	struct inode *inode = inode_intern(&table, parent, name, kind, &view, NULL);
+
+	assert_non_null(inode);
+	return inode;
+}
+
+/* Returns how many events came to the inode by one at `path`. */
+static unsigned touched(struct inode *inode, const char *path)
+{
+	uint64_t before = inode_events(&table, inode);
+	struct wakeups wakeups = { 0 };
+
+	inodes_changed(&table, path, &wakeups);
+	wakeups_notify(&wakeups);
+	return inode_events(&table, inode) - before;
+}
+
+static void assert_path(struct inode *inode, const char *expected)
+{
+	char path[PATH_SIZE];
+
+	assert_int_equal(inode_path(&table, inode, NULL, path), 0);
+	assert_string_equal(path, expected);
+}
+
+static void lives_while_it_is_known(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_DIR), *b = intern(a, "b", INODE_LEAF);
+	uint64_t a_id = a->nodeid, b_id = b->nodeid;
+
+	(void)state;
+	assert_int_equal(inodes_count(&table), 3);
+	assert_ptr_equal(intern(a, "b", INODE_LEAF), b);
+	inode_put(&table, b);
+	inode_remember(&table, b);
+	inode_put(&table, a);
+	inode_put(&table, b);
+	/* One by the kernel, the other by its child. */
+	a = inode_get(&table, a_id);
+	assert_non_null(a);
+	inode_put(&table, a);
+	inode_forget(&table, b_id, 1);
+	assert_int_equal(inodes_count(&table), 1);
+	assert_null(inode_get(&table, a_id));
+	assert_null(inode_get(&table, b_id));
+}
+
+static void a_file_and_a_directory_have_one_name(void **state)
+{
+	struct inode *leaf = intern(table.root, "a", INODE_LEAF);
+	struct inode *dir = intern(table.root, "a", INODE_DIR);
+
+	(void)state;
+	assert_int_not_equal(leaf->nodeid, dir->nodeid);
+	assert_path(leaf, "/a");
+	assert_path(dir, "/a");
+	inode_put(&table, leaf);
+	assert_null(inode_find(&table, table.root, "a", INODE_LEAF));
+	assert_ptr_equal(inode_find(&table, table.root, "a", INODE_DIR), dir);
+	inode_put(&table, dir);
+	inode_put(&table, dir);
+}
+
+static void an_event_reaches_what_it_concerns(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_DIR), *b = intern(a, "b", INODE_LEAF);
+	struct inode *other = intern(table.root, "ab", INODE_LEAF);
+
+	(void)state;
+	assert_int_equal(touched(b, "/a/b"), 1);
+	assert_int_equal(touched(b, "/a"), 1);
+	assert_int_equal(touched(b, "/"), 1);
+	assert_int_equal(touched(b, NULL), 1);
+	assert_int_equal(touched(b, "/a/b/below"), 1);
+	assert_int_equal(touched(b, "/a/c"), 0);
+	assert_int_equal(touched(b, "/ab"), 0);
+	assert_int_equal(touched(b, "@releaseDomain"), 0);
+	assert_int_equal(touched(a, "/a/b"), 0);
+	assert_int_equal(touched(other, "/a"), 0);
+	/* A node that is not there may come into being on the way to one below it. */
+	inode_looked(&table, a, inode_events(&table, a), true);
+	assert_int_equal(touched(a, "/a/b"), 1);
+	inode_put(&table, other);
+	inode_put(&table, b);
+	inode_put(&table, a);
+}
+
+static void an_event_needs_no_memory(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_DIR), *b = intern(a, "b", INODE_LEAF);
+
+	(void)state;
+	/* Whichever allocation fails, there is none. */
+	for (unsigned fail = 1; fail < 10; fail++) {
+		malloc_countdown = fail;
+		assert_int_equal(touched(b, "/a/b"), 1);
+		assert_int_equal(malloc_countdown, fail);
+	}
+	malloc_countdown = 0;
+	inode_put(&table, b);
+	inode_put(&table, a);
+}
+
+static void a_rename_moves_one_inode(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_DIR), *below = intern(a, "k", INODE_LEAF);
+	struct inode *target = intern(table.root, "c", INODE_LEAF);
+
+	(void)state;
+	assert_int_equal(inode_rename(&table, table.root, "a", table.root, "c"), 0);
+	assert_path(a, "/c");
+	assert_path(below, "/c/k");
+	assert_int_equal(touched(below, "/c/k"), 1);
+	assert_int_equal(touched(below, "/a"), 0);
+	/* Who has it open sees what its path leads to. */
+	assert_null(inode_find(&table, table.root, "c", INODE_LEAF));
+	assert_path(target, "/c");
+	assert_int_equal(touched(target, "/c"), 1);
+	assert_int_equal(touched(target, "/a"), 0);
+	inode_put(&table, target);
+	inode_put(&table, below);
+	inode_put(&table, a);
+}
+
+static void a_rename_without_memory_changes_nothing(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+
+	(void)state;
+	malloc_countdown = 1;
+	assert_int_equal(inode_rename(&table, table.root, "a", table.root, "b"), -ENOMEM);
+	malloc_countdown = 0;
+	assert_path(a, "/a");
+	assert_int_equal(touched(a, "/a"), 1);
+	inode_put(&table, a);
+}
+
+/* Returns whether the names in the root are still known after an event at `path`. */
+static bool listed_after(const char *path)
+{
+	struct listing *listing = listing_new();
+	struct listing *known;
+
+	assert_non_null(listing);
+	assert_int_equal(listing_add_names(listing, "a\0b", 4), 0);
+	assert_int_equal(listing_sort(listing), 0);
+	inode_set_listing(&table, table.root, listing);
+	listing_put(listing);
+	touched(table.root, path);
+	known = inode_get_listing(&table, table.root);
+	listing_put(known);
+	return known;
+}
+
+static void names_are_forgotten_when_they_may_be_wrong(void **state)
+{
+	(void)state;
+	assert_true(listed_after("/a/below"));
+	assert_false(listed_after("/a"));
+	assert_false(listed_after("/c/below"));
+	assert_false(listed_after("/"));
+	assert_false(listed_after(NULL));
+}
+
+static void the_kernel_is_told_of_what_it_believes(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	struct stale stale;
+	int wait_ms;
+
+	(void)state;
+	table.track_stale = true;
+	touched(a, "/a");
+	assert_false(inode_take_stale(&table, &stale, &wait_ms));
+	assert_int_equal(wait_ms, -1);
+	inode_believed(&table, a);
+	touched(a, "/a");
+	touched(a, "/a");
+	assert_true(inode_take_stale(&table, &stale, &wait_ms));
+	assert_ptr_equal(stale.inode, a);
+	assert_int_equal(stale.parent, INODE_ROOT_ID);
+	assert_string_equal(stale.name, "a");
+	assert_false(inode_take_stale(&table, &stale, &wait_ms));
+	inode_told(&table, a);
+	/* The answer that it believes may only be on its way: it is told again. */
+	assert_false(inode_take_stale(&table, &stale, &wait_ms));
+	assert_in_range(wait_ms, 1, 1000);
+	/* Which keeps the inode. */
+	inode_put(&table, a);
+	assert_int_equal(inodes_count(&table), 2);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(lives_while_it_is_known),
+		TEST(a_file_and_a_directory_have_one_name),
+		TEST(an_event_reaches_what_it_concerns),
+		TEST(an_event_needs_no_memory),
+		TEST(a_rename_moves_one_inode),
+		TEST(a_rename_without_memory_changes_nothing),
+		TEST(names_are_forgotten_when_they_may_be_wrong),
+		TEST(the_kernel_is_told_of_what_it_believes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
