@@ -25,27 +25,6 @@ struct handle *handle_new(struct fs *fs, struct inode *inode, int flags)
 	return handle;
 }
 
-void handle_take_poll(struct handle *handle, struct wakeups *wakeups)
-{
-	unsigned max = wakeups->max ? wakeups->max * 2 : 16;
-	struct fuse_pollhandle **polls;
-
-	if (!handle->poll)
-		return;
-	if (wakeups->count == wakeups->max) {
-		polls = reallocarray(wakeups->polls, max, sizeof(*polls));
-		if (!polls) {
-			/* Notifying may be done anywhere; only here it holds others up. */
-			fuse_lowlevel_notify_poll(handle->poll);
-			return;
-		}
-		wakeups->polls = polls;
-		wakeups->max = max;
-	}
-	wakeups->polls[wakeups->count++] = handle->poll;
-	handle->poll = NULL;
-}
-
 void handle_free(struct fs *fs, struct handle *handle)
 {
 	if (!handle)

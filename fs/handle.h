@@ -63,9 +63,6 @@ struct handle {
 /* Makes a handle for `inode` (a reference is taken).  Returns NULL when out of memory. */
 struct handle *handle_new(struct fs *fs, struct inode *inode, int flags);
 
-/* Moves the handle's poll, if there is one, to `wakeups`.  The inodes' lock is held. */
-void handle_take_poll(struct handle *handle, struct wakeups *wakeups);
-
 /* Frees a handle; NULL is allowed. */
 void handle_free(struct fs *fs, struct handle *handle);
 

@@ -229,6 +229,12 @@ void inodes_removed(struct inodes *t, const char *path);
  */
 void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups);
 
+/*
+ * Moves a poll, if there is one, to those that will be notified; under the lock that guards *poll.
+ * Without memory it is notified at once, and stays.
+ */
+void wakeups_take(struct wakeups *wakeups, struct fuse_pollhandle **poll);
+
 /* Notifies and destroys the polls.  No lock is held. */
 void wakeups_notify(struct wakeups *wakeups);
 

@@ -26,7 +26,7 @@ static void touch_locked(struct inodes *t, struct inode *inode, const struct tim
 	inode->changed_at = *now;
 	inode_drop_listing_locked(t, inode);
 	LIST_FOREACH(handle, &inode->pollers, poll_link)
-		handle_take_poll(handle, wakeups);
+		wakeups_take(wakeups, &handle->poll);
 	inode_set_stale_locked(t, inode, true);
 }
 
@@ -184,6 +184,27 @@ void inodes_removed(struct inodes *t, const char *path)
 		unstick_path_locked(t, t->nodes_root, below);
 	}
 	pthread_mutex_unlock(&t->lock);
+}
+
+void wakeups_take(struct wakeups *wakeups, struct fuse_pollhandle **poll)
+{
+	unsigned max = wakeups->max ? wakeups->max * 2 : 16;
+	struct fuse_pollhandle **polls;
+
+	if (!*poll)
+		return;
+	if (wakeups->count == wakeups->max) {
+		polls = reallocarray(wakeups->polls, max, sizeof(*polls));
+		if (!polls) {
+			/* Notifying may be done anywhere; only here it holds others up. */
+			fuse_lowlevel_notify_poll(*poll);
+			return;
+		}
+		wakeups->polls = polls;
+		wakeups->max = max;
+	}
+	wakeups->polls[wakeups->count++] = *poll;
+	*poll = NULL;
 }
 
 void wakeups_notify(struct wakeups *wakeups)

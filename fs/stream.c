@@ -240,26 +240,11 @@ static void take_reads_locked(struct stream *stream, struct op_list *reads)
 static void take_waiting_locked(struct stream *stream, struct op_list *reads,
 				struct wakeups *wakeups)
 {
-	struct fuse_pollhandle **polls;
-
 	if (!readable_locked(stream))
 		return;
 	if (!stream->checking)
 		take_reads_locked(stream, reads);
-	if (!stream->poll)
-		return;
-	polls = wakeups->count < wakeups->max ?
-			wakeups->polls :
-			reallocarray(wakeups->polls, wakeups->count + 64, sizeof(*polls));
-	if (!polls) {
-		fuse_lowlevel_notify_poll(stream->poll);
-		return;
-	}
-	if (wakeups->count >= wakeups->max)
-		wakeups->max = wakeups->count + 64;
-	wakeups->polls = polls;
-	wakeups->polls[wakeups->count++] = stream->poll;
-	stream->poll = NULL;
+	wakeups_take(wakeups, &stream->poll);
 }
 
 static void run_reads(struct op_list *reads)
