@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/dir.h"
 #include "fs/listing.h"
@@ -65,8 +66,12 @@ static void attr(const struct fs *fs, const struct special *special, size_t size
 {
 	node_attr_file(fs, size, st);
 	st->st_mode = special->mode & ~fs->config.umask;
-	if (S_ISLNK(special->mode))
+	if (S_ISLNK(special->mode) || special->owner_only)
 		st->st_mode = special->mode;
+	if (special->owner_only) {
+		st->st_uid = geteuid();
+		st->st_gid = getegid();
+	}
 }
 
 /* Stores the attributes of a file that is there whatever the store says. */
@@ -141,6 +146,14 @@ void special_getattr(struct op *op)
 		op_reply_attr(op, &st);
 }
 
+/* Without default_permissions the kernel does not look at the mode. */
+static bool may_open(const struct op *op)
+{
+	uid_t uid = fuse_req_ctx(op->req)->uid;
+
+	return !op->inode->special->owner_only || uid == 0 || uid == geteuid();
+}
+
 void special_open(struct op *op)
 {
 	const struct special *special = op->inode->special;
@@ -149,6 +162,10 @@ void special_open(struct op *op)
 	char *text;
 	int err;
 
+	if (!may_open(op)) {
+		op_reply_error(op, -EACCES);
+		return;
+	}
 	if (special->open) {
 		special->open(op);
 		return;

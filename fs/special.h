@@ -32,6 +32,8 @@ struct special {
 	 * inode, and who waits for its turn there cannot even be killed: a write that waits is to hold
 	 * up nobody but those who have the same open file. */
 	bool single;
+	/* Root's and the mounter's, whatever the mount's options say: it has what files do not offer. */
+	bool owner_only;
 
 	/* op->inode is the directory: whether the file exists depends on the node.  NULL: it does,
 	 * with the attributes of `getattr`. */

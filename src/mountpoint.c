@@ -213,12 +213,15 @@ static bool is_below_root(const struct mountpoint *m, const char *path)
 int mountpoint_key(const struct mountpoint *m, const char *key, char path[PATH_SIZE], char *why,
 		   size_t size)
 {
+	size_t dir_len = strlen(m->dir);
 	int err;
 
 	if (*key && *key != '/' && !m->here[0])
 		return complain(-EINVAL, why, size,
 				"%s: relative, and the current directory is no node of the store at "
 				"%s", key, m->dir);
+	if (!strncmp(key, m->dir, dir_len) && key[dir_len] == '/')
+		return complain(-EINVAL, why, size, "%s: a file; its key is %s", key, key + dir_len);
 	strcpy(path, *key == '/' ? "/" : m->here);
 	err = *key ? append_all(path, key) : -EINVAL;
 	if (err)

@@ -30,8 +30,9 @@ int mountpoint_find(struct mountpoint *m, const char *given, char *why, size_t s
 
 /*
  * Writes to `path` the absolute path in the store that the user means by `key`: such a path, or one
- * relative to the current directory's node; "." and ".." are understood.
- * Returns 0, or -EINVAL (no path, or not part of the mount) or -ENAMETOOLONG with one line in
+ * relative to the current directory's node; "." and ".." are understood.  The name of a file in the
+ * mount is refused: nearly always that is not what was meant.
+ * Returns 0, or -EINVAL (no path, a file, or not part of the mount) or -ENAMETOOLONG with one line in
  * `why`.
  */
 int mountpoint_key(const struct mountpoint *m, const char *key, char path[PATH_SIZE], char *why,

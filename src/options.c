@@ -206,10 +206,10 @@ static const struct {
 	{ "tx_idle=", set_tx_idle },
 };
 
-/* Those that libfuse or the kernel understands, passed on as they are. */
+/* Those that libfuse or the kernel understands, passed on as they are.  "=" at the end: with a value. */
 static const char *const passed_on[] = {
 	"ro", "auto_unmount", "nosuid", "nodev", "noexec", "noatime", "sync", "dirsync",
-	"default_permissions",
+	"default_permissions", "context=", "fscontext=", "defcontext=", "rootcontext=",
 };
 
 /* Those of mount(8) and fstab(5) that are defaults here or addressed to mount(8) itself.  "=" at
@@ -281,7 +281,7 @@ static int mount_option(struct parser *p, const char *arg)
 		return allowed ? complain(p, "-o %.200s: must be %s", arg, allowed) : 0;
 	}
 	for (i = 0; i < ARRAY_SIZE(passed_on); i++)
-		if (strcmp(arg, passed_on[i]) == 0)
+		if (name_matches(passed_on[i], arg))
 			return fuse_opt_add_opt(&p->options->fuse, arg);
 	for (i = 0; i < ARRAY_SIZE(dropped); i++)
 		if (name_matches(dropped[i], arg))

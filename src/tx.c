@@ -94,6 +94,16 @@ static int set_retries(struct runner *r, const char *text)
 	return STATUS_ERROR;
 }
 
+/* What getopt_long() did not understand; `arg` is what it looked at last. */
+static int wrong_option(struct runner *r, const char *arg)
+{
+	char letter[] = { '-', optopt, '\0' };
+
+	snprintf(r->why, sizeof(r->why), "%s: no such option, or without its value; %s",
+		 optopt ? letter : arg, usage);
+	return STATUS_ERROR;
+}
+
 /* Help and version are printed here, and end the program. */
 static int arguments_parse(struct runner *r, int argc, char **argv)
 {
@@ -123,7 +133,7 @@ static int arguments_parse(struct runner *r, int argc, char **argv)
 			puts("xsfs-tx " PACKAGE_VERSION);
 			exit(0);
 		default:
-			optind = argc;
+			return wrong_option(r, argv[optind - 1]);
 		}
 	}
 	r->command = argv + optind;
@@ -190,8 +200,8 @@ static int transaction_commit(struct runner *r)
 		return 0;
 	if (errno != ECANCELED)
 		return fail(r, STATUS_ERROR, "commit", errno);
-	snprintf(r->why, sizeof(r->why), "nothing was changed: others changed what %s had read, each "
-					 "time", r->command[0]);
+	snprintf(r->why, sizeof(r->why), "nothing was changed: others changed what %s had read",
+		 r->command[0]);
 	return STATUS_CONFLICT;
 }
 

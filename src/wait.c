@@ -95,6 +95,16 @@ static int usage_error(struct waiter *w)
 	return -EINVAL;
 }
 
+/* What getopt_long() did not understand; `arg` is what it looked at last. */
+static int wrong_option(struct waiter *w, const char *arg)
+{
+	char letter[] = { '-', optopt, '\0' };
+
+	snprintf(w->why, sizeof(w->why), "%s: no such option, or without its value; %s",
+		 optopt ? letter : arg, usage);
+	return -EINVAL;
+}
+
 static int set_timeout(struct waiter *w, const char *text)
 {
 	char *end;
@@ -150,7 +160,7 @@ static int arguments_parse(struct waiter *w, int argc, char **argv)
 			puts("xsfs-wait " PACKAGE_VERSION);
 			exit(STATUS_TRUE);
 		default:
-			err = usage_error(w);
+			return wrong_option(w, argv[optind - 1]);
 		}
 	}
 	if (err)

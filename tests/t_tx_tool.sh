@@ -32,7 +32,7 @@ new' 'the command sees its changes, nobody else does' sh -c \
 	ends 126 'xsfs-tx: /etc/passwd: Permission denied' 'no command' /etc/passwd
 	ends 7 '*' 'what follows the command is the command'"'"'s' sh -c 'exit $1' -r 7
 	ends 125 'xsfs-tx: usage: *' 'no command given'
-	ends 125 'xsfs-tx: usage: *' 'an unknown option' --bogus true
+	ends 125 'xsfs-tx: --bogus: no such option, or without its value; usage: *' 'an unknown option' --bogus true
 	for word in x -1 '' 1s 1000001; do
 		ends 125 "xsfs-tx: --retries $word: must be a number up to 1000000" "retries: $word" -r "$word" true
 	done
@@ -80,7 +80,7 @@ retries() {
 	ends 0 '' 'three conflicts' sh -c "$interfere" - 3
 	is "$(wc -l <"$runs") $(value /w/key)" '4 mine' 'then it was committed'
 	: >"$runs"
-	ends 124 'xsfs-tx: nothing was changed: others changed what sh had read, each time' 'a conflict each time' \
+	ends 124 'xsfs-tx: nothing was changed: others changed what sh had read' 'a conflict each time' \
 		-r 2 sh -c "$interfere" - 99
 	is "$(wc -l <"$runs") $(value /w/key)" '3 other3' 'so often, and nothing was changed'
 	: >"$runs"

@@ -249,8 +249,13 @@ places() {
 	done
 	for args in '' 'a b c' '--gone --exists a' 'a b --gone' '--what a'; do
 		# shellcheck disable=SC2086 # these are words
-		refuses 'usage: xsfs-wait *' $args
+		refuses '*usage: xsfs-wait *' $args
 	done
+	refuses "$MNT/w/key: a file; its key is /w/key" -m "$MNT" "$MNT/w/key"
+	refuses "$MNT/w: a file; its key is /w" -m "$MNT" "$MNT/w" --gone
+	refuses '--bogus: no such option, or without its value; usage: *' --bogus /w
+	refuses '-x: no such option*' /w -gx
+	refuses '-t: no such option, or without its value*' /w --timeout
 	refuses '--timeout 1s: must be a number of seconds' --timeout 1s a
 	refuses '--timeout -1: must be a number of seconds' --timeout -1 a
 	refuses '@introduceDomain: an event, no key*' -m "$MNT" @introduceDomain --gone

@@ -136,6 +136,9 @@ static void from_mount(void **state)
 			       "x-systemd.automount,X-mount.mkdir,comment=a b,user=joe", NULL), 0);
 	assert_string_equal(options.store, "xenstore");
 	assert_string_equal(options.fuse, "fsname=xenstore,subtype=xsfs");
+	assert_int_equal(parse("/xen", "-o", "context=system_u:object_r:xenfs_t:s0", NULL), 0);
+	assert_string_equal(options.fuse,
+			    "context=system_u:object_r:xenfs_t:s0,fsname=auto,subtype=xsfs");
 	assert_int_equal(parse("none", "/xen", "-o", "ro,nosuid,nodev,noexec,noatime", NULL), 0);
 	assert_string_equal(options.fuse, "ro,nosuid,nodev,noexec,noatime,fsname=none,subtype=xsfs");
 	assert_refused("remount", "auto", "/xen", "-o", "rw,remount");
