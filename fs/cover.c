@@ -317,7 +317,7 @@ void cover_deinit(struct fs *fs)
 int cover_add(struct fs *fs, struct cover_ref *ref, const char *path)
 {
 	struct cover *cover = &fs->cover;
-	bool covered;
+	bool covered, waiting;
 
 	ref->fs = fs;
 	ref->own = false;
@@ -328,14 +328,16 @@ int cover_add(struct fs *fs, struct cover_ref *ref, const char *path)
 		cover_start(fs);
 	pthread_mutex_lock(&cover->lock);
 	covered = cover->state == COVER_ARMED && base_covers_locked(cover, path);
-	ref->waiting = path[0] == '/' && cover->state == COVER_ARMING;
-	if (ref->waiting)
+	waiting = path[0] == '/' && cover->state == COVER_ARMING;
+	ref->waiting = waiting;
+	if (waiting)
 		TAILQ_INSERT_TAIL(&cover->waiting, ref, link);
 	pthread_mutex_unlock(&cover->lock);
 	if (covered)
 		ref->armed(ref, 0);
-	else if (!ref->waiting)
+	else if (!waiting)
 		return add_own(ref);
+	/* From here on it is the I/O thread's. */
 	return 0;
 }
 

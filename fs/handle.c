@@ -107,6 +107,13 @@ void handle_truncate(struct fs *fs, struct handle *handle)
 	pthread_mutex_unlock(&handle->lock);
 }
 
+void handle_set_partial(struct handle *handle)
+{
+	pthread_mutex_lock(&handle->lock);
+	handle->whole = false;
+	pthread_mutex_unlock(&handle->lock);
+}
+
 void handle_set_closing(struct handle *handle)
 {
 	pthread_mutex_lock(&handle->lock);

@@ -94,6 +94,9 @@ bool handle_is_last_close(struct handle *handle, uint64_t owner);
 /* A write failed. */
 void handle_refuse_write(struct handle *handle);
 
+/* From here on each write edits what is in the store. */
+void handle_set_partial(struct handle *handle);
+
 /* The empty value was written, or is not to be written any more.  Returns whether it was due. */
 bool handle_take_empty_due(struct handle *handle);
 

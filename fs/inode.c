@@ -455,8 +455,11 @@ bool inode_is_pending(struct inodes *t, const struct inode *inode)
 	return pending;
 }
 
+/* What this mount does is seen at once: the event may come a little later. */
 static void changed_locked(struct inodes *t, struct inode *inode)
 {
+	if (inode->pending)
+		inode_drop_listing_locked(t, inode->parent);
 	set_pending_locked(t, inode, false);
 	inode->changes++;
 }
@@ -508,6 +511,7 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 	struct inode *inode;
 
 	pthread_mutex_lock(&t->lock);
+	inode_drop_listing_locked(t, parent);
 	inode = inode_find_locked(t, parent, name, INODE_DIR);
 	if (inode)
 		inode->sticky = false;
@@ -561,6 +565,8 @@ int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 	int err;
 
 	pthread_mutex_lock(&t->lock);
+	inode_drop_listing_locked(t, parent);
+	inode_drop_listing_locked(t, new_parent);
 	err = rename_kind_locked(t, parent, name, new_parent, new_name, INODE_LEAF);
 	if (!err)
 		err = rename_kind_locked(t, parent, name, new_parent, new_name, INODE_DIR);

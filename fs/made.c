@@ -102,12 +102,14 @@ void made_rename(struct made *made, const char *from, const char *to)
 	HASH_ITER(hh, made->entries, entry, next) {
 		if (!is_below(entry, from, from_len))
 			continue;
+		/* Out first: a full set would make room for the new name, perhaps by this entry. */
+		HASH_DEL(made->entries, entry);
 		if (to_len + strlen(entry->path + from_len) < PATH_SIZE) {
 			memcpy(path, to, to_len);
 			strcpy(path + to_len, entry->path + from_len);
 			add_locked(made, path);
 		}
-		remove_locked(made, entry);
+		free(entry);
 	}
 	pthread_mutex_unlock(&made->lock);
 }

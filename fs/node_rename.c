@@ -123,8 +123,10 @@ static int read_batch(struct op *op, uint32_t tx_id, const char *from, struct li
 	int err = 0;
 
 	op_calls_clear(op);
-	for (unsigned i = 0; i < n && !err; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		err = join(path, from, queue->names[first + i]);
+		if (err)
+			break;
 		op_call(op, XS_READ, tx_id, path, NULL, 0);
 		op_call(op, XS_GET_PERMS, tx_id, path, NULL, 0);
 		op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
@@ -155,8 +157,10 @@ static int write_batch(struct op *op, uint32_t tx_id, const char *to, struct lis
 	int err = 0;
 
 	op_calls_clear(op);
-	for (unsigned i = 0; i < n && !err; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		err = join(path, to, queue->names[first + i]);
+		if (err)
+			break;
 		op_call(op, XS_WRITE, tx_id, path, copies[i].value->reply,
 			copies[i].value->reply_len);
 		op_call(op, XS_SET_PERMS, tx_id, path, copies[i].perms->reply,

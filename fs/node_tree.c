@@ -65,6 +65,7 @@ static void made_entry(struct op *op, enum inode_kind kind)
 	struct inode *inode;
 	struct stat st;
 
+	inode_set_listing(&fs->inodes, op->inode, NULL);
 	inode = inode_intern(&fs->inodes, op->inode, op->name, kind, op->inode->view, NULL);
 	if (!inode) {
 		op_reply_error(op, -ENOMEM);

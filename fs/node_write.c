@@ -138,6 +138,8 @@ static void edit_run(struct op *op)
 		return;
 	}
 	content_changed(op);
+	/* An append is none of what this handle has written itself. */
+	handle_set_partial(op->handle);
 	op_reply_write(op, op->size);
 }
 
@@ -274,12 +276,8 @@ void node_truncate(struct op *op)
 		call_write(op, op->inode->view->tx_id, path, NULL, 0);
 		op_submit(op, truncate_done);
 	} else {
-		if (op->handle) {
-			/* From here on each write edits what is in the store. */
-			pthread_mutex_lock(&op->handle->lock);
-			op->handle->whole = false;
-			pthread_mutex_unlock(&op->handle->lock);
-		}
+		if (op->handle)
+			handle_set_partial(op->handle);
 		op_run(op, resize_run);
 	}
 }
@@ -363,7 +361,7 @@ void node_flush_empty(struct op *op, void (*then)(struct op *op))
 	int err;
 
 	if (op->handle)
-		due |= handle_is_empty_due(op->fs, op->handle);
+		due |= handle_ends_empty(op->fs, op->handle);
 	if (!due) {
 		then(op);
 		return;

@@ -653,7 +653,9 @@ void op_reply_open(struct op *op, struct handle *handle)
 void op_reply_attr(struct op *op, const struct stat *attr)
 {
 	struct stat st = *attr;
-	double valid = validity(op, op->inode);
+	/* A file that is empty by a truncate is so through this open file only. */
+	bool own = op->handle && handle_is_empty_due(op->fs, op->handle);
+	double valid = own ? 0 : validity(op, op->inode);
 
 	op_disarm(op);
 	log_op(op, 0);

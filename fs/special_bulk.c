@@ -271,7 +271,11 @@ static void bulk_read(struct op *op)
 	want_locked(bulk, op->off);
 	if (!bulk->walk)
 		err = begin_locked(bulk, op);
-	if (!err) {
+	if (err) {
+		/* Others wait for what the old walk brings. */
+		bulk->walk = old;
+		old = NULL;
+	} else {
 		walk = walk_get(bulk->walk);
 		make_text_locked(bulk);
 		wait = !can_answer_locked(bulk, op);

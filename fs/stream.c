@@ -429,19 +429,17 @@ static void reply_text(struct op *op)
 	size_t size = 0;
 	bool any;
 
-	if (!buf) {
-		op_reply_error(op, -ENOMEM);
-		return;
-	}
 	pthread_mutex_lock(&stream->lock);
-	any = stream->text != NULL;
+	any = buf && stream->text;
 	if (any)
 		size = take_text_locked(stream, buf, op->size);
 	take_waiting_locked(stream, &reads, &wakeups);
 	pthread_mutex_unlock(&stream->lock);
 	wakeups_notify(&wakeups);
 	/* With the reply the stream may be gone.  No text is no end of file. */
-	if (any)
+	if (!buf)
+		op_reply_error(op, -ENOMEM);
+	else if (any)
 		op_reply_buf(op, buf, size);
 	else
 		read_again(op);

@@ -6,7 +6,7 @@ requires python3 xenstore-read getfattr setfattr dd truncate
 
 # Key -> file -> key for every kind of value, in one format; the largest, and one byte more.
 cat >"$SCRATCH/exact.py" <<'END'
-import os, subprocess, sys
+import fcntl, os, subprocess, sys
 from store_client import *
 mnt, fmt, kind = sys.argv[1:]
 store = Store()
@@ -67,6 +67,18 @@ for size in most + 1, 5000, 100000:
     os.stat(dst)
     check(store.read('/val/out'), b'before', f'{fmt}: it loses nothing')
 refused('EFBIG', f'{fmt}: the same by attribute', os.setxattr, dst, 'user.xenstore.value', b'z' * (most + 1))
+fd = os.open(dst, os.O_WRONLY | os.O_TRUNC)
+refused('EFBIG', f'{fmt}: refused behind O_TRUNC', os.write, fd, b'z' * (most + 1))
+os.fsync(fd)
+check(slurp(dst), content(b'before'), f'{fmt}: what a refused write was to replace stays, after fsync too')
+os.close(fd)
+fd = os.open(src, os.O_WRONLY | os.O_TRUNC | os.O_APPEND)
+os.write(fd, b'a')
+os.write(fd, b'b')
+fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+os.pwrite(fd, b'c', 3 if text else 2)
+os.close(fd)
+check(store.read('/val/in'), b'a\nbc' if text else b'abc', f'{fmt}: a write after what was appended keeps it')
 refused('EFBIG', f'{fmt}: a new key', spill, f'{mnt}/val/new', b'z' * (most + 1))
 os.stat(dst)
 check(store.exists('/val/new'), False, f'{fmt}: the new key was not made')

@@ -188,6 +188,30 @@ static void made_below(void **state)
 	made_deinit(&copy);
 }
 
+/* The set is full: what is renamed may be what would have to go. */
+static void made_renamed_when_full(void **state)
+{
+	struct made made;
+	char path[32];
+
+	(void)state;
+	made_init(&made);
+	made_add(&made, "/t");
+	for (unsigned i = 0; i <= MADE_MAX; i++) {
+		snprintf(path, sizeof(path), "/t/%u", i);
+		made_add(&made, path);
+	}
+	assert_false(made_has(&made, "/t"));
+	made_rename(&made, "/t", "/u");
+	for (unsigned i = 1; i <= MADE_MAX; i++) {
+		snprintf(path, sizeof(path), "/t/%u", i);
+		assert_false(made_has(&made, path));
+		path[1] = 'u';
+		assert_true(made_has(&made, path));
+	}
+	made_deinit(&made);
+}
+
 /* Each allocation fails once: an error or a thing forgotten, never the end of the process. */
 static void without_memory(void **state)
 {
@@ -233,6 +257,7 @@ int main(void)
 		TEST(each),
 		TEST(many),
 		TEST(made_below),
+		TEST(made_renamed_when_full),
 		TEST(without_memory),
 	};
 

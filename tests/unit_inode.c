@@ -198,6 +198,53 @@ static void names_are_forgotten_when_they_may_be_wrong(void **state)
 	assert_false(listed_after(NULL));
 }
 
+/* Remembers names in the root and returns whether they are known after `change`. */
+static bool listed_after_own(void (*change)(struct inode *inode), struct inode *inode)
+{
+	struct listing *listing = listing_new(), *known;
+
+	assert_non_null(listing);
+	inode_set_listing(&table, table.root, listing);
+	listing_put(listing);
+	change(inode);
+	known = inode_get_listing(&table, table.root);
+	listing_put(known);
+	return known;
+}
+
+static void is_written(struct inode *inode)
+{
+	inode_changed(&table, inode);
+}
+
+static void is_made(struct inode *inode)
+{
+	inode_set_pending(&table, inode, true);
+	inode_changed(&table, inode);
+}
+
+static void is_removed(struct inode *inode)
+{
+	inode_gone(&table, table.root, inode->name);
+}
+
+static void is_renamed(struct inode *inode)
+{
+	assert_int_equal(inode_rename(&table, table.root, inode->name, table.root, "b"), 0);
+}
+
+static void own_changes_do_not_wait_for_their_events(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+
+	(void)state;
+	assert_true(listed_after_own(is_written, a));
+	assert_false(listed_after_own(is_made, a));
+	assert_false(listed_after_own(is_removed, a));
+	assert_false(listed_after_own(is_renamed, a));
+	inode_put(&table, a);
+}
+
 static void the_kernel_is_told_of_what_it_believes(void **state)
 {
 	struct inode *a = intern(table.root, "a", INODE_LEAF);
@@ -237,6 +284,7 @@ int main(void)
 		TEST(a_rename_moves_one_inode),
 		TEST(a_rename_without_memory_changes_nothing),
 		TEST(names_are_forgotten_when_they_may_be_wrong),
+		TEST(own_changes_do_not_wait_for_their_events),
 		TEST(the_kernel_is_told_of_what_it_believes),
 	};
 
