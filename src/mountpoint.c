@@ -152,30 +152,37 @@ static int append_all(char path[PATH_SIZE], const char *names)
 	return err;
 }
 
+/* Writes to `path` the node that a file of the mount shows; *uniform: in `.xsfs/nodes`.  Returns false
+ * if it shows none, or is elsewhere. */
+static bool node_of_file(const struct mountpoint *m, const char *file, char path[PATH_SIZE],
+			 bool *uniform)
+{
+	size_t len = strlen(m->dir);
+	const char *rest = file + len;
+
+	if (strncmp(file, m->dir, len) != 0 || (*rest && *rest != '/'))
+		return false;
+	/* The same node, in a transaction. */
+	if (!strncmp(rest, TRANSACTIONS, strlen(TRANSACTIONS))) {
+		rest += strlen(TRANSACTIONS);
+		rest += strcspn(rest, "/");
+	}
+	*uniform = !strncmp(rest, NODES, strlen(NODES));
+	if (*uniform)
+		rest += strlen(NODES);
+	strcpy(path, m->root);
+	/* What has a dot in it is ours, and no node. */
+	return append_all(path, rest) == 0;
+}
+
 /* Sets m->here. */
 static void find_node_here(struct mountpoint *m)
 {
 	char *cwd = getcwd(NULL, 0);
-	size_t len = strlen(m->dir);
-	const char *rest;
 
-	m->here[0] = '\0';
 	m->uniform = false;
-	if (cwd && !strncmp(cwd, m->dir, len) && (cwd[len] == '/' || cwd[len] == '\0')) {
-		rest = cwd + len;
-		/* The same node, in a transaction. */
-		if (!strncmp(rest, TRANSACTIONS, strlen(TRANSACTIONS))) {
-			rest += strlen(TRANSACTIONS);
-			rest += strcspn(rest, "/");
-		}
-		m->uniform = !strncmp(rest, NODES, strlen(NODES));
-		if (m->uniform)
-			rest += strlen(NODES);
-		strcpy(m->here, m->root);
-		/* What has a dot in it is ours, and no node. */
-		if (append_all(m->here, rest))
-			m->here[0] = '\0';
-	}
+	if (!cwd || !node_of_file(m, cwd, m->here, &m->uniform))
+		m->here[0] = '\0';
 	free(cwd);
 }
 
@@ -213,15 +220,16 @@ static bool is_below_root(const struct mountpoint *m, const char *path)
 int mountpoint_key(const struct mountpoint *m, const char *key, char path[PATH_SIZE], char *why,
 		   size_t size)
 {
-	size_t dir_len = strlen(m->dir);
+	bool uniform;
 	int err;
 
 	if (*key && *key != '/' && !m->here[0])
 		return complain(-EINVAL, why, size,
 				"%s: relative, and the current directory is no node of the store at "
 				"%s", key, m->dir);
-	if (!strncmp(key, m->dir, dir_len) && key[dir_len] == '/')
-		return complain(-EINVAL, why, size, "%s: a file; its key is %s", key, key + dir_len);
+	/* The mount's own directory is a key like others. */
+	if (strcmp(key, m->dir) != 0 && node_of_file(m, key, path, &uniform))
+		return complain(-EINVAL, why, size, "%s: a file; its key is %s", key, path);
 	strcpy(path, *key == '/' ? "/" : m->here);
 	err = *key ? append_all(path, key) : -EINVAL;
 	if (err)

@@ -247,13 +247,13 @@ places() {
 	for key in /w.x /w/../.. ''; do
 		refuses "$key: not the path of a key" -m "$MNT" "$key"
 	done
-	for args in '' 'a b c' '--gone --exists a' 'a b --gone' '--what a'; do
+	for args in '' 'a b c' '--gone --exists a' 'a b --gone'; do
 		# shellcheck disable=SC2086 # these are words
-		refuses '*usage: xsfs-wait *' $args
+		refuses 'usage: xsfs-wait *' $args
 	done
 	refuses "$MNT/w/key: a file; its key is /w/key" -m "$MNT" "$MNT/w/key"
 	refuses "$MNT/w: a file; its key is /w" -m "$MNT" "$MNT/w" --gone
-	refuses '--bogus: no such option, or without its value; usage: *' --bogus /w
+	refuses '--what: no such option, or without its value; usage: xsfs-wait *' --what a
 	refuses '-x: no such option*' /w -gx
 	refuses '-t: no such option, or without its value*' /w --timeout
 	refuses '--timeout 1s: must be a number of seconds' --timeout 1s a
@@ -272,6 +272,8 @@ places() {
 	(cd "$MNT" && looks 0 'root=: the root itself' /w/sub '')
 	(cd "$MNT" && looks 0 'root=: from the root' key v)
 	(cd "$MNT" && refuses "/w: $MNT has only what is in /w/sub" ..)
+	refuses "$MNT/key: a file; its key is /w/sub/key" -m "$MNT" "$MNT/key"
+	refuses "$MNT/.xsfs/nodes/key: a file; its key is /w/sub/key" -m "$MNT" "$MNT/.xsfs/nodes/key"
 	refuses "/w/subkey: $MNT has only what is in /w/sub" -m "$MNT" /w/subkey
 	waiting -m "$MNT" /w/sub/key 1
 	xs write /w/sub/key 1
