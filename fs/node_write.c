@@ -301,10 +301,12 @@ static void created(struct op *op, bool pending)
 		return;
 	}
 	handle_truncate(fs, handle);
-	if (pending)
+	if (pending) {
 		inode_set_pending(&fs->inodes, leaf, true);
-	else
+	} else {
 		handle_take_empty_due(handle);
+		inode_set_listing(&fs->inodes, op->inode, NULL);
+	}
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, leaf, &st, handle);
 	inode_put(&fs->inodes, leaf);

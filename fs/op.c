@@ -575,6 +575,9 @@ static double validity(const struct op *op, struct inode *inode)
 	    (inode->kind == INODE_SPECIAL && !special_is_cacheable(inode->special)) ||
 	    inode_path(&fs->inodes, inode, NULL, path))
 		return 0;
+	/* What is empty by a truncate is so through this open file only. */
+	if (op->handle && handle_is_empty_due(fs, op->handle))
+		return 0;
 	if (!op_is_covered(op, inode, path))
 		return 0;
 	/* In this order: an event that is not seen here finds the inode believed. */
@@ -653,9 +656,7 @@ void op_reply_open(struct op *op, struct handle *handle)
 void op_reply_attr(struct op *op, const struct stat *attr)
 {
 	struct stat st = *attr;
-	/* A file that is empty by a truncate is so through this open file only. */
-	bool own = op->handle && handle_is_empty_due(op->fs, op->handle);
-	double valid = own ? 0 : validity(op, op->inode);
+	double valid = validity(op, op->inode);
 
 	op_disarm(op);
 	log_op(op, 0);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "src/mountpoint.h"
+#include "src/usage.h"
 
 /* Of the messages, which may name a path. */
 #define WHY_SIZE (MOUNTPOINT_FILE_SIZE + 512)
@@ -94,16 +95,6 @@ static int set_retries(struct runner *r, const char *text)
 	return STATUS_ERROR;
 }
 
-/* What getopt_long() did not understand; `arg` is what it looked at last. */
-static int wrong_option(struct runner *r, const char *arg)
-{
-	char letter[] = { '-', optopt, '\0' };
-
-	snprintf(r->why, sizeof(r->why), "%s: no such option, or without its value; %s",
-		 optopt ? letter : arg, usage);
-	return STATUS_ERROR;
-}
-
 /* Help and version are printed here, and end the program. */
 static int arguments_parse(struct runner *r, int argc, char **argv)
 {
@@ -133,7 +124,8 @@ static int arguments_parse(struct runner *r, int argc, char **argv)
 			puts("xsfs-tx " PACKAGE_VERSION);
 			exit(0);
 		default:
-			return wrong_option(r, argv[optind - 1]);
+			usage_wrong_option(r->why, sizeof(r->why), argv[optind - 1], usage);
+			status = STATUS_ERROR;
 		}
 	}
 	r->command = argv + optind;

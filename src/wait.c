@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "src/mountpoint.h"
+#include "src/usage.h"
 
 /* The kernel's limit for an attribute; a value is smaller. */
 #define VALUE_MAX 65536
@@ -95,16 +96,6 @@ static int usage_error(struct waiter *w)
 	return -EINVAL;
 }
 
-/* What getopt_long() did not understand; `arg` is what it looked at last. */
-static int wrong_option(struct waiter *w, const char *arg)
-{
-	char letter[] = { '-', optopt, '\0' };
-
-	snprintf(w->why, sizeof(w->why), "%s: no such option, or without its value; %s",
-		 optopt ? letter : arg, usage);
-	return -EINVAL;
-}
-
 static int set_timeout(struct waiter *w, const char *text)
 {
 	char *end;
@@ -160,7 +151,8 @@ static int arguments_parse(struct waiter *w, int argc, char **argv)
 			puts("xsfs-wait " PACKAGE_VERSION);
 			exit(STATUS_TRUE);
 		default:
-			return wrong_option(w, argv[optind - 1]);
+			usage_wrong_option(w->why, sizeof(w->why), argv[optind - 1], usage);
+			err = -EINVAL;
 		}
 	}
 	if (err)

@@ -162,3 +162,10 @@ hold_inside() {
 	read -r -a inside <<<"$ANSWER"
 	((inside[0] >= $1 && inside[2] >= $2))
 }
+
+# not_for_others FILE: assertions that nobody but root can open it, on a mount with allow_other,uid=12345.
+not_for_others() {
+	chmod 711 "$SCRATCH"
+	fails EACCES setpriv --reuid=12345 --clear-groups bash -c ': <>"$1"' - "$1"
+	fails EACCES setpriv --reuid=54321 --clear-groups bash -c ': <"$1"' - "$1"
+}

@@ -578,11 +578,7 @@ END
 test_device() {
 	mount_xsfs "$STORE" -o allow_other,uid=12345,gid=12345,umask=0
 	checked python3 "$SCRATCH/device.py" "$MNT" "$SERVER_SOCKET" "$SERVER_PID"
-	if command -v setpriv >/dev/null; then
-		chmod 711 "$SCRATCH"
-		fails EACCES setpriv --reuid=12345 --clear-groups bash -c ': <>"$1"' - "$MNT/.xsfs/xenbus"
-		fails EACCES setpriv --reuid=54321 --clear-groups bash -c ': <"$1"' - "$MNT/.xsfs/xenbus"
-	fi
+	not_for_others "$MNT/.xsfs/xenbus"
 	comes_true 5 'no client is left' stat_is raw_clients 0
 	comes_true 5 'nothing is left in flight' at_rest
 	umount_xsfs

@@ -171,21 +171,31 @@ static void a_rename_without_memory_changes_nothing(void **state)
 	inode_put(&table, a);
 }
 
-/* Returns whether the names in the root are still known after an event at `path`. */
-static bool listed_after(const char *path)
+static void remember_names(void)
 {
 	struct listing *listing = listing_new();
-	struct listing *known;
 
 	assert_non_null(listing);
 	assert_int_equal(listing_add_names(listing, "a\0b", 4), 0);
 	assert_int_equal(listing_sort(listing), 0);
 	inode_set_listing(&table, table.root, listing);
 	listing_put(listing);
+}
+
+static bool names_are_known(void)
+{
+	struct listing *listing = inode_get_listing(&table, table.root);
+
+	listing_put(listing);
+	return listing;
+}
+
+/* Returns whether the names in the root are still known after an event at `path`. */
+static bool listed_after(const char *path)
+{
+	remember_names();
 	touched(table.root, path);
-	known = inode_get_listing(&table, table.root);
-	listing_put(known);
-	return known;
+	return names_are_known();
 }
 
 static void names_are_forgotten_when_they_may_be_wrong(void **state)
@@ -198,18 +208,12 @@ static void names_are_forgotten_when_they_may_be_wrong(void **state)
 	assert_false(listed_after(NULL));
 }
 
-/* Remembers names in the root and returns whether they are known after `change`. */
+/* The same after something that this mount did. */
 static bool listed_after_own(void (*change)(struct inode *inode), struct inode *inode)
 {
-	struct listing *listing = listing_new(), *known;
-
-	assert_non_null(listing);
-	inode_set_listing(&table, table.root, listing);
-	listing_put(listing);
+	remember_names();
 	change(inode);
-	known = inode_get_listing(&table, table.root);
-	listing_put(known);
-	return known;
+	return names_are_known();
 }
 
 static void is_written(struct inode *inode)

@@ -94,6 +94,13 @@ guest_finish() {
 	return "$status"
 }
 
+# ends_well guest_wait|guest_finish NAME TITLE: an assertion that it succeeds. What the guest printed is printed.
+ends_well() {
+	local status=0
+	"$1" "$2" || status=$?
+	is "$status" 0 "$3"
+}
+
 # guest_did STEP: waits until the last guest has announced that step, by a key of its own. Where it does not,
 # what it printed says why.
 guest_did() {

@@ -226,9 +226,7 @@ succeeds 'the guest waits for a command' guest_did listening
 echo xsfs >"$SOCKET/$home/control/shutdown"
 succeeds 'a watcher in the guest has woken up' guest_did commanded
 guest_go finish
-status=0
-guest_wait one || status=$?
-is "$status" 0 'what the guest tests is right'
+ends_well guest_wait one 'what the guest tests is right'
 echo >"$SOCKET/$home/control/shutdown"
 succeeds 'xl shuts it down' xl shutdown one
 told home "changed /$home/control/shutdown" 'a stream tells of the command'
@@ -254,9 +252,7 @@ both_have "local/domain/$GUEST_ID/name" saved 'it is another domain, with the sa
 echo after >"$SOCKET/tool/saved"
 succeeds 'its waiters have woken up' guest_did restored
 guest_go further
-status=0
-guest_finish saved || status=$?
-is "$status" 0 'what the restored guest tests is right'
+ends_well guest_finish saved 'what the restored guest tests is right'
 rm "$SOCKET/tool/saved"
 
 # Another is destroyed while it is busy.

@@ -66,15 +66,13 @@ says_port() {
 
 # guest TYPE: a guest that has its ring for itself.
 guest() {
-	local status=0
 	GUEST=ring-$1
 	guest_start "$GUEST" job_ring_guest.sh "$1" "$ALONE xsfs.store=${XSFS_XEN_STORE:-c}"
 	# Where a guest that can not look is told.
 	xs write "/local/domain/$GUEST_ID/data/place" \
 		"gfn=$(value "/local/domain/$GUEST_ID/store/ring-ref"),port=$(value "/local/domain/$GUEST_ID/store/port")"
 	follow
-	guest_finish "$GUEST" || status=$?
-	is "$status" 0 "$1: the guest's script ends well"
+	ends_well guest_finish "$GUEST" "$1: the guest's script ends well"
 }
 
 # Nobody in domain 0 suffers when a guest goes away in the middle of it all.
@@ -97,11 +95,9 @@ gone() {
 
 # A kernel that uses its ring: xsfs does not, in whatever way it is told of it.
 refused() {
-	local status=0
 	GUEST=usual
 	guest_start usual job_ring_refused.sh pv
-	guest_finish usual || status=$?
-	is "$status" 0 "the guest's script ends well"
+	ends_well guest_finish usual "the guest's script ends well"
 }
 
 PREFIX='[dom0] '
