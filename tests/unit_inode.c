@@ -229,12 +229,14 @@ static void is_made(struct inode *inode)
 
 static void is_removed(struct inode *inode)
 {
-	inode_gone(&table, table.root, inode->name);
+	(void)inode;
+	inode_gone(&table, table.root, "a");
 }
 
 static void is_renamed(struct inode *inode)
 {
-	assert_int_equal(inode_rename(&table, table.root, inode->name, table.root, "b"), 0);
+	(void)inode;
+	assert_int_equal(inode_rename(&table, table.root, "a", table.root, "b"), 0);
 }
 
 static void own_changes_do_not_wait_for_their_events(void **state)
