@@ -43,11 +43,23 @@
 #define START_PATIENCE_MS 30000
 #define START_STEP_MS 5
 
+/* What the server and the xsloop command get of the user's environment: how to find libraries and
+ * a server elsewhere, and how a sanitizer reports.  Everything else could make them use what
+ * is not theirs, as XENSTORED_PATH would another store's socket, or fail. */
+static const char *const passed_on[] = {
+	"LD_LIBRARY_PATH", "XSLOOP_SERVER", "XSLOOP_PRELOAD_FIRST",
+	"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS",
+};
+
+/* Those, three of our own, and the NULL. */
+#define ENVIRONMENT_MAX (sizeof(passed_on) / sizeof(passed_on[0]) + 4)
+
 /* What the server said last, for the line that says why it ended. */
 #define WORDS_SIZE 256
 
 struct embedded {
 	struct logger *log;
+	char *environment[ENVIRONMENT_MAX]; /* the children's */
 	char dir[PATH_MAX];
 	int dir_fd; /* holds the lock; -1: there is no directory */
 	pid_t server; /* not reaped before embedded_stop(): its number stays ours; 0: none */
@@ -209,11 +221,45 @@ static int directory_make(struct embedded *e)
 
 /* ---- processes ------------------------------------------------------------------------------ */
 
+/* Adds a variable at the first free place, unless it has no value.  Returns 0 or -ENOMEM. */
+static int environment_add(char **environment, const char *name, const char *value)
+{
+	if (!value)
+		return 0;
+	while (*environment)
+		environment++;
+	if (asprintf(environment, "%s=%s", name, value) < 0) {
+		*environment = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int environment_make(char **environment)
+{
+	char lib[PATH_MAX];
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
+		err = environment_add(environment, passed_on[i], getenv(passed_on[i]));
+	if (!err && library_find(lib, sizeof(lib)) == 0)
+		err = environment_add(environment, "XSLOOP_LIB", lib);
+	if (!err)
+		err = environment_add(environment, "PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+	return err ? err : environment_add(environment, "LC_ALL", "C");
+}
+
+static void environment_free(char **environment)
+{
+	while (*environment)
+		free(*environment++);
+}
+
 /*
  * Runs the xsloop command `argv` with its output going to *output.  Its process id, or -errno.
  * It has a session of its own: the terminal's Ctrl-C is for us, who end it in order.
  */
-static pid_t command_spawn(char **argv, int *output)
+static pid_t command_spawn(struct embedded *e, char **argv, int *output)
 {
 	const pid_t parent = getpid();
 	int fds[2], null, err;
@@ -240,7 +286,7 @@ static pid_t command_spawn(char **argv, int *output)
 			dup2(null, STDIN_FILENO);
 		dup2(fds[1], STDOUT_FILENO);
 		dup2(fds[1], STDERR_FILENO);
-		execv(argv[0], argv);
+		execve(argv[0], argv, e->environment);
 		dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
 		_exit(EXIT_FAILURE);
 	}
@@ -300,7 +346,7 @@ static int command_run(struct embedded *e, char **argv)
 	int status, output;
 	pid_t pid;
 
-	pid = command_spawn(argv, &output);
+	pid = command_spawn(e, argv, &output);
 	if (pid < 0)
 		return pid;
 	output_read(e, output);
@@ -339,7 +385,7 @@ static int server_start(struct embedded *e, char *command, bool oxenstored)
 		argv[4] = option;
 		argv[5] = trace;
 	}
-	pid = command_spawn(argv, &e->output);
+	pid = command_spawn(e, argv, &e->output);
 	if (pid < 0)
 		return pid;
 	e->server = pid;
@@ -457,7 +503,6 @@ int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored,
 		.in_flight_max = in_flight_max,
 	};
 	struct embedded *e = calloc(1, sizeof(*e));
-	char lib[PATH_MAX];
 	int err;
 
 	if (!e) {
@@ -467,11 +512,14 @@ int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored,
 	e->log = log;
 	e->dir_fd = e->ended_fd = -1;
 	pthread_mutex_init(&e->lock, NULL);
-	/* For our own children nothing is to be preloaded, but xsloop does it for the server. */
+	/* Fusermount3 is to run without the library, and the library in this process is to know of no
+	 * other world than ours. */
 	unsetenv("LD_PRELOAD");
-	if (library_find(lib, sizeof(lib)) == 0)
-		setenv("XSLOOP_LIB", lib, 1);
-	err = world_start(e, oxenstored, &config.transport);
+	unsetenv("XENSTORED_RUNDIR");
+	unsetenv("XSLOOP_WITHOUT");
+	err = environment_make(e->environment);
+	if (!err)
+		err = world_start(e, oxenstored, &config.transport);
 	if (!err)
 		err = chan_new(chan, &config);
 	if (err) {
@@ -531,6 +579,7 @@ void embedded_stop(struct embedded *e)
 	}
 	if (e->ended_fd >= 0)
 		close(e->ended_fd);
+	environment_free(e->environment);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
 }

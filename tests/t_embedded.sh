@@ -136,3 +136,36 @@ fi
 is "$(grep -c 'the server ended by itself' "$MOUNT_LOG")" 1 'a dead server: said once'
 umount_xsfs
 leaves_nothing 'a dead server' "$pid"
+
+# The user's environment is another store's, and has what can disturb or mislead a program: an embedded store has
+# its own paths, whatever it says.
+other_store() {
+	[[ $(xs read /name 2>/dev/null) == other ]]
+}
+start_server c
+xs write /name other
+other=$(stat --format=%i "$SERVER_SOCKET")
+printf 'no library' >"$SCRATCH/broken.so"
+for server in c o; do
+	server_binary "$server" >/dev/null || continue
+	XSFS_TEST_WRAPPER="env XENSTORED_PATH=$SERVER_SOCKET XENSTORED_RUNDIR=$SERVER_DIR XENSTORED_ROOTDIR=$SERVER_DIR
+		XSLOOP_DIR=$SERVER_DIR XSLOOP_DOMID=7 XSLOOP_WITHOUT=static LD_AUDIT=$SCRATCH/broken.so LD_DEBUG=files
+		LD_DEBUG_OUTPUT=$SCRATCH/debug OCAMLRUNPARAM=v=0x400 CAMLRUNPARAM=v=0x400 MALLOC_PERTURB_=1
+		XS_SECRET=1 $XSFS_TEST_WRAPPER" mount_xsfs "embedded:$server"
+	is "$(<"$MNT/local/domain/1/name")" web "embedded:$server in the environment of another store"
+	succeeds "embedded:$server: the other store can be reached" other_store
+	is "$(stat --format=%i "$SERVER_SOCKET")" "$other" "embedded:$server: by the same socket"
+	pid=$(child_of "$MOUNT_PID")
+	is "$(tr '\0' '\n' <"/proc/$pid/environ" | sed 's/=.*//' | sort | grep -v '^[ALTU][A-Z]*SAN_OPTIONS$' | paste -sd ' ')" \
+		'LC_ALL LD_PRELOAD PATH XENSTORED_PATH XENSTORED_ROOTDIR XENSTORED_RUNDIR XSLOOP_DIR XSLOOP_DOMID XSLOOP_LIB' \
+		"embedded:$server: the server has nothing of it"
+	like "$(tr '\0' '\n' <"/proc/$pid/environ" | grep '^XENSTORED_PATH=')" "XENSTORED_PATH=$TMPDIR/xsfs-embedded.*/socket" \
+		"embedded:$server: but paths of its own"
+	umount_xsfs
+	leaves_nothing "embedded:$server in the environment of another store" "$pid"
+done
+# The same for who starts a server by hand, as the tests do.
+first=$SERVER_DIR
+SERVER_DIR='' SERVER_PID=''
+XENSTORED_PATH=$first/socket start_server c
+is "$(stat --format=%i "$first/socket")" "$other" 'xsloop server: neither takes it another one'\''s socket'

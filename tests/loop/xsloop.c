@@ -265,7 +265,10 @@ static void __attribute__((noreturn)) server_exec(const char *path, char **args,
 	char preload[PATH_MAX], value[PATH_MAX];
 
 	preload_format(preload);
+	/* Each of them, or xenstored would take another store's socket where XENSTORED_PATH names that. */
+	path_format(value, "%s/socket", dir);
 	if (setenv("XSLOOP_DIR", dir, 1) || setenv("XSLOOP_DOMID", "0", 1) ||
+	    setenv("XENSTORED_PATH", value, 1) ||
 	    setenv("XENSTORED_RUNDIR", dir, 1) || setenv("XENSTORED_ROOTDIR", dir, 1) ||
 	    setenv("LD_PRELOAD", preload, 1))
 		die("%s", strerror(errno));
