@@ -102,8 +102,27 @@ is "$(example increment /tool/counter)" 9 'a number that begins with 0'
 echo 'x[$(id)]' >"$MNT/tool/counter"
 refuses 1 'increment: /tool/counter: not a number' increment /tool/counter
 refuses 1 'increment: tool: not the path of a key' increment tool
-refuses 2 'usage: increment *' increment /tool/counter x
 is "$(value /tool/counter)" 'x[$(id)]' 'what was refused changed nothing'
+xs write /tool/counter $'41\nmore'
+refuses 1 'increment: /tool/counter: not a number' increment /tool/counter
+is "$(value /tool/counter)" $'41\nmore' 'nor was a value of two lines taken for a number'
+# The key can be read, as one that is not there, and not be written.
+refuses 1 '*No such file or directory' increment /tool/none/counter
+# Somebody else is faster once: after the command, before the commit.
+mv "$SCRATCH/bin/xsfs-tx" "$SCRATCH/bin/true-xsfs-tx"
+cat >"$SCRATCH/bin/xsfs-tx" <<-END
+	#!/bin/bash
+	exec true-xsfs-tx "\$1" "\$2" sh -c '
+		"\$@" || exit
+		[ -e $SCRATCH/met ] || XENSTORED_PATH=$SERVER_SOCKET xenstore-write /tool/counter 100
+		touch $SCRATCH/met' - "\${@:3}"
+END
+chmod +x "$SCRATCH/bin/xsfs-tx"
+xs write /tool/counter 1
+is "$(example increment /tool/counter) $(value /tool/counter)" '101 101' 'increment prints no sum that was not committed'
+is "$(ls "$SCRATCH/met")" "$SCRATCH/met" 'there was a conflict'
+mv "$SCRATCH/bin/true-xsfs-tx" "$SCRATCH/bin/xsfs-tx"
+refuses 2 'usage: increment *' increment /tool/counter x
 rm "$MNT/tool/counter"
 
 # started NAME ARGS...: runs the example beside the test, its output in $SCRATCH/out, and returns when it waits.
@@ -143,6 +162,8 @@ xs write "$backend/state" 2
 xs write "$backend/state/x" 2
 xs write "$backend/state" 4
 ended 0 'wait-backend: it was removed, made, became a directory, and then it was connected'
+xs write "$backend/state" $'4\nmore'
+refuses 1 "wait-backend: the state of $backend is *4*more*" wait-backend vif 1 0 1
 xs write "$backend/state" 3
 refuses 1 "wait-backend: the state of $backend is 3" wait-backend vif 1 0 1
 refuses 1 "wait-backend: the state of /local/domain/0/backend/no/1/0 is ''" wait-backend no 1 0 1
@@ -156,10 +177,15 @@ says 'data/key = value' 'print-changes: a new key'
 xs write /local/domain/33/data/key $'evil\e[2J'
 says 'data/key = value
 data/key = evil?[2J' 'print-changes: a value that cannot be printed'
+xs write /local/domain/33/data/key $'two\nlines'
+says 'data/key = value
+data/key = evil?[2J
+data/key = two?lines' 'print-changes: a value of two lines'
 xs write /local/domain/34/name 1
 xs rm /local/domain/33/data/key
 says 'data/key = value
 data/key = evil?[2J
+data/key = two?lines
 data/key is gone' 'print-changes: a key goes, in another domain one comes'
 xs rm /local/domain/33
 ended 0 'print-changes ends with the domain'
@@ -170,18 +196,33 @@ refuses 2 'usage: print-changes *' print-changes
 
 started on-new-domain echo created
 SERVER_DIR=${SERVER_SOCKET%/socket}
-"$XSLOOP" domain "$SERVER_DIR" 7 4711
-xs write /local/domain/7/name new
 first=$MNT first_pid=$MOUNT_PID
-# it introduces its domain
-XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=4711,events=unbound
+# create DOMID: a domain that introduces itself.
+create() {
+	"$XSLOOP" domain "$SERVER_DIR" "$1" "47$1"
+	xs write "/local/domain/$1/name" new
+	XSFS_TEST_DOMID=$1 mount_xsfs "ring:domid=$1,gfn=47$1,events=unbound"
+}
+create 7
 says 'created 7' 'on-new-domain'
 umount_xsfs
-"$XSLOOP" domain "$SERVER_DIR" 8 4712
-xs write /local/domain/8/name new
-XSFS_TEST_DOMID=8 mount_xsfs ring:domid=8,gfn=4712,events=unbound
+create 8
 says 'created 7
 created 8' 'on-new-domain: another'
+umount_xsfs
+xs rm /local/domain/8
+"$XSLOOP" kill-domain "$SERVER_DIR" 8
+# When this one is noticed it has been noticed that 8 is gone.
+create 9
+says 'created 7
+created 8
+created 9' 'on-new-domain: a third'
+umount_xsfs
+create 8
+says 'created 7
+created 8
+created 9
+created 8' 'on-new-domain: another one with a number that was in use'
 umount_xsfs
 end_process "$STARTED"
 XSFS_MOUNT=$SCRATCH refuses 1 'on-new-domain: *no xenstore is mounted there' on-new-domain echo
