@@ -21,6 +21,8 @@ int error_from_store(uint32_t type, int error)
 		return -EBUSY;
 	case -ENOSYS:
 		return -EOPNOTSUPP;
+	/* What the kernel says of a mount whose process is gone; ours is here. */
+	case -ENOTCONN:
 	case -ESTALE:
 	case -ESHUTDOWN:
 	case -EPROTO:

@@ -92,10 +92,14 @@ out_free:
 
 int fs_mount(struct fs *fs, const char *mountpoint)
 {
-	int flags;
+	int flags, err;
 
 	if (fuse_session_mount(fs->se, mountpoint))
 		return -EIO;
+	err = own_mount_init(&fs->mount, mountpoint);
+	if (err)
+		return err;
+	fs->mounted = true;
 	/* The readers poll: they have more than one thing to wait for. */
 	flags = fcntl(fuse_session_fd(fs->se), F_GETFL);
 	if (flags < 0 || fcntl(fuse_session_fd(fs->se), F_SETFL, flags | O_NONBLOCK) < 0)
@@ -177,6 +181,8 @@ void fs_stop(struct fs *fs)
 
 void fs_free(struct fs *fs)
 {
+	if (fs->mounted)
+		own_mount_end(&fs->mount, fuse_session_fd(fs->se), fs->log);
 	fuse_session_unmount(fs->se);
 	fuse_session_destroy(fs->se);
 	if (fs->pool)

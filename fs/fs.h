@@ -66,8 +66,8 @@ struct fs_extra_fd {
  */
 int fs_new(struct fs **out, const struct fs_config *config, int argc, char **argv);
 
-/* Mounts at `mountpoint`, which must be an absolute path that stays valid.
- * Returns 0 or -EIO (libfuse has said why). */
+/* Mounts at `mountpoint`, an absolute path.
+ * Returns 0, -EIO (libfuse has said why) or another -errno. */
 int fs_mount(struct fs *fs, const char *mountpoint);
 
 /*
@@ -86,7 +86,7 @@ void fs_gap(struct fs *fs);
 /* Makes fs_run() return soon.  I/O thread (an fs_extra_fd's callback) only. */
 void fs_stop(struct fs *fs);
 
-/* Unmounts if still mounted and frees. */
+/* Removes the mount if it is still there (fs/mount.h) and frees. */
 void fs_free(struct fs *fs);
 
 #endif

@@ -23,6 +23,7 @@
 #include "fs/fs.h"
 #include "fs/inode.h"
 #include "fs/made.h"
+#include "fs/mount.h"
 #include "fs/pool.h"
 #include "fs/raw.h"
 #include "fs/stream.h"
@@ -39,6 +40,8 @@ struct fs {
 	struct chan *chan;
 	struct logger *log;
 	struct fuse_session *se;
+	struct own_mount mount; /* valid once `mounted` */
+	bool mounted;
 	struct view root_view;
 	struct view nodes_view;
 	struct timespec mounted_at;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fs/fs.h"
+#include "fs/mount.h"
 #include "src/background.h"
 #include "src/embedded.h"
 #include "src/log.h"
@@ -37,8 +38,21 @@ struct program {
 
 /* ---- before the fork ------------------------------------------------------------------------ */
 
+static int mountpoint_missing(struct program *p, const char *given, int err)
+{
+	if (err == -ENOENT)
+		snprintf(p->why, sizeof(p->why), "%s: there is no such directory; make it with mkdir",
+			 given);
+	else if (err == -ENOTCONN)
+		snprintf(p->why, sizeof(p->why), "%s: a mount of something else whose server was killed "
+						 "is in the way; umount -l %s", given, given);
+	else
+		snprintf(p->why, sizeof(p->why), "%s: %s", given, strerror(-err));
+	return err;
+}
+
 /* Makes the mount point absolute, and sure that it is a directory: a file would be accepted by
- * the kernel, and be no use. */
+ * the kernel, and be no use.  A dead mount of xsfs is one, and is replaced later. */
 static int mountpoint_check(struct program *p)
 {
 	const char *given = p->options.mountpoint;
@@ -47,15 +61,9 @@ static int mountpoint_check(struct program *p)
 	if (!realpath(given, p->mountpoint) || stat(p->mountpoint, &st) < 0) {
 		int err = -errno;
 
-		if (err == -ENOENT)
-			snprintf(p->why, sizeof(p->why), "%s: there is no such directory; make it "
-							 "with mkdir", given);
-		else if (err == -ENOTCONN)
-			snprintf(p->why, sizeof(p->why), "%s: a mount whose server was killed is "
-							 "in the way; umount -l %s", given, given);
-		else
-			snprintf(p->why, sizeof(p->why), "%s: %s", given, strerror(-err));
-		return err;
+		if (err == -ENOTCONN && dead_mount_find(given, p->mountpoint))
+			return 0;
+		return mountpoint_missing(p, given, err);
 	}
 	if (!S_ISDIR(st.st_mode)) {
 		snprintf(p->why, sizeof(p->why), "%s: not a directory: nothing can be mounted "
@@ -132,7 +140,10 @@ static int filesystem_mount(struct program *p)
 	char *argv[] = { name, flag, o->fuse, NULL };
 	int err;
 
-	err = fs_new(&p->fs, &config, 3, argv);
+	/* Not before the store is there: programs that use the path are not to find an empty directory. */
+	err = dead_mount_remove(p->mountpoint, p->log);
+	if (!err)
+		err = fs_new(&p->fs, &config, 3, argv);
 	if (!err)
 		err = fs_mount(p->fs, p->mountpoint);
 	/* libfuse's own line says more than the error does. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/mountinfo.h"
 #include "src/mountpoint.h"
 
 #define NODES "/.xsfs/nodes"
@@ -30,64 +31,19 @@ static int complain(int err, char *why, size_t size, const char *fmt, ...)
 
 /* ---- the mount ------------------------------------------------------------------------------ */
 
-/* Undoes mountinfo's \040 and so on, in place. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (; *text; to++) {
-		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
-			*to = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
-			text += 4;
-		} else {
-			*to = *text++;
-		}
-	}
-	*to = '\0';
-}
-
-/* Takes a line of mountinfo, proc(5).  Returns whether it is that of the whole of an xsfs mount
- * with this id, and then writes where it is to `dir`, a buffer of PATH_MAX. */
-static bool is_mount(const char *line, uint64_t id, char *dir)
-{
-	const char *type = strstr(line, " - ");
-	char *root = NULL, *point = NULL;
-	unsigned long long line_id;
-	bool found;
-
-	found = type && !strncmp(type, " - fuse.xsfs ", 13) &&
-		sscanf(line, "%llu %*u %*s %ms %ms", &line_id, &root, &point) == 3 &&
-		line_id == id && !strcmp(root, "/") && strlen(point) < PATH_MAX;
-	if (found) {
-		unescape(point);
-		strcpy(dir, point);
-	}
-	free(root);
-	free(point);
-	return found;
-}
-
 /* Writes the xsfs mount that the current directory is on to `dir`.  Returns whether it is. */
 static bool find_here(char *dir)
 {
-	size_t size = 0;
-	bool found = false;
-	char *line = NULL;
+	struct mountinfo info;
 	struct statx st;
-	FILE *file;
 
 	/* Not synchronised: that would ask the store. */
 	if (statx(AT_FDCWD, ".", AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 ||
-	    !(st.stx_mask & STATX_MNT_ID))
+	    !(st.stx_mask & STATX_MNT_ID) || mountinfo_find(&info, st.stx_mnt_id) ||
+	    !info.is_xsfs || !info.whole)
 		return false;
-	file = fopen("/proc/self/mountinfo", "re");
-	if (!file)
-		return false;
-	while (!found && getline(&line, &size, file) > 0)
-		found = is_mount(line, st.stx_mnt_id, dir);
-	free(line);
-	fclose(file);
-	return found;
+	strcpy(dir, info.point);
+	return true;
 }
 
 /* Asks the mount which node it shows. */

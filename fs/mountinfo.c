@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads /proc/self/mountinfo, proc(5). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/mountinfo.h"
+
+/* Undoes mountinfo's \040 and so on, in place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; to++) {
+		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
+			*to = (text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0');
+			text += 4;
+		} else {
+			*to = *text++;
+		}
+	}
+	*to = '\0';
+}
+
+/* Takes a line apart.  Returns whether that was possible. */
+static bool line_parse(struct mountinfo *m, const char *line)
+{
+	const char *type = strstr(line, " - ");
+	char *root = NULL, *point = NULL;
+	unsigned long long id;
+	bool good;
+
+	good = type && sscanf(line, "%llu %*u %u:%u %ms %ms", &id, &m->major, &m->minor, &root,
+			      &point) == 5 && strlen(point) < sizeof(m->point);
+	if (good) {
+		unescape(point);
+		strcpy(m->point, point);
+		m->id = id;
+		m->whole = !strcmp(root, "/");
+		m->is_xsfs = !strncmp(type, " - fuse.xsfs ", 13);
+	}
+	free(root);
+	free(point);
+	return good;
+}
+
+int mountinfo_find(struct mountinfo *found, uint64_t id)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	int err = -ENOENT;
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!file)
+		return -errno;
+	while (err && getline(&line, &size, file) > 0)
+		if (line_parse(found, line) && found->id == id)
+			err = 0;
+	free(line);
+	fclose(file);
+	return err;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* One mount of this process's mount namespace, as the kernel lists it.  Any thread. */
+#ifndef FS_MOUNTINFO_H
+#define FS_MOUNTINFO_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mountinfo {
+	uint64_t id;
+	unsigned major, minor; /* the device number of its file system */
+	bool whole;            /* it shows the root of its file system, as a bind mount need not */
+	bool is_xsfs;          /* the type is fuse.xsfs */
+	char point[PATH_MAX];  /* where it is now, as seen from this process's root directory */
+};
+
+/* Finds the mount with this id, the one of statx(2).  Returns 0, -ENOENT, or another -errno. */
+int mountinfo_find(struct mountinfo *found, uint64_t id);
+
+#endif
