@@ -105,6 +105,18 @@ static bool found_is_dir(struct op *op, const struct node_facts *facts, const ch
 	return !facts->readable || facts->has_children || node_stays_dir(op, path);
 }
 
+void node_found(struct op *op, struct inode *inode, const char *path)
+{
+	struct inodes *inodes = &op->fs->inodes;
+
+	if (inode->view->tx)
+		return;
+	/* First noted, then checked: an event between the two makes it doubtful. */
+	inode_found(inodes, inode, inode_foreign(inodes, inode));
+	if (event_since(op->fs, op->seq, path))
+		inode_found(inodes, inode, 0);
+}
+
 /* Remembers that a directory is there, for as long as no event comes: the kernel asks again and
  * again, as each listing makes it forget the time of access. */
 static void confirm_dir(struct op *op, struct inode *dir, const char *path)
@@ -159,6 +171,7 @@ void node_reply_found(struct op *op, const char *path, bool dir, bool readable, 
 	} else {
 		node_attr_file(fs, size, &st);
 	}
+	node_found(op, inode, path);
 	op_reply_entry(op, inode, &st);
 	inode_put(&fs->inodes, inode);
 }
@@ -219,6 +232,18 @@ static void forget_name(struct op *op)
 	notifier_wake(op->fs);
 }
 
+void node_reply_removed(struct op *op)
+{
+	struct stat st;
+
+	if (op->inode->kind == INODE_DIR)
+		node_attr_dir(op->fs, true, &st);
+	else
+		node_attr_file(op->fs, 0, &st);
+	st.st_nlink = 0;
+	op_reply_attr(op, &st);
+}
+
 /* Keeps what the store says of the mount's root. */
 static void note_root(const struct op *op, int err)
 {
@@ -259,8 +284,10 @@ static void getattr_dir(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path))
+	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path)) {
 		confirm_dir(op, op->inode, path);
+		node_found(op, op->inode, path);
+	}
 	node_attr_dir(fs, err != -EACCES, &st);
 	op_reply_attr(op, &st);
 }
@@ -309,13 +336,17 @@ void node_getattr(struct op *op)
 	}
 	if (getattr_root(op))
 		return;
-	if (op->inode->view->tx) {
-		node_tx_getattr(op);
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err == -ENOENT || err == -ESTALE) {
+		node_reply_removed(op);
 		return;
 	}
-	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
+		return;
+	}
+	if (op->inode->view->tx) {
+		node_tx_getattr(op);
 		return;
 	}
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
@@ -328,14 +359,21 @@ void node_getattr(struct op *op)
 
 void node_open(struct op *op)
 {
-	struct handle *handle = handle_new(op->fs, op->inode, op->flags);
+	bool writer = (op->flags & O_ACCMODE) != O_RDONLY;
+	char path[PATH_SIZE];
+	struct handle *handle;
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 
+	handle = err ? NULL : handle_new(op->fs, op->inode, op->flags);
 	if (!handle) {
-		op_reply_error(op, -ENOMEM);
+		op_reply_error(op, err ? err : -ENOMEM);
 		return;
 	}
+	/* Events are to tell, from now on, whether what is written to is still there. */
+	if (writer && !op->inode->view->tx)
+		cover_start(op->fs);
 	/* An empty value is not written now: a write follows, most often. */
-	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
+	if ((op->flags & O_TRUNC) && writer)
 		handle_truncate(op->fs, handle);
 	op_reply_open(op, handle);
 }
