@@ -103,6 +103,7 @@ void inode_release_locked(struct inodes *t, struct inode *inode)
 		if (inode == t->nodes_root)
 			t->nodes_root = NULL;
 		view_put(inode->view);
+		free(inode->last);
 		free(inode->key);
 		free(inode);
 		if (parent)
@@ -178,6 +179,7 @@ void inodes_deinit(struct inodes *t)
 		HASH_DELETE(by_id, t->by_id, inode);
 		listing_put(inode->listing);
 		view_put(inode->view);
+		free(inode->last);
 		free(inode->key);
 		free(inode);
 	}
@@ -576,6 +578,30 @@ void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 	remove_locked(t, inode_find_locked(t, parent, name, INODE_DIR), -ENOENT, wakeups);
 	remove_locked(t, inode_find_locked(t, parent, name, INODE_LEAF), -ENOENT, wakeups);
 	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_set_last(struct inodes *t, struct inode *inode, char *data, size_t len)
+{
+	pthread_mutex_lock(&t->lock);
+	free(inode->last);
+	inode->last = data;
+	inode->last_len = len;
+	pthread_mutex_unlock(&t->lock);
+}
+
+char *inode_get_last(struct inodes *t, const struct inode *inode, size_t *len)
+{
+	char *copy = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	if (inode->removed == -ESTALE && inode->last)
+		copy = malloc(inode->last_len + 1);
+	if (copy) {
+		memcpy(copy, inode->last, inode->last_len);
+		*len = inode->last_len;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return copy;
 }
 
 /* Moves one inode, if there is one; `key` is that of its new name, and taken. */

@@ -84,6 +84,8 @@ struct inode {
 	bool pending;   /* created here, not yet in the store */
 	bool hashed;    /* can be found by name */
 	int removed;    /* 0, or why it has no path: -ENOENT; -ESTALE: another file replaced it */
+	char *last;     /* the value that the file then had; NULL: unknown */
+	size_t last_len;
 	LIST_HEAD(, inode) children;
 	LIST_ENTRY(inode) sibling;
 
@@ -241,6 +243,14 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name);
  */
 void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 		  struct wakeups *wakeups);
+
+/* The file is about to be replaced by a rename, and had the value `data` (from malloc, with room for a
+ * byte more; taken): who has it open goes on reading that, as from any file that was replaced. */
+void inode_set_last(struct inodes *t, struct inode *inode, char *data, size_t len);
+
+/* Returns that value (the caller's to free, with room for a byte more) if the inode was replaced and
+ * it is known, or NULL. */
+char *inode_get_last(struct inodes *t, const struct inode *inode, size_t *len);
 
 /* The node at `path` was removed, in a way of which the kernel does not know: by the commit of a
  * transaction, or in the other layout.  Directories there and below no longer stick, and nothing

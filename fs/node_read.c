@@ -234,12 +234,15 @@ static void forget_name(struct op *op)
 
 void node_reply_removed(struct op *op)
 {
+	struct fs *fs = op->fs;
 	struct stat st;
+	size_t len = 0;
 
+	free(inode_get_last(&fs->inodes, op->inode, &len));
 	if (op->inode->kind == INODE_DIR)
-		node_attr_dir(op->fs, true, &st);
+		node_attr_dir(fs, true, &st);
 	else
-		node_attr_file(op->fs, 0, &st);
+		node_attr_file(fs, text_size(fs->config.format, len), &st);
 	st.st_nlink = 0;
 	op_reply_attr(op, &st);
 }
@@ -359,21 +362,20 @@ void node_getattr(struct op *op)
 
 void node_open(struct op *op)
 {
-	bool writer = (op->flags & O_ACCMODE) != O_RDONLY;
 	char path[PATH_SIZE];
 	struct handle *handle;
 	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 
+	/* Replaced on the way here: the old content is as good as the new one, but for writing. */
+	if (err == -ESTALE && (op->flags & O_ACCMODE) == O_RDONLY)
+		err = 0;
 	handle = err ? NULL : handle_new(op->fs, op->inode, op->flags);
 	if (!handle) {
 		op_reply_error(op, err ? err : -ENOMEM);
 		return;
 	}
-	/* Events are to tell, from now on, whether what is written to is still there. */
-	if (writer && !op->inode->view->tx)
-		cover_start(op->fs);
 	/* An empty value is not written now: a write follows, most often. */
-	if ((op->flags & O_TRUNC) && writer)
+	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
 		handle_truncate(op->fs, handle);
 	op_reply_open(op, handle);
 }
@@ -439,6 +441,34 @@ static bool read_from_handle(struct op *op)
 	return count >= 0;
 }
 
+/* Answers a read of a file that another one replaced: with what it had then.  Returns false if that is
+ * not known. */
+static bool read_replaced(struct op *op)
+{
+	size_t size = 0;
+	char *content = inode_get_last(&op->fs->inodes, op->inode, &size), *reply;
+
+	if (!content)
+		return false;
+	size = text_from_value(op->fs->config.format, content, size);
+	/* The snapshot is the handle's, and another read may replace it. */
+	reply = malloc(size + 1);
+	if (!reply) {
+		free(content);
+		op_reply_error(op, -ENOMEM);
+		return true;
+	}
+	memcpy(reply, content, size);
+	handle_set_snapshot(op->handle, content, size);
+	if ((size_t)op->off >= size)
+		op_reply_buf(op, NULL, 0);
+	else
+		op_reply_buf(op, reply + op->off,
+			     size - op->off < op->size ? size - op->off : op->size);
+	free(reply);
+	return true;
+}
+
 void node_read(struct op *op)
 {
 	char path[PATH_SIZE];
@@ -447,6 +477,8 @@ void node_read(struct op *op)
 	if (read_from_handle(op))
 		return;
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err == -ESTALE && read_replaced(op))
+		return;
 	if (err) {
 		op_reply_error(op, err);
 		return;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fs/listing.h"
@@ -52,6 +53,33 @@ static bool target_is_dir(struct op *op)
 	return is;
 }
 
+/* Keeps the value that the new place has, as op->data: who has that file open goes on reading it. */
+static int keep_value(struct op *op, const struct request *read)
+{
+	char *copy = malloc(read->reply_len + 1);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, read->reply, read->reply_len);
+	free(op->data);
+	op->data = copy;
+	op->size = read->reply_len;
+	return 0;
+}
+
+/* Gives it to the file there, if the kernel knows one. */
+static void set_last(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct inode *leaf = inode_find(inodes, op->target, op->new_name, INODE_LEAF);
+
+	if (leaf && op->data) {
+		inode_set_last(inodes, leaf, op->data, op->size);
+		op->data = NULL;
+	}
+	inode_put(inodes, leaf);
+}
+
 /* Checks that the new place is free, or can be made so, and makes it free. */
 static int clear_target(struct op *op, uint32_t tx_id, const char *to)
 {
@@ -79,6 +107,9 @@ static int clear_target(struct op *op, uint32_t tx_id, const char *to)
 		return -EACCES;
 	if (facts.has_children || (facts.value_len > 0 && target_is_dir(op)))
 		return -ENOTEMPTY;
+	err = keep_value(op, op->calls[1]);
+	if (err)
+		return err;
 	op_calls_clear(op);
 	op_call(op, XS_RM, tx_id, to, NULL, 0);
 	err = op_wait(op);
@@ -285,6 +316,7 @@ static void rename_run(struct op *op)
 	if (!err) {
 		made_remove(op->inode->view->made, paths.to);
 		made_rename(op->inode->view->made, paths.from, paths.to);
+		set_last(op);
 		err = inode_rename(inodes, op->inode, op->name, op->target, op->new_name, &wakeups);
 		/* The other layout knows the one as it was, and has lost the other. */
 		if (!op->inode->view->tx) {

@@ -525,9 +525,6 @@ void node_create(struct op *op)
 {
 	int err = node_check_new_name(op);
 
-	/* Events are to tell, from now on, whether the directory is still there. */
-	if (!op->inode->view->tx)
-		cover_start(op->fs);
 	if (!err && op->inode->view->layout == FS_NODES)
 		err = -EPERM;
 	if (err)
