@@ -56,13 +56,14 @@ static void set_key(struct inode *inode, char *key, size_t len)
 	inode->name = key + sizeof(struct key_head);
 }
 
-/* Makes the inode found by its name.  Without memory it is not: as if its name led to another now. */
+/* Makes the inode found by its name.  Without memory it is not: its name will lead to another, and
+ * events find it on a list. */
 static void hash_locked(struct inodes *t, struct inode *inode)
 {
 	HASH_ADD_KEYPTR(by_name, t->by_name, inode->key, inode->key_len, inode);
 	inode->hashed = inode->by_name.tbl != NULL;
 	if (!inode->hashed && inode->parent)
-		LIST_INSERT_HEAD(&t->replaced, inode, replaced_link);
+		LIST_INSERT_HEAD(&t->unnamed, inode, unnamed_link);
 }
 
 static void unhash_locked(struct inodes *t, struct inode *inode)
@@ -92,8 +93,8 @@ void inode_release_locked(struct inodes *t, struct inode *inode)
 
 	while (inode && inode->refs == 0 && inode->nlookup == 0) {
 		parent = inode->parent;
-		if (!inode->hashed && inode->parent)
-			LIST_REMOVE(inode, replaced_link);
+		if (!inode->hashed && !inode->removed && inode->parent)
+			LIST_REMOVE(inode, unnamed_link);
 		unhash_locked(t, inode);
 		inode_drop_listing_locked(t, inode);
 		HASH_DELETE(by_id, t->by_id, inode);
@@ -102,6 +103,7 @@ void inode_release_locked(struct inodes *t, struct inode *inode)
 		if (inode == t->nodes_root)
 			t->nodes_root = NULL;
 		view_put(inode->view);
+		free(inode->last);
 		free(inode->key);
 		free(inode);
 		if (parent)
@@ -128,6 +130,7 @@ static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, ch
 	inode->refs = 1;
 	inode->parent = parent;
 	inode->events = 1;
+	inode->foreign = 1;
 	LIST_INIT(&inode->children);
 	LIST_INIT(&inode->pollers);
 	if (parent) {
@@ -146,7 +149,7 @@ int inodes_init(struct inodes *t, const char *root_path, const struct view *view
 
 	*t = (struct inodes){ .root_path = strdup(root_path) };
 	TAILQ_INIT(&t->listings);
-	LIST_INIT(&t->replaced);
+	LIST_INIT(&t->unnamed);
 	for (unsigned i = 0; i < INODE_ROUNDS; i++)
 		TAILQ_INIT(&t->stale[i]);
 	key = key_new(NULL, "", INODE_DIR, &key_len);
@@ -176,6 +179,7 @@ void inodes_deinit(struct inodes *t)
 		HASH_DELETE(by_id, t->by_id, inode);
 		listing_put(inode->listing);
 		view_put(inode->view);
+		free(inode->last);
 		free(inode->key);
 		free(inode);
 	}
@@ -369,6 +373,8 @@ int inode_path_locked(struct inodes *t, const struct inode *inode, char *path)
 	int err;
 
 	for (; !inode->view_root; inode = inode->parent) {
+		if (inode->removed)
+			return depth ? -ENOENT : inode->removed;
 		/* A special file has the path of its node. */
 		if (inode->kind == INODE_SPECIAL)
 			continue;
@@ -393,6 +399,26 @@ int inode_path(struct inodes *t, const struct inode *inode, const char *name, ch
 	err = inode_path_locked(t, inode, path);
 	pthread_mutex_unlock(&t->lock);
 	return err || !name ? err : path_append(path, name);
+}
+
+bool inode_is_removed(struct inodes *t, const struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	while (inode && !inode->removed)
+		inode = inode->parent;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+struct inode *inode_get_parent(struct inodes *t, const struct inode *inode)
+{
+	struct inode *parent;
+
+	pthread_mutex_lock(&t->lock);
+	parent = inode->parent;
+	parent->refs++;
+	pthread_mutex_unlock(&t->lock);
+	return parent;
 }
 
 void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky)
@@ -513,38 +539,80 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 	pthread_mutex_lock(&t->lock);
 	inode_drop_listing_locked(t, parent);
 	inode = inode_find_locked(t, parent, name, INODE_DIR);
-	if (inode)
+	if (inode) {
 		inode->sticky = false;
+		inode->found = 0;
+	}
 	inode = inode_find_locked(t, parent, name, INODE_LEAF);
-	if (inode)
+	if (inode) {
 		changed_locked(t, inode);
+		inode->found = 0;
+	}
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* Moves one inode, if there is one, or takes what is at the new place out of the way. */
-static int rename_kind_locked(struct inodes *t, struct inode *parent, const char *name,
-			      struct inode *new_parent, const char *new_name, enum inode_kind kind)
+/* Takes an inode, if there is one, out of the table of names for good. */
+static void remove_locked(struct inodes *t, struct inode *inode, int why, struct wakeups *wakeups)
 {
-	struct inode *inode = inode_find_locked(t, parent, name, kind);
-	struct inode *target = inode_find_locked(t, new_parent, new_name, kind);
-	struct inode *old_parent;
-	size_t key_len = 0;
-	char *key;
+	struct inode *below;
 
-	if (inode == target)
-		return 0;
-	key = key_new(new_parent, new_name, kind, &key_len);
-	if (!key)
-		return -ENOMEM;
-	if (target) {
-		/* Whoever has it open goes on with what its path leads to now. */
-		changed_locked(t, target);
-		unhash_locked(t, target);
-		LIST_INSERT_HEAD(&t->replaced, target, replaced_link);
+	if (!inode)
+		return;
+	unhash_locked(t, inode);
+	inode->removed = why;
+	for (below = inode; below; below = inode_next_locked(inode, below)) {
+		/* No empty value is due any more. */
+		changed_locked(t, below);
+		below->sticky = false;
+		below->confirmed = 0;
+		below->found = 0;
 	}
+	inode_wake_removed_locked(t, inode, wakeups);
+}
+
+void inode_remove(struct inodes *t, struct inode *parent, const char *name,
+		  struct wakeups *wakeups)
+{
+	pthread_mutex_lock(&t->lock);
+	inode_drop_listing_locked(t, parent);
+	remove_locked(t, inode_find_locked(t, parent, name, INODE_DIR), -ENOENT, wakeups);
+	remove_locked(t, inode_find_locked(t, parent, name, INODE_LEAF), -ENOENT, wakeups);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_set_last(struct inodes *t, struct inode *inode, char *data, size_t len)
+{
+	pthread_mutex_lock(&t->lock);
+	free(inode->last);
+	inode->last = data;
+	inode->last_len = len;
+	pthread_mutex_unlock(&t->lock);
+}
+
+char *inode_get_last(struct inodes *t, const struct inode *inode, size_t *len)
+{
+	char *copy = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	if (inode->removed == -ESTALE && inode->last)
+		copy = malloc(inode->last_len + 1);
+	if (copy) {
+		memcpy(copy, inode->last, inode->last_len);
+		*len = inode->last_len;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return copy;
+}
+
+/* Moves one inode, if there is one; `key` is that of its new name, and taken. */
+static void move_locked(struct inodes *t, struct inode *inode, struct inode *new_parent, char *key,
+			size_t key_len)
+{
+	struct inode *old_parent;
+
 	if (!inode) {
 		free(key);
-		return 0;
+		return;
 	}
 	unhash_locked(t, inode);
 	set_key(inode, key, key_len);
@@ -556,22 +624,47 @@ static int rename_kind_locked(struct inodes *t, struct inode *parent, const char
 	new_parent->refs++;
 	old_parent->refs--;
 	inode_release_locked(t, old_parent);
-	return 0;
+}
+
+/* The same with what is at the new place, which is removed. */
+static void rename_kind_locked(struct inodes *t, struct inode *parent, const char *name,
+			       struct inode *new_parent, const char *new_name,
+			       enum inode_kind kind, char *key, size_t key_len,
+			       struct wakeups *wakeups)
+{
+	struct inode *inode = inode_find_locked(t, parent, name, kind);
+	struct inode *target = inode_find_locked(t, new_parent, new_name, kind);
+
+	if (inode == target) {
+		free(key);
+		return;
+	}
+	/* Whoever looks the file up while it is replaced is to look again, not to miss it. */
+	remove_locked(t, target, kind == INODE_LEAF ? -ESTALE : -ENOENT, wakeups);
+	move_locked(t, inode, new_parent, key, key_len);
 }
 
 int inode_rename(struct inodes *t, struct inode *parent, const char *name,
-		 struct inode *new_parent, const char *new_name)
+		 struct inode *new_parent, const char *new_name, struct wakeups *wakeups)
 {
-	int err;
+	size_t leaf_len = 0, dir_len = 0;
+	char *leaf_key = key_new(new_parent, new_name, INODE_LEAF, &leaf_len);
+	char *dir_key = key_new(new_parent, new_name, INODE_DIR, &dir_len);
 
+	if (!leaf_key || !dir_key) {
+		free(leaf_key);
+		free(dir_key);
+		return -ENOMEM;
+	}
 	pthread_mutex_lock(&t->lock);
 	inode_drop_listing_locked(t, parent);
 	inode_drop_listing_locked(t, new_parent);
-	err = rename_kind_locked(t, parent, name, new_parent, new_name, INODE_LEAF);
-	if (!err)
-		err = rename_kind_locked(t, parent, name, new_parent, new_name, INODE_DIR);
+	rename_kind_locked(t, parent, name, new_parent, new_name, INODE_LEAF, leaf_key, leaf_len,
+			   wakeups);
+	rename_kind_locked(t, parent, name, new_parent, new_name, INODE_DIR, dir_key, dir_len,
+			   wakeups);
 	pthread_mutex_unlock(&t->lock);
-	return err;
+	return 0;
 }
 
 void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *listing)

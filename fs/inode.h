@@ -8,6 +8,14 @@
  *
  * Lifetime.  An inode lives while the kernel knows it (nlookup), while it has children, or while
  * somebody holds a reference (inode_get and friends give one; inode_put returns it).
+ *
+ * Removal.  The kernel marks an inode dead when its directory was removed, and remembers that as long
+ * as anybody holds it: its nodeid must not be given out again.  So a removal that the kernel knows of
+ * (unlink, rmdir, the target of a rename) takes the inode out of the table of names for good; the
+ * next lookup or creation of that name makes another.  The removed one has no path any more, nor has
+ * anything below it: inode_path() fails, and with it every operation that needs the store.  What
+ * somebody else removes from the store is no such removal: its inode stays, and is the node's again
+ * if that comes back.
  * Lock discipline.  One leaf lock for the whole table, held for a few lookups at a time.
  */
 #ifndef FS_INODE_H
@@ -75,11 +83,16 @@ struct inode {
 	bool hidden;    /* INODE_DIR: the store refuses to show it */
 	bool pending;   /* created here, not yet in the store */
 	bool hashed;    /* can be found by name */
+	int removed;    /* 0, or why it has no path: -ENOENT; -ESTALE: another file replaced it */
+	char *last;     /* the value that the file then had; NULL: unknown */
+	size_t last_len;
 	LIST_HEAD(, inode) children;
 	LIST_ENTRY(inode) sibling;
 
 	/* What events told, see event.h. */
 	uint64_t events;            /* counts events that concern it; starts at 1 */
+	uint64_t foreign;           /* counts those that no write of ours made; starts at 1 */
+	uint64_t found;             /* `foreign` when it was last found in the store; 0: not yet */
 	uint64_t looked_at;         /* `events` when the store was last asked for it by a poll */
 	uint64_t confirmed;         /* `events` when a lookup last found it there; 0: since unknown */
 	bool gone;                  /* the store said so then, or when it was read */
@@ -90,7 +103,7 @@ struct inode {
 	struct cover_ref *cover;    /* poll.c: a watch for this path alone */
 	struct listing *listing;    /* the names in it, while they are known to be right */
 	TAILQ_ENTRY(inode) listing_link;
-	LIST_ENTRY(inode) replaced_link;
+	LIST_ENTRY(inode) unnamed_link;
 
 	/* What the kernel may believe without asking, and what it is to be told; see notifier.c. */
 	bool believed;              /* it was given a time of validity since it was last told */
@@ -119,7 +132,7 @@ struct inodes {
 	struct inode *nodes_root; /* of the uniform view, if the kernel knows it */
 	TAILQ_HEAD(, inode) listings; /* inodes with one, longest unused first */
 	size_t listing_bytes;
-	LIST_HEAD(, inode) replaced;  /* open files whose names lead to other inodes now */
+	LIST_HEAD(, inode) unnamed;   /* not hashed for want of memory, but not removed */
 	/* What the kernel is to be told for the n-th time, the first due first. */
 	TAILQ_HEAD(inode_queue, inode) stale[INODE_ROUNDS];
 	bool track_stale;             /* the kernel caches: it has to be told */
@@ -183,9 +196,16 @@ void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup);
 
 /*
  * Writes the store path of `inode`, or of `name` in it if that is not NULL, to `path` (PATH_SIZE).
- * For a special file: of the node that it belongs to.  Returns 0 or -ENAMETOOLONG.
+ * For a special file: of the node that it belongs to.  Returns 0, -ENAMETOOLONG, -ENOENT if it was
+ * removed, or something above it, or -ESTALE if it is a file that another one replaced.
  */
 int inode_path(struct inodes *t, const struct inode *inode, const char *name, char *path);
+
+/* Returns whether the inode, or something above it, was removed. */
+bool inode_is_removed(struct inodes *t, const struct inode *inode);
+
+/* Returns the directory of an inode, with a reference. */
+struct inode *inode_get_parent(struct inodes *t, const struct inode *inode);
 
 /* Sets, clears or reads a flag. */
 void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky);
@@ -212,14 +232,34 @@ void inode_for_each_pending(struct inodes *t, const struct inode *parent,
 			    void (*fn)(void *arg, const char *name), void *arg);
 
 /*
- * The node `name` in `parent` is gone: its directory no longer sticks, its file is no longer
+ * The store has no node `name` in `parent`: its directory no longer sticks, its file is no longer
  * pending.
  */
 void inode_gone(struct inodes *t, struct inode *parent, const char *name);
 
-/* The node at `path` was removed in a transaction, which was committed: directories there and below
- * no longer stick. */
+/*
+ * The node `name` in `parent` was removed, and the kernel knows or is about to hear it: its inodes
+ * are removed.  To be called before the reply.  `wakeups` as for inodes_changed().
+ */
+void inode_remove(struct inodes *t, struct inode *parent, const char *name,
+		  struct wakeups *wakeups);
+
+/* The file is about to be replaced by a rename, and had the value `data` (from malloc, with room for a
+ * byte more; taken): who has it open goes on reading that, as from any file that was replaced. */
+void inode_set_last(struct inodes *t, struct inode *inode, char *data, size_t len);
+
+/* Returns that value (the caller's to free, with room for a byte more) if the inode was replaced and
+ * it is known, or NULL. */
+char *inode_get_last(struct inodes *t, const struct inode *inode, size_t *len);
+
+/* The node at `path` was removed, in a way of which the kernel does not know: by the commit of a
+ * transaction, or in the other layout.  Directories there and below no longer stick, and nothing
+ * there counts as found. */
 void inodes_removed(struct inodes *t, const char *path);
+
+/* The node at `path` was moved or replaced in a way of which the kernel does not know: nothing there
+ * and below counts as found. */
+void inodes_doubted(struct inodes *t, const char *path);
 
 /*
  * Something at or below `path` may have changed, or something above it come into being.  Notes
@@ -238,8 +278,20 @@ void wakeups_take(struct wakeups *wakeups, struct fuse_pollhandle **poll);
 /* Notifies and destroys the polls.  No lock is held. */
 void wakeups_notify(struct wakeups *wakeups);
 
-/* This mount wrote the value of a directory's node: the event of that is no news about its kind. */
+/* This mount is about to write the node's value: the event of that is news neither about its kind
+ * nor about its being there.  And: the write failed. */
 void inode_wrote(struct inodes *t, struct inode *inode);
+void inode_not_written(struct inodes *t, struct inode *inode);
+
+/*
+ * Whether a node may be taken to be in the store.  inode_found(): it was there, as the store said
+ * when it was asked after inode_foreign() had returned `foreign` (0: take that back).
+ * inode_is_doubtful(): it was not found yet, or something has happened to it, or above it, since,
+ * that was no write of ours.  For a special file: about its node.
+ */
+uint64_t inode_foreign(struct inodes *t, const struct inode *inode);
+void inode_found(struct inodes *t, struct inode *inode, uint64_t foreign);
+bool inode_is_doubtful(struct inodes *t, const struct inode *inode);
 
 /* Returns the number of events noted so far. */
 uint64_t inode_events(struct inodes *t, const struct inode *inode);
@@ -286,10 +338,10 @@ bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms);
 void inode_told(struct inodes *t, struct inode *inode);
 
 /*
- * The node moved: whatever inodes it had move with it, and what stood at the new place can no
- * longer be found there.  Returns 0 or -ENOMEM with nothing changed.
+ * The node moved: whatever inodes it had move with it, and what stood at the new place is removed.
+ * `wakeups` as for inodes_changed().  Returns 0 or -ENOMEM with nothing changed.
  */
 int inode_rename(struct inodes *t, struct inode *parent, const char *name,
-		 struct inode *new_parent, const char *new_name);
+		 struct inode *new_parent, const char *new_name, struct wakeups *wakeups);
 
 #endif

@@ -16,13 +16,14 @@
 /* The event of a write of our own comes with its reply, or shortly after. */
 #define OWN_EVENT_MS 1000
 
-/* A node of which an event told; `inode` stands for it. */
-static void touch_locked(struct inodes *t, struct inode *inode, const struct timespec *now,
-			 struct wakeups *wakeups)
+/* A node of which an event told; `inode` stands for it.  `own`: a write of ours made it. */
+static void touch_locked(struct inodes *t, struct inode *inode, bool own,
+			 const struct timespec *now, struct wakeups *wakeups)
 {
 	struct handle *handle;
 
 	inode->events++;
+	inode->foreign += !own;
 	inode->changed_at = *now;
 	inode_drop_listing_locked(t, inode);
 	LIST_FOREACH(handle, &inode->pollers, poll_link)
@@ -30,8 +31,7 @@ static void touch_locked(struct inodes *t, struct inode *inode, const struct tim
 	inode_set_stale_locked(t, inode, true);
 }
 
-/* The next inode of a subtree in preorder, or NULL behind the last. */
-static struct inode *subtree_next(const struct inode *top, struct inode *inode)
+struct inode *inode_next_locked(const struct inode *top, struct inode *inode)
 {
 	if (!LIST_EMPTY(&inode->children))
 		return LIST_FIRST(&inode->children);
@@ -41,26 +41,38 @@ static struct inode *subtree_next(const struct inode *top, struct inode *inode)
 }
 
 /* An inode and all below it. */
-static void touch_subtree_locked(struct inodes *t, struct inode *top, const struct timespec *now,
-				 struct wakeups *wakeups)
+static void touch_subtree_locked(struct inodes *t, struct inode *top, bool own,
+				 const struct timespec *now, struct wakeups *wakeups)
 {
 	struct inode *inode;
 
-	for (inode = top; inode; inode = subtree_next(top, inode))
-		touch_locked(t, inode, now, wakeups);
+	for (inode = top; inode; inode = inode_next_locked(top, inode))
+		touch_locked(t, inode, own, now, wakeups);
 }
 
-/* A directory's node itself has changed.  Unless that was our own doing it may have been removed
- * and made again, perhaps as something without children: it no longer has to be a directory. */
-static void unstick_locked(struct inode *inode)
+void inode_wake_removed_locked(struct inodes *t, struct inode *top, struct wakeups *wakeups)
+{
+	struct timespec now;
+	struct inode *inode;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	touch_subtree_locked(t, top, false, &now, wakeups);
+	for (inode = top; inode; inode = inode_next_locked(top, inode)) {
+		inode->gone = true;
+		inode->looked_at = inode->events;
+	}
+}
+
+/* An event of the node itself came.  Returns whether a write of ours made it. */
+static bool take_own_locked(struct inode *inode)
 {
 	/* Events are merged, or never sent: what did not come soon will not. */
 	if (inode_now_ms() - inode->own_write_ms > OWN_EVENT_MS)
 		inode->own_writes = 0;
-	if (inode->own_writes > 0)
-		inode->own_writes--;
-	else
-		inode->sticky = false;
+	if (inode->own_writes == 0)
+		return false;
+	inode->own_writes--;
+	return true;
 }
 
 /* What an event below a directory means for it: it may have come into being on the way. */
@@ -70,9 +82,9 @@ static void pass_locked(struct inodes *t, struct inode *dir, const struct timesp
 	struct inode *value = inode_find_locked(t, dir, ".value", INODE_SPECIAL);
 
 	if (dir->gone)
-		touch_locked(t, dir, now, wakeups);
+		touch_locked(t, dir, false, now, wakeups);
 	if (value && value->gone)
-		touch_locked(t, value, now, wakeups);
+		touch_locked(t, value, false, now, wakeups);
 }
 
 /* Walks from the root of a view along `path`, relative to it and without a leading slash. */
@@ -82,6 +94,7 @@ static void walk_locked(struct inodes *t, struct inode *dir, const char *path,
 	struct inode *leaf, *sub;
 	char name[PATH_SIZE];
 	size_t len;
+	bool own;
 
 	while (*path) {
 		len = strcspn(path, "/");
@@ -96,7 +109,7 @@ static void walk_locked(struct inodes *t, struct inode *dir, const char *path,
 		if (!*path || (dir->listing && !listing_has(dir->listing, name)))
 			inode_drop_listing_locked(t, dir);
 		if (leaf)
-			touch_locked(t, leaf, now, wakeups);
+			touch_locked(t, leaf, !*path && take_own_locked(leaf), now, wakeups);
 		if (!sub) {
 			/* Made, or removed, where the kernel has not looked. */
 			if (!leaf) {
@@ -107,8 +120,12 @@ static void walk_locked(struct inodes *t, struct inode *dir, const char *path,
 		}
 		dir = sub;
 	}
-	unstick_locked(dir);
-	touch_subtree_locked(t, dir, now, wakeups);
+	own = take_own_locked(dir);
+	/* Unless that was our own doing it may have been removed and made again, perhaps as something
+	 * without children: it no longer has to be a directory. */
+	if (!own)
+		dir->sticky = false;
+	touch_subtree_locked(t, dir, own, now, wakeups);
 }
 
 /* Returns the part of `path` below the mount's root, "" for the root itself and all above it, or
@@ -127,17 +144,16 @@ static const char *path_in_mount(const struct inodes *t, const char *path)
 	return NULL;
 }
 
-/* Files that are open although their names lead to others now: what they read is what their paths
- * lead to.  There are few, if any. */
-static void touch_replaced_locked(struct inodes *t, const char *event, const struct timespec *now,
+/* Inodes that are not found by their names for want of memory.  There are few, if any. */
+static void touch_unnamed_locked(struct inodes *t, const char *event, const struct timespec *now,
 				  struct wakeups *wakeups)
 {
 	struct inode *inode;
 	char path[PATH_SIZE];
 
-	LIST_FOREACH(inode, &t->replaced, replaced_link)
+	LIST_FOREACH(inode, &t->unnamed, unnamed_link)
 		if (!event || inode_path_locked(t, inode, path) || event_related(event, path))
-			touch_locked(t, inode, now, wakeups);
+			touch_locked(t, inode, false, now, wakeups);
 }
 
 void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
@@ -153,37 +169,54 @@ void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
 		walk_locked(t, t->root, below, &now, wakeups);
 		if (t->nodes_root && *below)
 			walk_locked(t, t->nodes_root, below, &now, wakeups);
-		touch_replaced_locked(t, path, &now, wakeups);
+		touch_unnamed_locked(t, path, &now, wakeups);
 	}
 	pthread_mutex_unlock(&t->lock);
 }
 
-static void unstick_path_locked(struct inodes *t, struct inode *top, const char *path)
+/* What is at `path`, from `top` on, and below it is not known to be there. */
+static void doubt_locked(struct inodes *t, struct inode *top, const char *path, bool removed)
 {
-	struct inode *inode;
+	struct inode *inode, *leaf = NULL;
 	char name[PATH_SIZE];
 	size_t len;
 
 	for (; top && *path; path += len + (path[len] == '/')) {
 		len = strcspn(path, "/");
 		snprintf(name, sizeof(name), "%.*s", (int)len, path);
+		leaf = inode_find_locked(t, top, name, INODE_LEAF);
 		top = inode_find_locked(t, top, name, INODE_DIR);
 	}
-	for (inode = top; inode; inode = subtree_next(top, inode))
-		inode->sticky = false;
+	if (leaf && !*path)
+		leaf->found = 0;
+	for (inode = top; inode; inode = inode_next_locked(top, inode)) {
+		inode->sticky &= !removed;
+		inode->confirmed = 0;
+		inode->found = 0;
+	}
 }
 
-void inodes_removed(struct inodes *t, const char *path)
+static void doubt(struct inodes *t, const char *path, bool removed)
 {
 	const char *below;
 
 	pthread_mutex_lock(&t->lock);
 	below = path_in_mount(t, path);
 	if (below) {
-		unstick_path_locked(t, t->root, below);
-		unstick_path_locked(t, t->nodes_root, below);
+		doubt_locked(t, t->root, below, removed);
+		doubt_locked(t, t->nodes_root, below, removed);
 	}
 	pthread_mutex_unlock(&t->lock);
+}
+
+void inodes_removed(struct inodes *t, const char *path)
+{
+	doubt(t, path, true);
+}
+
+void inodes_doubted(struct inodes *t, const char *path)
+{
+	doubt(t, path, false);
 }
 
 void wakeups_take(struct wakeups *wakeups, struct fuse_pollhandle **poll)
@@ -217,16 +250,56 @@ void wakeups_notify(struct wakeups *wakeups)
 	*wakeups = (struct wakeups){ 0 };
 }
 
+/* What stands for the node of a special file is its directory. */
+static const struct inode *node_of(const struct inode *inode)
+{
+	return inode->kind == INODE_SPECIAL && inode->parent ? inode->parent : inode;
+}
+
 void inode_wrote(struct inodes *t, struct inode *inode)
 {
 	pthread_mutex_lock(&t->lock);
-	if (inode->kind == INODE_SPECIAL)
-		inode = inode->parent;
-	if (inode->kind == INODE_DIR) {
-		inode->own_writes++;
-		inode->own_write_ms = inode_now_ms();
-	}
+	inode = (struct inode *)node_of(inode);
+	inode->own_writes++;
+	inode->own_write_ms = inode_now_ms();
 	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_not_written(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode = (struct inode *)node_of(inode);
+	if (inode->own_writes > 0)
+		inode->own_writes--;
+	pthread_mutex_unlock(&t->lock);
+}
+
+uint64_t inode_foreign(struct inodes *t, const struct inode *inode)
+{
+	uint64_t foreign;
+
+	pthread_mutex_lock(&t->lock);
+	foreign = node_of(inode)->foreign;
+	pthread_mutex_unlock(&t->lock);
+	return foreign;
+}
+
+void inode_found(struct inodes *t, struct inode *inode, uint64_t foreign)
+{
+	pthread_mutex_lock(&t->lock);
+	((struct inode *)node_of(inode))->found = foreign;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_doubtful(struct inodes *t, const struct inode *inode)
+{
+	bool doubtful;
+
+	pthread_mutex_lock(&t->lock);
+	inode = node_of(inode);
+	doubtful = inode->found != inode->foreign;
+	pthread_mutex_unlock(&t->lock);
+	return doubtful;
 }
 
 uint64_t inode_events(struct inodes *t, const struct inode *inode)

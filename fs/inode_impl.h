@@ -20,6 +20,12 @@ struct inode *inode_find_locked(struct inodes *t, const struct inode *parent, co
 /* inode_path() of the inode itself. */
 int inode_path_locked(struct inodes *t, const struct inode *inode, char *path);
 
+/* The next inode of a subtree in preorder, or NULL behind the last. */
+struct inode *inode_next_locked(const struct inode *top, struct inode *inode);
+
+/* An inode and all below it were removed: nobody is to wait for a change any more. */
+void inode_wake_removed_locked(struct inodes *t, struct inode *top, struct wakeups *wakeups);
+
 /* Frees the inode if nothing needs it, and then perhaps its parent. */
 void inode_release_locked(struct inodes *t, struct inode *inode);
 

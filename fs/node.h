@@ -32,6 +32,16 @@ void node_write(struct op *op);    /* op->handle, data, size, off, flags (open f
 void node_truncate(struct op *op); /* op->off is the new size; op->handle may be NULL */
 void node_create(struct op *op);   /* op->name in op->inode, op->flags */
 void node_flush_empty(struct op *op, void (*then)(struct op *op)); /* op->handle may be NULL */
+
+/*
+ * Writes the `len` bytes at op->data as the value of op->inode's node, and goes on with `put`: with 0
+ * or an error, -ENOENT for a node that is not there.  That is one XS_WRITE, which would make a
+ * missing node and all that is above it; so the store is asked first where something is known that
+ * may have removed the node.  A file that was created here and is not yet in the store is made in a
+ * transaction, if its directory is there.
+ */
+void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int err));
+
 void node_fsync(struct op *op);
 void node_flush(struct op *op, uint64_t owner); /* op->handle; whose descriptor is closed */
 
@@ -46,8 +56,17 @@ void node_rmdir(struct op *op);
 void node_rename(struct op *op); /* op->name in op->inode to op->new_name in op->target; flags */
 
 /*
+ * In a transaction: adds a READ of the node of `dir` to the round, as what is created in a directory
+ * that is gone would make that again.  Returns 0, or -ENOENT if the directory was removed.
+ * node_dir_error() reads the answer, call `i`: 0 if the directory is there, be it that it may not be
+ * read; else -ENOENT or another error.  The mount's root always is.
+ */
+int node_call_dir(struct op *op, uint32_t tx_id, const struct inode *dir);
+int node_dir_error(const struct op *op, unsigned i, const struct inode *dir);
+
+/*
  * In a transaction, on the pool: makes op->name in op->inode by XS_WRITE (an empty value) or
- * XS_MKDIR.  Returns 0, -EEXIST, or the store's error.
+ * XS_MKDIR.  Returns 0, -EEXIST, -ENOENT if op->inode is gone, or the store's error.
  */
 int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type);
 
@@ -79,6 +98,15 @@ void node_reply_found(struct op *op, const char *path, bool dir, bool readable, 
 
 /* Returns whether a DIRECTORY reply names any child. */
 bool node_reply_has_children(const struct request *req);
+
+/* op->name in op->inode was removed, and the kernel knows or is about to hear it. */
+void node_removed(struct op *op);
+
+/* Replies to a GETATTR with the attributes of what was removed. */
+void node_reply_removed(struct op *op);
+
+/* The node was found by an operation that began after op->seq: notes that. */
+void node_found(struct op *op, struct inode *inode, const char *path);
 
 /* Fills in the attributes of a directory, or of a file of `size` bytes, but for st_ino. */
 void node_attr_dir(const struct fs *fs, bool readable, struct stat *st);

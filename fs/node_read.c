@@ -105,6 +105,18 @@ static bool found_is_dir(struct op *op, const struct node_facts *facts, const ch
 	return !facts->readable || facts->has_children || node_stays_dir(op, path);
 }
 
+void node_found(struct op *op, struct inode *inode, const char *path)
+{
+	struct inodes *inodes = &op->fs->inodes;
+
+	if (inode->view->tx)
+		return;
+	/* First noted, then checked: an event between the two makes it doubtful. */
+	inode_found(inodes, inode, inode_foreign(inodes, inode));
+	if (event_since(op->fs, op->seq, path))
+		inode_found(inodes, inode, 0);
+}
+
 /* Remembers that a directory is there, for as long as no event comes: the kernel asks again and
  * again, as each listing makes it forget the time of access. */
 static void confirm_dir(struct op *op, struct inode *dir, const char *path)
@@ -159,6 +171,7 @@ void node_reply_found(struct op *op, const char *path, bool dir, bool readable, 
 	} else {
 		node_attr_file(fs, size, &st);
 	}
+	node_found(op, inode, path);
 	op_reply_entry(op, inode, &st);
 	inode_put(&fs->inodes, inode);
 }
@@ -219,6 +232,21 @@ static void forget_name(struct op *op)
 	notifier_wake(op->fs);
 }
 
+void node_reply_removed(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct stat st;
+	size_t len = 0;
+
+	free(inode_get_last(&fs->inodes, op->inode, &len));
+	if (op->inode->kind == INODE_DIR)
+		node_attr_dir(fs, true, &st);
+	else
+		node_attr_file(fs, text_size(fs->config.format, len), &st);
+	st.st_nlink = 0;
+	op_reply_attr(op, &st);
+}
+
 /* Keeps what the store says of the mount's root. */
 static void note_root(const struct op *op, int err)
 {
@@ -259,8 +287,10 @@ static void getattr_dir(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path))
+	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path)) {
 		confirm_dir(op, op->inode, path);
+		node_found(op, op->inode, path);
+	}
 	node_attr_dir(fs, err != -EACCES, &st);
 	op_reply_attr(op, &st);
 }
@@ -309,13 +339,17 @@ void node_getattr(struct op *op)
 	}
 	if (getattr_root(op))
 		return;
-	if (op->inode->view->tx) {
-		node_tx_getattr(op);
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err == -ENOENT || err == -ESTALE) {
+		node_reply_removed(op);
 		return;
 	}
-	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
+		return;
+	}
+	if (op->inode->view->tx) {
+		node_tx_getattr(op);
 		return;
 	}
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
@@ -328,10 +362,16 @@ void node_getattr(struct op *op)
 
 void node_open(struct op *op)
 {
-	struct handle *handle = handle_new(op->fs, op->inode, op->flags);
+	char path[PATH_SIZE];
+	struct handle *handle;
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 
+	/* Replaced on the way here: the old content is as good as the new one, but for writing. */
+	if (err == -ESTALE && (op->flags & O_ACCMODE) == O_RDONLY)
+		err = 0;
+	handle = err ? NULL : handle_new(op->fs, op->inode, op->flags);
 	if (!handle) {
-		op_reply_error(op, -ENOMEM);
+		op_reply_error(op, err ? err : -ENOMEM);
 		return;
 	}
 	/* An empty value is not written now: a write follows, most often. */
@@ -401,6 +441,34 @@ static bool read_from_handle(struct op *op)
 	return count >= 0;
 }
 
+/* Answers a read of a file that another one replaced: with what it had then.  Returns false if that is
+ * not known. */
+static bool read_replaced(struct op *op)
+{
+	size_t size = 0;
+	char *content = inode_get_last(&op->fs->inodes, op->inode, &size), *reply;
+
+	if (!content)
+		return false;
+	size = text_from_value(op->fs->config.format, content, size);
+	/* The snapshot is the handle's, and another read may replace it. */
+	reply = malloc(size + 1);
+	if (!reply) {
+		free(content);
+		op_reply_error(op, -ENOMEM);
+		return true;
+	}
+	memcpy(reply, content, size);
+	handle_set_snapshot(op->handle, content, size);
+	if ((size_t)op->off >= size)
+		op_reply_buf(op, NULL, 0);
+	else
+		op_reply_buf(op, reply + op->off,
+			     size - op->off < op->size ? size - op->off : op->size);
+	free(reply);
+	return true;
+}
+
 void node_read(struct op *op)
 {
 	char path[PATH_SIZE];
@@ -409,6 +477,8 @@ void node_read(struct op *op)
 	if (read_from_handle(op))
 		return;
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err == -ESTALE && read_replaced(op))
+		return;
 	if (err) {
 		op_reply_error(op, err);
 		return;

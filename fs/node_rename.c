@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fs/listing.h"
@@ -52,17 +53,50 @@ static bool target_is_dir(struct op *op)
 	return is;
 }
 
+/* Keeps the value that the new place has, as op->data: who has that file open goes on reading it. */
+static int keep_value(struct op *op, const struct request *read)
+{
+	char *copy = malloc(read->reply_len + 1);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, read->reply, read->reply_len);
+	free(op->data);
+	op->data = copy;
+	op->size = read->reply_len;
+	return 0;
+}
+
+/* Gives it to the file there, if the kernel knows one. */
+static void set_last(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct inode *leaf = inode_find(inodes, op->target, op->new_name, INODE_LEAF);
+
+	if (leaf && op->data) {
+		inode_set_last(inodes, leaf, op->data, op->size);
+		op->data = NULL;
+	}
+	inode_put(inodes, leaf);
+}
+
 /* Checks that the new place is free, or can be made so, and makes it free. */
 static int clear_target(struct op *op, uint32_t tx_id, const char *to)
 {
 	struct node_facts facts;
 	int err;
 
+	err = node_call_dir(op, tx_id, op->target);
+	if (err)
+		return err;
 	op_call(op, XS_READ, tx_id, to, NULL, 0);
 	op_call(op, XS_DIRECTORY, tx_id, to, NULL, 0);
 	err = op_wait(op);
 	if (!err)
-		err = node_facts(op, 0, &facts);
+		err = node_dir_error(op, 0, op->target);
+	if (err)
+		return err;
+	err = node_facts(op, 1, &facts);
 	if (err == -ENOENT)
 		return 0;
 	if (err)
@@ -73,6 +107,9 @@ static int clear_target(struct op *op, uint32_t tx_id, const char *to)
 		return -EACCES;
 	if (facts.has_children || (facts.value_len > 0 && target_is_dir(op)))
 		return -ENOTEMPTY;
+	err = keep_value(op, op->calls[1]);
+	if (err)
+		return err;
 	op_calls_clear(op);
 	op_call(op, XS_RM, tx_id, to, NULL, 0);
 	err = op_wait(op);
@@ -241,18 +278,23 @@ static int rename_body(struct op *op, uint32_t tx_id)
 	return err == -EDQUOT && !op->inode->view->tx ? -EXDEV : err;
 }
 
+static int create_body(struct op *op, uint32_t tx_id)
+{
+	return node_create_in_tx(op, tx_id, XS_WRITE);
+}
+
 /* A file that this mount has shown but not yet written has to be in the store before it moves. */
-static int write_pending(struct op *op, const char *path)
+static int write_pending(struct op *op)
 {
 	struct fs *fs = op->fs;
 	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
 	int err = 0;
 
 	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
-		op_call(op, XS_WRITE, op->inode->view->tx_id, path, NULL, 0);
-		err = op_wait(op);
-		if (!err)
-			err = op_call_error(op, 0);
+		err = tx_run(op, create_body);
+		/* Somebody else has made it meanwhile. */
+		if (err == -EEXIST)
+			err = 0;
 		if (!err)
 			inode_set_pending(&fs->inodes, leaf, false);
 	}
@@ -262,19 +304,27 @@ static int write_pending(struct op *op, const char *path)
 
 static void rename_run(struct op *op)
 {
-	struct fs *fs = op->fs;
+	struct inodes *inodes = &op->fs->inodes;
+	struct wakeups wakeups = { 0 };
 	struct paths paths;
 	int err = paths_init(op, &paths);
 
 	if (!err)
-		err = write_pending(op, paths.from);
+		err = write_pending(op);
 	if (!err)
 		err = tx_run(op, rename_body);
 	if (!err) {
 		made_remove(op->inode->view->made, paths.to);
 		made_rename(op->inode->view->made, paths.from, paths.to);
-		err = inode_rename(&fs->inodes, op->inode, op->name, op->target, op->new_name);
+		set_last(op);
+		err = inode_rename(inodes, op->inode, op->name, op->target, op->new_name, &wakeups);
+		/* The other layout knows the one as it was, and has lost the other. */
+		if (!op->inode->view->tx) {
+			inodes_doubted(inodes, paths.from);
+			inodes_doubted(inodes, paths.to);
+		}
 	}
+	wakeups_notify(&wakeups);
 	op_reply_error(op, err);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "fs/node.h"
+#include "fs/notifier.h"
 #include "fs/tx.h"
 
 int node_check_new_name(struct op *op)
@@ -19,6 +20,25 @@ int node_check_new_name(struct op *op)
 
 /* ---- make ---- */
 
+int node_call_dir(struct op *op, uint32_t tx_id, const struct inode *dir)
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, dir, NULL, path);
+
+	if (!err)
+		op_call(op, XS_READ, tx_id, path, NULL, 0);
+	return err;
+}
+
+int node_dir_error(const struct op *op, unsigned i, const struct inode *dir)
+{
+	int err = op_call_error(op, i);
+
+	if (err == -EACCES || (err == -ENOENT && dir->view_root))
+		err = 0;
+	return err;
+}
+
 int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type)
 {
 	/* In a transaction of our own the change may travel with the check: it is undone if the
@@ -28,6 +48,8 @@ int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type)
 	int err;
 
 	err = inode_path(&op->fs->inodes, op->inode, op->name, path);
+	if (!err)
+		err = node_call_dir(op, tx_id, op->inode);
 	if (err)
 		return err;
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
@@ -36,11 +58,14 @@ int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type)
 	err = op_wait(op);
 	if (err)
 		return err;
-	err = op_call_error(op, 0);
+	err = op_call_error(op, 1);
 	if (err != -ENOENT)
 		return err ? err : -EEXIST;
+	err = node_dir_error(op, 0, op->inode);
+	if (err)
+		return err;
 	if (own)
-		return op_call_error(op, 1);
+		return op_call_error(op, 2);
 	op_calls_clear(op);
 	op_call(op, type, tx_id, path, NULL, 0);
 	err = op_wait(op);
@@ -79,6 +104,7 @@ static void made_entry(struct op *op, enum inode_kind kind)
 	} else {
 		node_attr_file(fs, 0, &st);
 	}
+	inode_found(&fs->inodes, inode, inode_foreign(&fs->inodes, inode));
 	op_reply_entry(op, inode, &st);
 	inode_put(&fs->inodes, inode);
 }
@@ -174,14 +200,37 @@ static int rmdir_body(struct op *op, uint32_t tx_id)
 	return remove_in_tx(op, tx_id, -ENOTEMPTY, true);
 }
 
-/* The node is gone from the store, and is to be from what we remember. */
-static void removed(struct op *op)
+void node_removed(struct op *op)
 {
+	struct inodes *inodes = &op->fs->inodes;
+	struct wakeups wakeups = { 0 };
 	char path[PATH_SIZE];
 
-	inode_gone(&op->fs->inodes, op->inode, op->name);
-	if (!inode_path(&op->fs->inodes, op->inode, op->name, path))
+	inode_remove(inodes, op->inode, op->name, &wakeups);
+	if (!inode_path(inodes, op->inode, op->name, path)) {
 		made_remove(op->inode->view->made, path);
+		/* The kernel does not know that this is the same node in the other layout. */
+		if (!op->inode->view->tx)
+			inodes_removed(inodes, path);
+	}
+	wakeups_notify(&wakeups);
+}
+
+/* It was gone already.  Not every kernel drops the name then by itself. */
+static void gone_already(struct op *op)
+{
+	static const enum inode_kind kinds[] = { INODE_DIR, INODE_LEAF };
+	struct inodes *inodes = &op->fs->inodes;
+	struct inode *inode;
+
+	for (unsigned i = 0; i < 2; i++) {
+		inode = inode_find(inodes, op->inode, op->name, kinds[i]);
+		if (inode && !inode->view->tx)
+			inode_set_stale(inodes, inode);
+		inode_put(inodes, inode);
+	}
+	node_removed(op);
+	notifier_wake(op->fs);
 }
 
 static void unlink_run(struct op *op)
@@ -195,8 +244,10 @@ static void unlink_run(struct op *op)
 	if (err == -ENOENT && leaf && inode_is_pending(&fs->inodes, leaf))
 		err = 0;
 	inode_put(&fs->inodes, leaf);
-	if (!err || err == -ENOENT)
-		removed(op);
+	if (!err)
+		node_removed(op);
+	else if (err == -ENOENT)
+		gone_already(op);
 	op_reply_error(op, err);
 }
 
@@ -204,8 +255,10 @@ static void rmdir_run(struct op *op)
 {
 	int err = tx_run(op, rmdir_body);
 
-	if (!err || err == -ENOENT)
-		removed(op);
+	if (!err)
+		node_removed(op);
+	else if (err == -ENOENT)
+		gone_already(op);
 	op_reply_error(op, err);
 }
 

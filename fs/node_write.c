@@ -3,8 +3,11 @@
  * Changing values: write, truncate, create, fsync, release.
  *
  * One write() is one XS_WRITE of the whole value.  Where this open file defines the whole content,
- * having truncated or created it, that is one round trip.  Where the old content matters (append, a
- * write in the middle, a truncate to a size) it is a transaction on the pool.
+ * having truncated it, that is one round trip.  Where the old content matters (append, a write in the
+ * middle, a truncate to a size), or the node is yet to be made, it is a transaction on the pool.
+ *
+ * XS_WRITE makes a missing node, with all that is missing above it.  A node that somebody has removed
+ * is not to come back that way: see node_put_value().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,13 +57,60 @@ static int resize(struct op *op, const char *old, size_t old_size, char **conten
 	return *content ? 0 : -ENOMEM;
 }
 
-/* Adds the write of a value.  Of a directory's own value it is noted first, as its event may come
- * before its reply, and is no news about what the node is. */
-static void call_write(struct op *op, uint32_t tx_id, const char *path, const char *value,
-		       size_t len)
+/* Writes the path of the file's node to `path`.  Returns 0 or why there is none, for the body of a
+ * transaction: that another file replaced this one meanwhile is no matter of the connection. */
+static int body_path(const struct op *op, char *path)
 {
-	inode_wrote(&op->fs->inodes, op->inode);
-	op_call(op, XS_WRITE, tx_id, path, value, len);
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	return err == -ESTALE ? -ENOENT : err;
+}
+
+/* Runs the body of a write in a transaction.  It is noted first, as its event may come before its
+ * reply. */
+static int write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
+{
+	struct inodes *inodes = &op->fs->inodes;
+	uint64_t foreign = inode_foreign(inodes, op->inode);
+	int err;
+
+	inode_wrote(inodes, op->inode);
+	err = tx_run(op, body);
+	if (err)
+		inode_not_written(inodes, op->inode);
+	else if (!op->inode->view->tx)
+		inode_found(inodes, op->inode, foreign);
+	return err;
+}
+
+/* Returns whether the node need not be in the store yet.  A `.value` that was created has a node. */
+static bool is_to_be_made(const struct op *op)
+{
+	return op->inode->kind == INODE_LEAF && inode_is_pending(&op->fs->inodes, op->inode);
+}
+
+/* Asks, in a transaction, for the value of the node and for its directory, which has to be there if
+ * the node is not.  Returns 0, with the node's value as call 0, or an error; *missing: it has to be
+ * made. */
+static int read_old(struct op *op, uint32_t tx_id, const char *path, bool may_create, bool *missing)
+{
+	struct inode *dir = inode_get_parent(&op->fs->inodes, op->inode);
+	int err = 0;
+
+	*missing = false;
+	op_call(op, XS_READ, tx_id, path, NULL, 0);
+	if (may_create)
+		err = node_call_dir(op, tx_id, dir);
+	if (!err)
+		err = op_wait(op);
+	if (!err) {
+		err = op_call_error(op, 0);
+		*missing = err == -ENOENT && may_create;
+	}
+	if (*missing)
+		err = node_dir_error(op, 1, dir);
+	inode_put(&op->fs->inodes, dir);
+	return err;
 }
 
 /* Reads the content, changes it as `change` says, writes it.  The new content is left in the
@@ -72,16 +122,12 @@ static int change_content(struct op *op, uint32_t tx_id,
 	struct request *read = NULL;
 	size_t size = 0, value_len;
 	char path[PATH_SIZE], *content = NULL;
-	int err;
+	bool missing = false;
+	int err = body_path(op, path);
 
-	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-	if (err)
-		return err;
-	op_call(op, XS_READ, tx_id, path, NULL, 0);
-	err = op_wait(op);
 	if (!err)
-		err = op_call_error(op, 0);
-	if (err == -ENOENT && inode_is_pending(&op->fs->inodes, op->inode)) {
+		err = read_old(op, tx_id, path, is_to_be_made(op), &missing);
+	if (!err && missing) {
 		err = change(op, NULL, 0, &content, &size);
 	} else if (!err) {
 		read = op->calls[0];
@@ -94,7 +140,7 @@ static int change_content(struct op *op, uint32_t tx_id,
 	}
 	if (!err) {
 		op_calls_clear(op);
-		call_write(op, tx_id, path, content, value_len);
+		op_call(op, XS_WRITE, tx_id, path, content, value_len);
 		err = op_wait(op);
 	}
 	if (!err)
@@ -131,7 +177,7 @@ static void write_failed(struct op *op, int err)
 
 static void edit_run(struct op *op)
 {
-	int err = tx_run(op, edit_body);
+	int err = write_in_tx(op, edit_body);
 
 	if (err) {
 		write_failed(op, err);
@@ -143,13 +189,111 @@ static void edit_run(struct op *op)
 	op_reply_write(op, op->size);
 }
 
-/* ---- this handle defines the content ---- */
+/* ---- a value as it is ---- */
 
-/* op->data is the new content, op->off its size, op->size what was written of it. */
-static void write_done(struct op *op)
+/* Returns whether something is known that may have removed what the inode stands for, or nothing is
+ * known of it at all. */
+static bool may_be_gone(const struct op *op, struct inode *inode, const char *path)
+{
+	return !op->inode->view->tx && (!op_is_covered(op, inode, path) ||
+					inode_is_doubtful(&op->fs->inodes, inode));
+}
+
+/* Writes op->data in a transaction: to a node that is there, or is made if op->may_create. */
+static int put_body(struct op *op, uint32_t tx_id)
+{
+	bool missing;
+	char path[PATH_SIZE];
+	int err = body_path(op, path);
+
+	if (!err)
+		err = read_old(op, tx_id, path, op->may_create, &missing);
+	/* That it may not be read means that it is there. */
+	if (err == -EACCES)
+		err = 0;
+	if (!err && !missing && op->keep)
+		err = -EEXIST;
+	if (err)
+		return err;
+	op_calls_clear(op);
+	op_call(op, XS_WRITE, tx_id, path, op->data, op->value_len);
+	err = op_wait(op);
+	return err ? err : op_call_error(op, 0);
+}
+
+static void put_run(struct op *op)
+{
+	int err = write_in_tx(op, put_body);
+
+	op->put(op, err == -EEXIST && op->keep ? 0 : err);
+}
+
+static void put_sent(struct op *op)
 {
 	int err = op_call_error(op, 0);
 
+	if (err)
+		inode_not_written(&op->fs->inodes, op->inode);
+	op->put(op, err);
+}
+
+/* One request; in a transaction of the user's its own changes tell what was removed there. */
+static void put_send(struct op *op)
+{
+	const struct view *view = op->inode->view;
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (!err && view->tx && transaction_see(view->tx, path) == SIGHT_GONE)
+		err = -ENOENT;
+	if (err) {
+		op->put(op, err);
+		return;
+	}
+	inode_wrote(&op->fs->inodes, op->inode);
+	op_call(op, XS_WRITE, view->tx_id, path, op->data, op->value_len);
+	op_submit(op, put_sent);
+}
+
+static void put_asked(struct op *op)
+{
+	int err = op_call_error(op, 0);
+
+	op_calls_clear(op);
+	if (err && err != -EACCES) {
+		op->put(op, err);
+		return;
+	}
+	inode_found(&op->fs->inodes, op->inode, op->foreign);
+	put_send(op);
+}
+
+void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int err))
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	op->put = put;
+	op->value_len = len;
+	op->may_create = is_to_be_made(op);
+	if (err) {
+		put(op, err);
+	} else if (op->may_create) {
+		op_run(op, put_run);
+	} else if (may_be_gone(op, op->inode, path)) {
+		op->foreign = inode_foreign(&op->fs->inodes, op->inode);
+		op_call(op, XS_READ, 0, path, NULL, 0);
+		op_submit(op, put_asked);
+	} else {
+		put_send(op);
+	}
+}
+
+/* ---- this handle defines the content ---- */
+
+/* op->data is the new content, op->off its size, op->size what was written of it. */
+static void write_done(struct op *op, int err)
+{
 	if (err) {
 		write_failed(op, err);
 		return;
@@ -189,14 +333,19 @@ static void write_whole(struct op *op)
 	free(op->data);
 	op->data = content;
 	op->off = size;
-	call_write(op, op->inode->view->tx_id, path, content, value_len);
-	op_submit(op, write_done);
+	node_put_value(op, value_len, write_done);
 }
 
 void node_write(struct op *op)
 {
+	char path[PATH_SIZE];
 	bool whole;
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 
+	if (err) {
+		write_failed(op, err);
+		return;
+	}
 	pthread_mutex_lock(&op->handle->lock);
 	whole = op->handle->whole;
 	pthread_mutex_unlock(&op->handle->lock);
@@ -236,7 +385,7 @@ static void emptied(struct op *op)
 
 static void resize_run(struct op *op)
 {
-	int err = tx_run(op, resize_body);
+	int err = write_in_tx(op, resize_body);
 
 	if (err) {
 		op_reply_error(op, err);
@@ -246,10 +395,8 @@ static void resize_run(struct op *op)
 	truncated(op);
 }
 
-static void truncate_done(struct op *op)
+static void truncate_done(struct op *op, int err)
 {
-	int err = op_call_error(op, 0);
-
 	if (err) {
 		op_reply_error(op, err);
 		return;
@@ -273,8 +420,7 @@ void node_truncate(struct op *op)
 		handle_set_closing(op->handle);
 		emptied(op);
 	} else if (op->off == 0) {
-		call_write(op, op->inode->view->tx_id, path, NULL, 0);
-		op_submit(op, truncate_done);
+		node_put_value(op, 0, truncate_done);
 	} else {
 		if (op->handle)
 			handle_set_partial(op->handle);
@@ -306,6 +452,7 @@ static void created(struct op *op, bool pending)
 	} else {
 		handle_take_empty_due(handle);
 		inode_set_listing(&fs->inodes, op->inode, NULL);
+		inode_found(&fs->inodes, leaf, inode_foreign(&fs->inodes, leaf));
 	}
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, leaf, &st, handle);
@@ -327,6 +474,53 @@ static void create_run(struct op *op)
 		created(op, false);
 }
 
+/* Goes on with `then` when the directory op->target is there, or was as far as anybody knows; else
+ * replies with an error.  It is asked for where something is known that may have removed it. */
+static void ask_for_dir(struct op *op, void (*asked)(struct op *op), void (*then)(struct op *op))
+{
+	struct transaction *tx = op->target->view->tx;
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->target, NULL, path);
+
+	if (!err && tx && !op->target->view_root && transaction_see(tx, path) == SIGHT_GONE)
+		err = -ENOENT;
+	if (err) {
+		op_reply_error(op, err);
+	} else if (op->target->view_root || !may_be_gone(op, op->target, path)) {
+		then(op);
+	} else {
+		op->foreign = inode_foreign(&op->fs->inodes, op->target);
+		op_call(op, XS_READ, 0, path, NULL, 0);
+		op_submit(op, asked);
+	}
+}
+
+/* Returns what the store said. */
+static int dir_asked(struct op *op)
+{
+	int err = node_dir_error(op, 0, op->target);
+
+	op_calls_clear(op);
+	if (!err)
+		inode_found(&op->fs->inodes, op->target, op->foreign);
+	return err;
+}
+
+static void create_pending(struct op *op)
+{
+	created(op, true);
+}
+
+static void create_asked(struct op *op)
+{
+	int err = dir_asked(op);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		create_pending(op);
+}
+
 void node_create(struct op *op)
 {
 	int err = node_check_new_name(op);
@@ -337,21 +531,25 @@ void node_create(struct op *op)
 		op_reply_error(op, err);
 	else if (op->flags & O_EXCL)
 		op_run(op, create_run);
-	else
-		created(op, true);
+	else {
+		op->target = inode_ref(&op->fs->inodes, op->inode);
+		ask_for_dir(op, create_asked, create_pending);
+	}
 }
 
 /* ---- empty values that are due ---- */
 
-static void flush_empty_done(struct op *op)
+static void flush_empty_done(struct op *op, int err)
 {
-	int err = op_call_error(op, 0);
-
 	if (err) {
+		/* It is not tried again at release. */
+		if (err == -ENOENT && op->handle)
+			handle_refuse_write(op->handle);
 		op_reply_error(op, err);
 		return;
 	}
 	content_changed(op);
+	op->keep = false;
 	op_calls_clear(op);
 	op->then(op);
 }
@@ -359,8 +557,6 @@ static void flush_empty_done(struct op *op)
 void node_flush_empty(struct op *op, void (*then)(struct op *op))
 {
 	bool due = inode_is_pending(&op->fs->inodes, op->inode);
-	char path[PATH_SIZE];
-	int err;
 
 	if (op->handle)
 		due |= handle_ends_empty(op->fs, op->handle);
@@ -368,14 +564,9 @@ void node_flush_empty(struct op *op, void (*then)(struct op *op))
 		then(op);
 		return;
 	}
-	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
 	op->then = then;
-	call_write(op, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, flush_empty_done);
+	op->keep = is_to_be_made(op);
+	node_put_value(op, 0, flush_empty_done);
 }
 
 static void fsync_done(struct op *op)
@@ -386,6 +577,65 @@ static void fsync_done(struct op *op)
 void node_fsync(struct op *op)
 {
 	node_flush_empty(op, fsync_done);
+}
+
+static void flushed(struct op *op)
+{
+	op_reply_error(op, 0);
+}
+
+/* The empty value that is due has nowhere to go. */
+static void flush_in_vain(struct op *op, int err)
+{
+	if (err == -ENOENT)
+		handle_refuse_write(op->handle);
+	op_reply_error(op, err);
+}
+
+static void flush_dir_asked(struct op *op)
+{
+	int err = dir_asked(op);
+
+	if (err)
+		flush_in_vain(op, err);
+	else
+		flushed(op);
+}
+
+static void flush_node_asked(struct op *op)
+{
+	int err = op_call_error(op, 0);
+
+	if (err && err != -EACCES) {
+		flush_in_vain(op, err);
+		return;
+	}
+	inode_found(&op->fs->inodes, op->inode, op->foreign);
+	flushed(op);
+}
+
+/* This may be the last close, and the release is not to wait: it has to know by then whether what the
+ * empty value is for is there. */
+static void ask_before_release(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err;
+
+	if (is_to_be_made(op)) {
+		op->target = inode_get_parent(&op->fs->inodes, op->inode);
+		ask_for_dir(op, flush_dir_asked, flushed);
+		return;
+	}
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err) {
+		op_reply_error(op, err);
+	} else if (may_be_gone(op, op->inode, path)) {
+		op->foreign = inode_foreign(&op->fs->inodes, op->inode);
+		op_call(op, XS_READ, 0, path, NULL, 0);
+		op_submit(op, flush_node_asked);
+	} else {
+		flushed(op);
+	}
 }
 
 /*
@@ -399,36 +649,54 @@ void node_flush(struct op *op, uint64_t owner)
 {
 	struct handle *handle = op->handle;
 
-	if (handle_ends_empty(op->fs, handle) &&
-	    (op->inode->view->tx || handle_is_last_close(handle, owner)))
+	if (!handle_ends_empty(op->fs, handle))
+		op_reply_error(op, 0);
+	else if (op->inode->view->tx || handle_is_last_close(handle, owner))
 		node_fsync(op);
 	else
-		op_reply_error(op, 0);
+		ask_before_release(op);
 }
 
-/* Nobody waits for this write; the log is all that can hear of its failure. */
-static void release_done(struct op *op)
+/* Nobody waits for this write; the log is all that can hear of its failure, but for that of a node
+ * that somebody removed. */
+static void release_done(struct op *op, int err)
 {
-	int err = op_call_error(op, 0);
 	char path[PATH_SIZE];
 
-	if (err && !inode_path(&op->fs->inodes, op->inode, NULL, path))
+	if (err && err != -ENOENT && !inode_path(&op->fs->inodes, op->inode, NULL, path))
 		log_warning(op->fs->log, "%s: empty value lost at close: %s", path, strerror(-err));
 	op_reply_error(op, err);
+}
+
+/* What this mount is asked next is to come after this, so it is one request where nothing has happened
+ * since the close asked; else the pool makes certain that nothing comes back that was removed. */
+static void release_empty(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	bool known;
+
+	op->put = release_done;
+	op->may_create = op->keep = is_to_be_made(op);
+	if (op->may_create)
+		op->target = inode_get_parent(inodes, op->inode);
+	known = op->inode->view->tx ||
+		!inode_is_doubtful(inodes, op->may_create ? op->target : op->inode) ||
+		(op->may_create && op->target->view_root);
+	if (known)
+		put_send(op);
+	else
+		op_run(op, put_run);
 }
 
 void node_release(struct fs *fs, struct handle *handle)
 {
 	struct inode *inode = handle->inode;
-	char path[PATH_SIZE];
 	struct op *op;
 
-	if (handle_ends_empty(fs, handle) && inode_path(&fs->inodes, inode, NULL, path) == 0) {
+	if (handle_ends_empty(fs, handle) && !inode_is_removed(&fs->inodes, inode)) {
 		op = op_new(fs, NULL, inode->nodeid, "release");
-		if (op) {
-			call_write(op, inode->view->tx_id, path, NULL, 0);
-			op_submit(op, release_done);
-		}
+		if (op)
+			release_empty(op);
 	}
 	/* Nobody is left who would make it. */
 	if (handle_take_empty_due(handle))

@@ -6,6 +6,7 @@
  * Only the permissions are listed: a copy of a tree takes the value from the content.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 
@@ -51,6 +52,19 @@ static void get_value_done(struct op *op)
 		op_reply_xattr(op, op->calls[0]->reply, op->calls[0]->reply_len);
 }
 
+/* Of a file that another one replaced: the value that it had then.  Returns false if that is not known. */
+static bool get_replaced(struct op *op)
+{
+	size_t len;
+	char *value = inode_get_last(&op->fs->inodes, op->inode, &len);
+
+	if (!value)
+		return false;
+	op_reply_xattr(op, value, len);
+	free(value);
+	return true;
+}
+
 void node_getxattr(struct op *op)
 {
 	char path[PATH_SIZE];
@@ -60,6 +74,8 @@ void node_getxattr(struct op *op)
 		err = -ENODATA;
 	if (!err)
 		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err == -ESTALE && is_value(op) && get_replaced(op))
+		return;
 	if (err) {
 		op_reply_error(op, err);
 		return;
@@ -68,11 +84,14 @@ void node_getxattr(struct op *op)
 	op_submit(op, is_perms(op) ? get_perms_done : get_value_done);
 }
 
-static void set_done(struct op *op)
+static void set_perms_done(struct op *op)
 {
-	int err = op_call_error(op, 0);
+	op_reply_error(op, op_call_error(op, 0));
+}
 
-	if (!err && is_value(op))
+static void set_value_done(struct op *op, int err)
+{
+	if (!err)
 		inode_changed(&op->fs->inodes, op->inode);
 	op_reply_error(op, err);
 }
@@ -81,11 +100,14 @@ static void set_done(struct op *op)
 static void setxattr_existing(struct op *op)
 {
 	char path[PATH_SIZE], perms[PERMS_WIRE_MAX];
-	uint32_t tx_id = op->inode->view->tx_id;
 	int err, len = 0;
 
+	if (is_value(op)) {
+		node_put_value(op, op->size, set_value_done);
+		return;
+	}
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-	if (!err && is_perms(op)) {
+	if (!err) {
 		len = wire_perms_from_text(op->data, op->size, perms, sizeof(perms));
 		err = len < 0 ? -EINVAL : 0;
 	}
@@ -93,11 +115,8 @@ static void setxattr_existing(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	if (is_perms(op))
-		op_call(op, XS_SET_PERMS, tx_id, path, perms, len);
-	else
-		op_call(op, XS_WRITE, tx_id, path, op->data, op->size);
-	op_submit(op, set_done);
+	op_call(op, XS_SET_PERMS, op->inode->view->tx_id, path, perms, len);
+	op_submit(op, set_perms_done);
 }
 
 void node_setxattr(struct op *op)

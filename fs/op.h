@@ -31,7 +31,8 @@ struct op {
 	fuse_req_t req;       /* NULL: nobody waits for a reply */
 	const char *what;     /* the operation's name, for logs */
 	struct inode *inode;  /* what it is about, with a reference; may be NULL */
-	struct inode *target; /* new parent of a rename, with a reference; may be NULL */
+	struct inode *target; /* new parent of a rename, or the directory that is asked for, with a
+	                       * reference; may be NULL */
 	struct handle *handle; /* borrowed: open until RELEASE; may be NULL */
 	char *name;           /* in inode; owned, may be NULL */
 	char *new_name;       /* in target; owned, may be NULL */
@@ -43,6 +44,7 @@ struct op {
 	struct fuse_pollhandle *poll; /* of a POLL; owned until it is taken */
 	uint64_t seq;     /* event_seq() when it began */
 	uint64_t events; /* inode_events() before the store was asked */
+	uint64_t foreign; /* inode_foreign() before that */
 	uint32_t epoch;  /* the connection of the transaction that it runs in, 0: in none */
 	bool wrote;      /* a change in a transaction was made, or may have been */
 
@@ -60,6 +62,13 @@ struct op {
 	void (*done)(struct op *op);
 	void (*run)(struct op *op);
 	void (*then)(struct op *op); /* what goes on after node_flush_empty() */
+
+	/* Of node_put_value(). */
+	void (*put)(struct op *op, int err);
+	size_t value_len;
+	bool may_create; /* the node need not be there yet */
+	bool keep;       /* if it is, it keeps its value */
+
 	struct gather gather;
 	struct pool_work work;
 	uint64_t started_ns;

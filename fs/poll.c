@@ -133,6 +133,12 @@ void poll_value(struct op *op)
 		return;
 	}
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err == -ENOENT || err == -ESTALE) {
+		/* Removed for good: there is nothing to wait for. */
+		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLPRI | POLLERR |
+					  POLLHUP);
+		return;
+	}
 	if (err) {
 		op_reply_error(op, err);
 		return;

@@ -135,6 +135,10 @@ void special_getattr(struct op *op)
 	struct stat st;
 	int err;
 
+	if (special->place == SPECIAL_IN_NODES && inode_is_removed(&op->fs->inodes, op->inode)) {
+		node_reply_removed(op);
+		return;
+	}
 	if (special->getattr) {
 		special->getattr(op);
 		return;

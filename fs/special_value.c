@@ -136,31 +136,17 @@ static void value_create(struct op *op, const struct special *special)
 	ask(op, create_done);
 }
 
-static void unlink_done(struct op *op)
-{
-	op_reply_error(op, op_call_error(op, 0));
-}
-
 /* Removing the file empties the value. */
 static void value_unlink(struct op *op)
 {
 	struct fs *fs = op->fs;
-	char path[PATH_SIZE];
 	struct inode *file;
-	int err = inode_path(&fs->inodes, op->inode, NULL, path);
 
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
 	file = inode_find(&fs->inodes, op->inode, SPECIAL_VALUE_NAME, INODE_SPECIAL);
 	if (file)
 		inode_changed(&fs->inodes, file);
 	inode_put(&fs->inodes, file);
-	/* Before it is sent: the event may come before the reply. */
-	inode_wrote(&fs->inodes, op->inode);
-	op_call(op, XS_WRITE, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, unlink_done);
+	node_put_value(op, 0, op_reply_error);
 }
 
 const struct special special_value = {

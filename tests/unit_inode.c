@@ -40,6 +40,25 @@ static struct inode *intern(struct inode *parent, const char *name, enum inode_k
 	return inode;
 }
 
+/* What the operations do, with the polls that they woke up, of which there are none here. */
+static void remove_name(struct inode *parent, const char *name)
+{
+	struct wakeups wakeups = { 0 };
+
+	inode_remove(&table, parent, name, &wakeups);
+	wakeups_notify(&wakeups);
+}
+
+static int rename_in_root(const char *name, const char *new_name)
+{
+	struct wakeups wakeups = { 0 };
+	int err;
+
+	err = inode_rename(&table, table.root, name, table.root, new_name, &wakeups);
+	wakeups_notify(&wakeups);
+	return err;
+}
+
 /* Returns how many events came to the inode by one at `path`. */
 static unsigned touched(struct inode *inode, const char *path)
 {
@@ -57,6 +76,13 @@ static void assert_path(struct inode *inode, const char *expected)
 
 	assert_int_equal(inode_path(&table, inode, NULL, path), 0);
 	assert_string_equal(path, expected);
+}
+
+static void assert_no_path(struct inode *inode, int error)
+{
+	char path[PATH_SIZE];
+
+	assert_int_equal(inode_path(&table, inode, NULL, path), error);
 }
 
 static void lives_while_it_is_known(void **state)
@@ -143,18 +169,174 @@ static void a_rename_moves_one_inode(void **state)
 	struct inode *target = intern(table.root, "c", INODE_LEAF);
 
 	(void)state;
-	assert_int_equal(inode_rename(&table, table.root, "a", table.root, "c"), 0);
+	assert_int_equal(rename_in_root("a", "c"), 0);
 	assert_path(a, "/c");
 	assert_path(below, "/c/k");
 	assert_int_equal(touched(below, "/c/k"), 1);
 	assert_int_equal(touched(below, "/a"), 0);
-	/* Who has it open sees what its path leads to. */
+	/* Who has the file open that was replaced has nothing to do with what is there now. */
 	assert_null(inode_find(&table, table.root, "c", INODE_LEAF));
-	assert_path(target, "/c");
-	assert_int_equal(touched(target, "/c"), 1);
-	assert_int_equal(touched(target, "/a"), 0);
+	assert_no_path(target, -ESTALE);
+	assert_int_equal(touched(target, "/c"), 0);
 	inode_put(&table, target);
 	inode_put(&table, below);
+	inode_put(&table, a);
+}
+
+static void a_rename_replaces_a_directory(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_DIR);
+	struct inode *target = intern(table.root, "c", INODE_DIR);
+	struct inode *below = intern(target, ".watch", INODE_SPECIAL);
+
+	(void)state;
+	assert_int_equal(rename_in_root("a", "c"), 0);
+	assert_ptr_equal(intern(table.root, "c", INODE_DIR), a);
+	inode_put(&table, a);
+	assert_no_path(target, -ENOENT);
+	assert_no_path(below, -ENOENT);
+	inode_put(&table, below);
+	inode_put(&table, target);
+	inode_put(&table, a);
+	assert_int_equal(inodes_count(&table), 1);
+}
+
+static void a_removed_name_gets_another_inode(void **state)
+{
+	const enum inode_kind kinds[] = { INODE_DIR, INODE_LEAF };
+	struct inode *old, *new;
+	uint64_t old_id;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		old = intern(table.root, "a", kinds[i]);
+		old_id = old->nodeid;
+		inode_remember(&table, old);
+		remove_name(table.root, "a");
+		assert_null(inode_find(&table, table.root, "a", kinds[i]));
+		new = intern(table.root, "a", kinds[i]);
+		assert_int_not_equal(new->nodeid, old_id);
+		assert_path(new, "/a");
+		assert_no_path(old, -ENOENT);
+		/* The kernel still has both. */
+		assert_ptr_equal(inode_get(&table, old_id), old);
+		inode_put(&table, old);
+		inode_put(&table, old);
+		inode_put(&table, new);
+		inode_forget(&table, old_id, 1);
+		assert_int_equal(inodes_count(&table), 1);
+	}
+}
+
+static void below_what_was_removed_nothing_has_a_path(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_DIR), *b = intern(a, "b", INODE_DIR);
+	struct inode *k = intern(b, "k", INODE_LEAF), *new;
+	unsigned changes = inode_changes(&table, k);
+	char path[PATH_SIZE];
+
+	(void)state;
+	inode_set_pending(&table, k, true);
+	remove_name(table.root, "a");
+	assert_no_path(k, -ENOENT);
+	assert_int_equal(inode_path(&table, b, "new", path), -ENOENT);
+	assert_true(inode_is_removed(&table, k));
+	assert_false(inode_is_removed(&table, table.root));
+	/* What was to be written there is not, and nobody is to wait for it. */
+	assert_false(inode_is_pending(&table, k));
+	assert_int_not_equal(inode_changes(&table, k), changes);
+	assert_true(k->gone);
+	/* No event is about it any more. */
+	assert_int_equal(touched(k, "/a/b/k"), 0);
+	new = intern(table.root, "a", INODE_DIR);
+	assert_int_equal(touched(k, "/a"), 0);
+	inode_put(&table, new);
+	inode_put(&table, k);
+	inode_put(&table, b);
+	inode_put(&table, a);
+	assert_int_equal(inodes_count(&table), 1);
+}
+
+/* Takes the inode for found now. */
+static void find(struct inode *inode)
+{
+	inode_found(&table, inode, inode_foreign(&table, inode));
+	assert_false(inode_is_doubtful(&table, inode));
+}
+
+static void what_others_do_makes_doubtful(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_DIR), *k = intern(a, "k", INODE_LEAF);
+	struct inode *value = intern(a, ".value", INODE_SPECIAL);
+	const char *const paths[] = { "/a/k", "/a", "/", NULL };
+
+	(void)state;
+	assert_true(inode_is_doubtful(&table, k));
+	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		find(k);
+		touched(k, paths[i]);
+		assert_true(inode_is_doubtful(&table, k));
+	}
+	find(k);
+	touched(k, "/a/other");
+	assert_false(inode_is_doubtful(&table, k));
+	/* It was asked for before the event, and found after it. */
+	inode_found(&table, k, inode_foreign(&table, k) - 1);
+	assert_true(inode_is_doubtful(&table, k));
+	find(k);
+	inode_gone(&table, a, "k");
+	assert_true(inode_is_doubtful(&table, k));
+	find(k);
+	inodes_doubted(&table, "/a");
+	assert_true(inode_is_doubtful(&table, k));
+	find(k);
+	inodes_removed(&table, "/a/k");
+	assert_true(inode_is_doubtful(&table, k));
+	/* Of a `.value`: what happens to its directory. */
+	find(value);
+	assert_false(inode_is_doubtful(&table, a));
+	touched(value, "/a");
+	assert_true(inode_is_doubtful(&table, value));
+	inode_put(&table, value);
+	inode_put(&table, k);
+	inode_put(&table, a);
+}
+
+static void own_writes_leave_no_doubt(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_DIR), *k = intern(a, "k", INODE_LEAF);
+	struct inode *value = intern(a, ".value", INODE_SPECIAL);
+
+	(void)state;
+	find(k);
+	find(a);
+	inode_wrote(&table, k);
+	inode_wrote(&table, k);
+	assert_int_equal(touched(k, "/a/k"), 1);
+	assert_int_equal(touched(k, "/a/k"), 1);
+	assert_false(inode_is_doubtful(&table, k));
+	touched(k, "/a/k");
+	assert_true(inode_is_doubtful(&table, k));
+	find(k);
+	/* One that failed has no event. */
+	inode_wrote(&table, k);
+	inode_not_written(&table, k);
+	touched(k, "/a/k");
+	assert_true(inode_is_doubtful(&table, k));
+	find(k);
+	/* No write of ours is told by the name of a directory above. */
+	inode_wrote(&table, k);
+	touched(k, "/a");
+	assert_true(inode_is_doubtful(&table, k));
+	inode_not_written(&table, k);
+	find(k);
+	find(a);
+	inode_wrote(&table, value);
+	touched(k, "/a");
+	assert_false(inode_is_doubtful(&table, value));
+	assert_false(inode_is_doubtful(&table, k));
+	inode_put(&table, value);
+	inode_put(&table, k);
 	inode_put(&table, a);
 }
 
@@ -163,10 +345,12 @@ static void a_rename_without_memory_changes_nothing(void **state)
 	struct inode *a = intern(table.root, "a", INODE_LEAF);
 
 	(void)state;
-	malloc_countdown = 1;
-	assert_int_equal(inode_rename(&table, table.root, "a", table.root, "b"), -ENOMEM);
-	malloc_countdown = 0;
-	assert_path(a, "/a");
+	for (unsigned fail = 1; fail <= 2; fail++) {
+		malloc_countdown = fail;
+		assert_int_equal(rename_in_root("a", "b"), -ENOMEM);
+		malloc_countdown = 0;
+		assert_path(a, "/a");
+	}
 	assert_int_equal(touched(a, "/a"), 1);
 	inode_put(&table, a);
 }
@@ -230,13 +414,19 @@ static void is_made(struct inode *inode)
 static void is_removed(struct inode *inode)
 {
 	(void)inode;
+	remove_name(table.root, "a");
+}
+
+static void is_found_gone(struct inode *inode)
+{
+	(void)inode;
 	inode_gone(&table, table.root, "a");
 }
 
 static void is_renamed(struct inode *inode)
 {
 	(void)inode;
-	assert_int_equal(inode_rename(&table, table.root, "a", table.root, "b"), 0);
+	assert_int_equal(rename_in_root("a", "b"), 0);
 }
 
 static void own_changes_do_not_wait_for_their_events(void **state)
@@ -246,8 +436,11 @@ static void own_changes_do_not_wait_for_their_events(void **state)
 	(void)state;
 	assert_true(listed_after_own(is_written, a));
 	assert_false(listed_after_own(is_made, a));
-	assert_false(listed_after_own(is_removed, a));
+	assert_false(listed_after_own(is_found_gone, a));
 	assert_false(listed_after_own(is_renamed, a));
+	inode_put(&table, a);
+	a = intern(table.root, "a", INODE_LEAF);
+	assert_false(listed_after_own(is_removed, a));
 	inode_put(&table, a);
 }
 
@@ -288,7 +481,12 @@ int main(void)
 		TEST(an_event_reaches_what_it_concerns),
 		TEST(an_event_needs_no_memory),
 		TEST(a_rename_moves_one_inode),
+		TEST(a_rename_replaces_a_directory),
 		TEST(a_rename_without_memory_changes_nothing),
+		TEST(a_removed_name_gets_another_inode),
+		TEST(below_what_was_removed_nothing_has_a_path),
+		TEST(what_others_do_makes_doubtful),
+		TEST(own_writes_leave_no_doubt),
 		TEST(names_are_forgotten_when_they_may_be_wrong),
 		TEST(own_changes_do_not_wait_for_their_events),
 		TEST(the_kernel_is_told_of_what_it_believes),
