@@ -47,7 +47,7 @@ void node_rename(struct op *op); /* op->name in op->inode to op->new_name in op-
 
 /*
  * In a transaction, on the pool: makes op->name in op->inode by XS_WRITE (an empty value) or
- * XS_MKDIR.  Returns 0, -EEXIST, or the store's error.
+ * XS_MKDIR.  Returns 0, -EEXIST as a finding (tx.h), or the store's error.
  */
 int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type);
 

@@ -80,7 +80,7 @@ static int change_content(struct op *op, uint32_t tx_id,
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
 	err = op_wait(op);
 	if (!err)
-		err = op_call_error(op, 0);
+		err = tx_read_error(op, 0);
 	if (err == -ENOENT && inode_is_pending(&op->fs->inodes, op->inode)) {
 		err = change(op, NULL, 0, &content, &size);
 	} else if (!err) {
