@@ -62,11 +62,12 @@ void node_rename(struct op *op); /* op->name in op->inode to op->new_name in op-
  * read; else -ENOENT or another error.  The mount's root always is.
  */
 int node_call_dir(struct op *op, uint32_t tx_id, const struct inode *dir);
-int node_dir_error(const struct op *op, unsigned i, const struct inode *dir);
+int node_dir_error(struct op *op, unsigned i, const struct inode *dir);
 
 /*
  * In a transaction, on the pool: makes op->name in op->inode by XS_WRITE (an empty value) or
- * XS_MKDIR.  Returns 0, -EEXIST, -ENOENT if op->inode is gone, or the store's error.
+ * XS_MKDIR.  Returns 0; -EEXIST, or -ENOENT if op->inode is gone, as findings (tx.h); or the store's
+ * error.
  */
 int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type);
 

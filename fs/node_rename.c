@@ -35,10 +35,10 @@ struct paths {
 
 static int paths_init(struct op *op, struct paths *paths)
 {
-	int err = inode_path(&op->fs->inodes, op->inode, op->name, paths->from);
+	int err = tx_path(op, op->inode, op->name, paths->from);
 
 	if (!err)
-		err = inode_path(&op->fs->inodes, op->target, op->new_name, paths->to);
+		err = tx_path(op, op->target, op->new_name, paths->to);
 	return err;
 }
 
@@ -80,38 +80,40 @@ static void set_last(struct op *op)
 	inode_put(inodes, leaf);
 }
 
-/* Checks that the new place is free, or can be made so, and makes it free. */
-static int clear_target(struct op *op, uint32_t tx_id, const char *to)
+/* Checks that the new place is free, or can be made so, and makes it free.  Both parents are asked
+ * for first: `from` will be removed as well. */
+static int clear_target(struct op *op, uint32_t tx_id, const struct paths *paths)
 {
 	struct node_facts facts;
 	int err;
 
+	tx_call_parent(op, tx_id, paths->from);
 	err = node_call_dir(op, tx_id, op->target);
 	if (err)
 		return err;
-	op_call(op, XS_READ, tx_id, to, NULL, 0);
-	op_call(op, XS_DIRECTORY, tx_id, to, NULL, 0);
+	op_call(op, XS_READ, tx_id, paths->to, NULL, 0);
+	op_call(op, XS_DIRECTORY, tx_id, paths->to, NULL, 0);
 	err = op_wait(op);
 	if (!err)
-		err = node_dir_error(op, 0, op->target);
+		err = node_dir_error(op, 1, op->target);
 	if (err)
 		return err;
-	err = node_facts(op, 1, &facts);
+	err = node_facts(op, 2, &facts);
 	if (err == -ENOENT)
 		return 0;
 	if (err)
 		return err;
 	if (op->flags & RENAME_NOREPLACE)
-		return -EEXIST;
+		return tx_finding(op, -EEXIST);
 	if (!facts.readable)
 		return -EACCES;
 	if (facts.has_children || (facts.value_len > 0 && target_is_dir(op)))
-		return -ENOTEMPTY;
-	err = keep_value(op, op->calls[1]);
+		return tx_finding(op, -ENOTEMPTY);
+	err = keep_value(op, op->calls[2]);
 	if (err)
 		return err;
 	op_calls_clear(op);
-	op_call(op, XS_RM, tx_id, to, NULL, 0);
+	op_call(op, XS_RM, tx_id, paths->to, NULL, 0);
 	err = op_wait(op);
 	return err ? err : op_call_error(op, 0);
 }
@@ -152,12 +154,25 @@ static int queue_reply(struct listing *queue, const char *below, const struct re
 	return err == -EPROTO ? -EIO : err;
 }
 
+/*
+ * Returns how a request for a node that is to be copied ended.  That there is nothing to move is a
+ * finding; but the nodes below were named by their parents, and if one is missing then somebody
+ * else is at work there.
+ */
+static int read_error(struct op *op, unsigned call, bool top)
+{
+	int err = top ? tx_read_error(op, call) : op_call_error(op, call);
+
+	return err == -ENOENT && !top ? -EAGAIN : err;
+}
+
 /* Reads value, permissions and children of `n` nodes from queue->names[first] on. */
 static int read_batch(struct op *op, uint32_t tx_id, const char *from, struct listing *queue,
 		      unsigned first, unsigned n, struct copy *copies)
 {
 	char path[PATH_SIZE];
 	int err = 0;
+	bool top;
 
 	op_calls_clear(op);
 	for (unsigned i = 0; i < n; i++) {
@@ -171,12 +186,13 @@ static int read_batch(struct op *op, uint32_t tx_id, const char *from, struct li
 	if (!err)
 		err = op_wait(op);
 	for (unsigned i = 0; i < n && !err; i++) {
+		top = first + i == 0;
 		copies[i].children_in_parts = op_call_raw_error(op, 3 * i + 2) == -E2BIG;
-		err = op_call_error(op, 3 * i);
+		err = read_error(op, 3 * i, top);
 		if (!err)
-			err = op_call_error(op, 3 * i + 1);
+			err = read_error(op, 3 * i + 1, top);
 		if (!err && !copies[i].children_in_parts)
-			err = op_call_error(op, 3 * i + 2);
+			err = read_error(op, 3 * i + 2, top);
 		if (!err && !copies[i].children_in_parts)
 			err = queue_reply(queue, queue->names[first + i], op->calls[3 * i + 2]);
 	}
@@ -205,8 +221,13 @@ static int write_batch(struct op *op, uint32_t tx_id, const char *to, struct lis
 	}
 	if (!err)
 		err = op_wait(op);
-	for (unsigned i = 0; i < 2 * n && !err; i++)
+	for (unsigned i = 0; i < 2 * n && !err; i++) {
 		err = op_call_error(op, i);
+		/* The node was written just before: xenstored means that its owner, or another
+		 * domain that the permissions name, is no more. */
+		if (err == -ENOENT && i % 2)
+			tx_finding(op, err);
+	}
 	return err;
 }
 
@@ -263,7 +284,7 @@ static int rename_body(struct op *op, uint32_t tx_id)
 	int err = paths_init(op, &paths);
 
 	if (!err)
-		err = clear_target(op, tx_id, paths.to);
+		err = clear_target(op, tx_id, &paths);
 	if (!err)
 		err = copy_subtree(op, tx_id, paths.from, paths.to);
 	if (!err) {

@@ -23,20 +23,20 @@ int node_check_new_name(struct op *op)
 int node_call_dir(struct op *op, uint32_t tx_id, const struct inode *dir)
 {
 	char path[PATH_SIZE];
-	int err = inode_path(&op->fs->inodes, dir, NULL, path);
+	int err = tx_path(op, dir, NULL, path);
 
 	if (!err)
 		op_call(op, XS_READ, tx_id, path, NULL, 0);
 	return err;
 }
 
-int node_dir_error(const struct op *op, unsigned i, const struct inode *dir)
+int node_dir_error(struct op *op, unsigned i, const struct inode *dir)
 {
 	int err = op_call_error(op, i);
 
 	if (err == -EACCES || (err == -ENOENT && dir->view_root))
-		err = 0;
-	return err;
+		return 0;
+	return err == -ENOENT ? tx_finding(op, err) : err;
 }
 
 int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type)
@@ -47,7 +47,7 @@ int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type)
 	char path[PATH_SIZE];
 	int err;
 
-	err = inode_path(&op->fs->inodes, op->inode, op->name, path);
+	err = tx_path(op, op->inode, op->name, path);
 	if (!err)
 		err = node_call_dir(op, tx_id, op->inode);
 	if (err)
@@ -60,7 +60,7 @@ int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type)
 		return err;
 	err = op_call_error(op, 1);
 	if (err != -ENOENT)
-		return err ? err : -EEXIST;
+		return err ? err : tx_finding(op, -EEXIST);
 	err = node_dir_error(op, 0, op->inode);
 	if (err)
 		return err;
@@ -163,9 +163,10 @@ static int remove_in_tx(struct op *op, uint32_t tx_id, int not_empty, bool no_va
 	char path[PATH_SIZE];
 	int err;
 
-	err = inode_path(&op->fs->inodes, op->inode, op->name, path);
+	err = tx_path(op, op->inode, op->name, path);
 	if (err)
 		return err;
+	tx_call_parent(op, tx_id, path);
 	op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
 	if (own)
@@ -173,17 +174,17 @@ static int remove_in_tx(struct op *op, uint32_t tx_id, int not_empty, bool no_va
 	err = op_wait(op);
 	if (err)
 		return err;
-	if (op_call_raw_error(op, 0) == -E2BIG)
-		return not_empty;
-	err = op_call_error(op, 0);
+	if (op_call_raw_error(op, 1) == -E2BIG)
+		return tx_finding(op, not_empty);
+	err = tx_read_error(op, 1);
 	if (!err)
-		err = op_call_error(op, 1);
+		err = tx_read_error(op, 2);
 	if (err)
 		return err;
-	if (node_reply_has_children(op->calls[0]) || (no_value && op->calls[1]->reply_len > 0))
-		return not_empty;
+	if (node_reply_has_children(op->calls[1]) || (no_value && op->calls[2]->reply_len > 0))
+		return tx_finding(op, not_empty);
 	if (own)
-		return op_call_error(op, 2);
+		return op_call_error(op, 3);
 	op_calls_clear(op);
 	op_call(op, XS_RM, tx_id, path, NULL, 0);
 	err = op_wait(op);

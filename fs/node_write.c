@@ -57,15 +57,6 @@ static int resize(struct op *op, const char *old, size_t old_size, char **conten
 	return *content ? 0 : -ENOMEM;
 }
 
-/* Writes the path of the file's node to `path`.  Returns 0 or why there is none, for the body of a
- * transaction: that another file replaced this one meanwhile is no matter of the connection. */
-static int body_path(const struct op *op, char *path)
-{
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-
-	return err == -ESTALE ? -ENOENT : err;
-}
-
 /* Runs the body of a write in a transaction.  It is noted first, as its event may come before its
  * reply. */
 static int write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
@@ -104,7 +95,7 @@ static int read_old(struct op *op, uint32_t tx_id, const char *path, bool may_cr
 	if (!err)
 		err = op_wait(op);
 	if (!err) {
-		err = op_call_error(op, 0);
+		err = may_create ? op_call_error(op, 0) : tx_read_error(op, 0);
 		*missing = err == -ENOENT && may_create;
 	}
 	if (*missing)
@@ -123,7 +114,7 @@ static int change_content(struct op *op, uint32_t tx_id,
 	size_t size = 0, value_len;
 	char path[PATH_SIZE], *content = NULL;
 	bool missing = false;
-	int err = body_path(op, path);
+	int err = tx_path(op, op->inode, NULL, path);
 
 	if (!err)
 		err = read_old(op, tx_id, path, is_to_be_made(op), &missing);
@@ -204,7 +195,7 @@ static int put_body(struct op *op, uint32_t tx_id)
 {
 	bool missing;
 	char path[PATH_SIZE];
-	int err = body_path(op, path);
+	int err = tx_path(op, op->inode, NULL, path);
 
 	if (!err)
 		err = read_old(op, tx_id, path, op->may_create, &missing);

@@ -47,6 +47,7 @@ struct op {
 	uint64_t foreign; /* inode_foreign() before that */
 	uint32_t epoch;  /* the connection of the transaction that it runs in, 0: in none */
 	bool wrote;      /* a change in a transaction was made, or may have been */
+	int finding;     /* the error by tx_finding(), 0: none */
 
 	/* Of transaction_start(). */
 	struct transaction *tx;

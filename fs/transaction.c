@@ -48,6 +48,7 @@ struct transaction {
 	enum state state;
 	bool busy;            /* somebody has the turn */
 	bool spoiled;
+	bool conflict;        /* known before the commit */
 	bool commit;          /* how it ends */
 	bool told;            /* somebody got the outcome */
 	int outcome;          /* of the end, when it has come */
@@ -334,6 +335,22 @@ void transaction_spoil(struct transaction *tx)
 				 "way", tx->name);
 }
 
+void transaction_conflict(struct transaction *tx)
+{
+	struct fuse_pollhandle *poll;
+
+	pthread_mutex_lock(&tx->lock);
+	tx->conflict = true;
+	poll = tx->poll;
+	tx->poll = NULL;
+	pthread_mutex_unlock(&tx->lock);
+	log_debug(tx->fs->log, "transaction %s has a conflict", tx->name);
+	if (poll) {
+		fuse_lowlevel_notify_poll(poll);
+		fuse_pollhandle_destroy(poll);
+	}
+}
+
 /* ---- turns ---- */
 
 /* Lets the operation that waits go on. */
@@ -414,8 +431,10 @@ void transaction_leave(struct transaction *tx)
 static int answer_locked(struct transaction *tx, bool commit)
 {
 	tx->told = true;
+	if (commit && !tx->commit)
+		return tx->spoiled && !tx->conflict ? -ENOTRECOVERABLE : -ECANCELED;
 	if (commit)
-		return tx->commit ? tx->outcome : tx->spoiled ? -ENOTRECOVERABLE : -ECANCELED;
+		return tx->outcome;
 	if (!tx->commit || tx->outcome == -ECANCELED || tx->outcome == -EDQUOT)
 		return 0;
 	/* Too late: it was committed, or may have been. */
@@ -524,7 +543,7 @@ static void send_end(struct transaction *tx)
 
 	pthread_mutex_lock(&tx->lock);
 	/* The last step may have failed. */
-	tx->commit &= !tx->spoiled;
+	tx->commit &= !tx->spoiled && !tx->conflict;
 	pthread_mutex_unlock(&tx->lock);
 	req->msg.tx_id = tx->tx_id;
 	req->payload[0] = tx->commit ? 'T' : 'F';
@@ -688,6 +707,8 @@ void transaction_poll(struct transaction *tx, struct op *op)
 		tx->poll = op->poll;
 		op->poll = NULL;
 	}
+	if (tx->conflict)
+		revents |= POLLPRI;
 	pthread_mutex_unlock(&tx->lock);
 	/* Looked at after the poll was kept: an end in between is seen by one of the two. */
 	if (transaction_is_over(tx))

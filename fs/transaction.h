@@ -92,6 +92,10 @@ void transaction_leave(struct transaction *tx);
 /* An operation of several steps was not completed: no commit any more. */
 void transaction_spoil(struct transaction *tx);
 
+/* What others have changed meanwhile was met in it: the commit will be -ECANCELED, and who polls the
+ * transaction hears of that. */
+void transaction_conflict(struct transaction *tx);
+
 /* A round of requests in it was answered: remembers what they changed. */
 void transaction_note(struct transaction *tx, const struct op *op);
 

@@ -176,13 +176,26 @@ static int transaction_open(struct runner *r)
 	return 0;
 }
 
+/* Returns what poll(2) says of the transaction. */
+static short transaction_state(struct runner *r)
+{
+	struct pollfd fd = { .fd = r->fd, .events = POLLIN | POLLPRI };
+
+	return poll(&fd, 1, 0) > 0 ? fd.revents : 0;
+}
+
+static int conflict(struct runner *r)
+{
+	snprintf(r->why, sizeof(r->why), "nothing was changed: others changed what %s had read",
+		 r->command[0]);
+	return STATUS_CONFLICT;
+}
+
 /* Returns 0, STATUS_CONFLICT (worth another try) or STATUS_ERROR. */
 static int transaction_commit(struct runner *r)
 {
-	struct pollfd fd = { .fd = r->fd, .events = POLLIN };
-
 	/* What ended before the command did would be ECANCELED as well, but not for a conflict. */
-	if (poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP)) {
+	if (transaction_state(r) & POLLHUP) {
 		snprintf(r->why, sizeof(r->why), "nothing was changed: the transaction ended before "
 						 "%s did (not used for long, or the connection was "
 						 "lost)", r->command[0]);
@@ -190,11 +203,13 @@ static int transaction_commit(struct runner *r)
 	}
 	if (TEMP_FAILURE_RETRY(write(r->fd, "commit\n", 7)) == 7)
 		return 0;
-	if (errno != ECANCELED)
-		return fail(r, STATUS_ERROR, "commit", errno);
-	snprintf(r->why, sizeof(r->why), "nothing was changed: others changed what %s had read",
-		 r->command[0]);
-	return STATUS_CONFLICT;
+	return errno == ECANCELED ? conflict(r) : fail(r, STATUS_ERROR, "commit", errno);
+}
+
+/* The command failed.  Returns STATUS_CONFLICT if that may be due to a conflict, or -1. */
+static int transaction_failed(struct runner *r)
+{
+	return (transaction_state(r) & (POLLPRI | POLLHUP)) == POLLPRI ? conflict(r) : -1;
 }
 
 /* ---- the command ---------------------------------------------------------------------------- */
@@ -296,7 +311,7 @@ static int run_once(struct runner *r)
 		if (WIFEXITED(r->child_status) && WEXITSTATUS(r->child_status) == 0)
 			status = transaction_commit(r);
 		else
-			status = -1;
+			status = WIFEXITED(r->child_status) ? transaction_failed(r) : -1;
 	}
 	/* Without a commit that is the abort. */
 	if (r->fd >= 0)
