@@ -71,6 +71,12 @@ int node_facts(const struct op *op, unsigned i, struct node_facts *facts);
 bool node_stays_dir(struct op *op, const char *path);
 
 /*
+ * Returns whether the node at `path`, in the view of op->inode, has a `.value`, if call `i`, a READ
+ * of it, is answered.
+ */
+bool node_has_value(const struct op *op, unsigned i, const char *path);
+
+/*
  * Replies with the entry of op->name, which is there, at `path`: a directory, or a file of `size`
  * bytes.  A directory that is not readable is hidden: its names cannot be listed, nor its events be
  * had.

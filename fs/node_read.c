@@ -544,11 +544,17 @@ static void listing_complete(struct op *op, struct listing *listing, bool has_va
 	dir_listed(op, listing);
 }
 
-static bool value_is_listed(const struct op *op, unsigned i)
+bool node_has_value(const struct op *op, unsigned i, const char *path)
 {
-	if (op->inode->view->layout == FS_NODES)
+	struct made *made = op->inode->view->made;
+
+	if (op_call_raw_error(op, i) == 0 && op->calls[i]->reply_len > 0) {
+		made_value_written(made, path);
 		return true;
-	return op_call_raw_error(op, i) == 0 && op->calls[i]->reply_len > 0;
+	}
+	/* Whether it is empty is not known of one that must not be read. */
+	return op->inode->view->layout == FS_NODES &&
+	       (op_call_raw_error(op, i) || !made_has_no_value(made, path));
 }
 
 /* The directory does not fit into one reply: the pool reads it in parts. */
@@ -564,7 +570,7 @@ static void list_run(struct op *op)
 	if (!err) {
 		op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
 		err = op_wait(op);
-		has_value = !err && value_is_listed(op, 0);
+		has_value = !err && node_has_value(op, 0, path);
 	}
 	if (!err)
 		err = list_parts(op, op->inode->view->tx_id, path, listing);
@@ -579,6 +585,7 @@ static void list_run(struct op *op)
 static void list_done(struct op *op)
 {
 	struct listing *listing;
+	char path[PATH_SIZE];
 	int err;
 
 	if (op_call_raw_error(op, 0) == -E2BIG) {
@@ -592,12 +599,14 @@ static void list_done(struct op *op)
 		err = -ENOMEM;
 	if (!err)
 		err = listing_add_names(listing, op->calls[0]->reply, op->calls[0]->reply_len);
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		listing_put(listing);
 		op_reply_error(op, err == -EPROTO ? -EIO : err);
 		return;
 	}
-	listing_complete(op, listing, value_is_listed(op, 1));
+	listing_complete(op, listing, node_has_value(op, 1, path));
 }
 
 /* Asks for the names of op->inode; dir_listed() answers with them. */

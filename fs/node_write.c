@@ -60,6 +60,7 @@ static void call_write(struct op *op, uint32_t tx_id, const char *path, const ch
 		       size_t len)
 {
 	inode_wrote(&op->fs->inodes, op->inode);
+	made_value_written(op->inode->view->made, path);
 	op_call(op, XS_WRITE, tx_id, path, value, len);
 }
 
@@ -70,7 +71,7 @@ static int change_content(struct op *op, uint32_t tx_id,
 {
 	enum fs_format format = op->fs->config.format;
 	struct request *read = NULL;
-	size_t size = 0, value_len;
+	size_t size = 0, old_size = 0, value_len;
 	char path[PATH_SIZE], *content = NULL;
 	int err;
 
@@ -85,20 +86,21 @@ static int change_content(struct op *op, uint32_t tx_id,
 		err = change(op, NULL, 0, &content, &size);
 	} else if (!err) {
 		read = op->calls[0];
-		size = text_from_value(format, read->reply, read->reply_len);
-		err = change(op, read->reply, size, &content, &size);
+		old_size = text_from_value(format, read->reply, read->reply_len);
+		err = change(op, read->reply, old_size, &content, &size);
 	}
 	if (!err) {
 		value_len = text_value_len(format, content, size);
 		err = check_size(op, path, value_len);
 	}
-	if (!err) {
+	/* rsync cuts each file to the size that it has. */
+	if (!err && !(read && change == resize && size == old_size)) {
 		op_calls_clear(op);
 		call_write(op, tx_id, path, content, value_len);
 		err = op_wait(op);
+		if (!err)
+			err = op_call_error(op, 0);
 	}
-	if (!err)
-		err = op_call_error(op, 0);
 	free(content);
 	return err;
 }
