@@ -100,9 +100,23 @@ bool node_stays_dir(struct op *op, const char *path)
 	return sticky;
 }
 
-static bool found_is_dir(struct op *op, const struct node_facts *facts, const char *path)
+bool node_is_meant_dir(const struct op *op, const char *path)
 {
-	return !facts->readable || facts->has_children || node_stays_dir(op, path);
+	return dirs_has(&op->fs->dirs, path) && !made_is_file(op->inode->view->made, path);
+}
+
+bool node_is_dir(struct op *op, const struct node_facts *facts, const char *path)
+{
+	if (!facts->readable || facts->has_children || node_stays_dir(op, path))
+		return true;
+	/* A value must be seen, wherever a guest has put it. */
+	return facts->value_len == 0 && node_is_meant_dir(op, path);
+}
+
+void node_made_file(const struct op *op, const char *path)
+{
+	if (dirs_has(&op->fs->dirs, path))
+		made_as_file(op->inode->view->made, path);
 }
 
 /* Remembers that a directory is there, for as long as no event comes: the kernel asks again and
@@ -181,7 +195,7 @@ static void lookup_done(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	node_reply_found(op, path, found_is_dir(op, &facts, path), facts.readable,
+	node_reply_found(op, path, node_is_dir(op, &facts, path), facts.readable,
 			 text_size(fs->config.format, facts.value_len));
 }
 
@@ -265,6 +279,17 @@ static void getattr_dir(struct op *op)
 	op_reply_attr(op, &st);
 }
 
+/* Returns whether what the kernel has as a file is a directory by now. */
+static bool leaf_is_dir(const struct op *op, const struct node_facts *facts)
+{
+	char path[PATH_SIZE];
+
+	if (facts->has_children || !facts->readable)
+		return true;
+	return facts->value_len == 0 && !inode_path(&op->fs->inodes, op->inode, NULL, path) &&
+	       node_is_meant_dir(op, path);
+}
+
 static void getattr_leaf(struct op *op)
 {
 	struct fs *fs = op->fs;
@@ -273,13 +298,12 @@ static void getattr_leaf(struct op *op)
 	int err;
 
 	err = node_facts(op, 0, &facts);
-	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode))
-		err = 0;
 	/* It has become a directory, which the kernel can only learn by looking it up again.  Who
 	 * has it open goes on with the value; fstat(2) does not say which open file it is about. */
-	if (!err && (facts.has_children || !facts.readable) &&
-	    !inode_is_open(&fs->inodes, op->inode))
+	if (!err && leaf_is_dir(op, &facts) && !inode_is_open(&fs->inodes, op->inode))
 		err = -ESTALE;
+	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode))
+		err = 0;
 	if (err == -ENOENT || err == -ESTALE)
 		forget_name(op);
 	if (err) {

@@ -61,6 +61,9 @@ static void call_write(struct op *op, uint32_t tx_id, const char *path, const ch
 {
 	inode_wrote(&op->fs->inodes, op->inode);
 	made_value_written(op->inode->view->made, path);
+	/* What is written in a transaction is not looked at there: see node_tx.c. */
+	if (op->inode->kind == INODE_LEAF && (len == 0 || op->inode->view->tx))
+		node_made_file(op, path);
 	op_call(op, XS_WRITE, tx_id, path, value, len);
 }
 
@@ -322,7 +325,10 @@ static int create_body(struct op *op, uint32_t tx_id)
 static void create_run(struct op *op)
 {
 	int err = tx_run(op, create_body);
+	char path[PATH_SIZE];
 
+	if (!err && !inode_path(&op->fs->inodes, op->inode, op->name, path))
+		node_made_file(op, path);
 	if (err)
 		op_reply_error(op, err);
 	else
