@@ -29,6 +29,12 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 
 	if (!fs)
 		return -ENOMEM;
+	err = dirs_init(&fs->dirs, config->dirs);
+	if (err) {
+		free(fs);
+		return err;
+	}
+	err = -ENOMEM;
 	fs->config = *config;
 	fs->chan = config->chan;
 	fs->log = config->log;
@@ -84,6 +90,7 @@ out_free:
 	streams_deinit(&fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
+	dirs_deinit(&fs->dirs);
 	pthread_mutex_destroy(&fs->handles_lock);
 	pthread_mutex_destroy(&fs->interrupted_lock);
 	free(fs);
@@ -195,6 +202,7 @@ void fs_free(struct fs *fs)
 	streams_deinit(&fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
+	dirs_deinit(&fs->dirs);
 	close(fs->wake_readers);
 	pthread_mutex_destroy(&fs->handles_lock);
 	pthread_mutex_destroy(&fs->interrupted_lock);

@@ -47,6 +47,7 @@ struct fs_config {
 	int self_domid;        /* our own domain where the caller knows it, -1: ask the store */
 	unsigned threads;      /* that read /dev/fuse, the I/O thread included; at least 1 */
 	unsigned timeout_ms;   /* how long an operation waits for the store */
+	const char *dirs;      /* the option dirs=, legal (dirs.h); NULL: not given (copied) */
 	unsigned tx_idle_s;    /* after how long without use a transaction is aborted; 0: never */
 };
 

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "fs/cover.h"
+#include "fs/dirs.h"
 #include "fs/event.h"
 #include "fs/fs.h"
 #include "fs/inode.h"
@@ -42,6 +43,7 @@ struct fs {
 	struct fuse_session *se;
 	struct own_mount mount; /* valid once `mounted` */
 	bool mounted;
+	struct dirs dirs;
 	struct view root_view;
 	struct view nodes_view;
 	struct timespec mounted_at;

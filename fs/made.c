@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The set of empty directories made here.  Any thread, one leaf lock. */
+/* The set of paths, and what is remembered of them.  Any thread, one leaf lock. */
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -7,8 +7,15 @@
 #include "fs/made.h"
 #include "fs/name.h"
 
+enum made_fact {
+	MADE_DIR = 1 << 0,      /* it is a directory */
+	MADE_FILE = 1 << 1,     /* it is a file, where empty nodes are directories */
+	MADE_NO_VALUE = 1 << 2, /* while its value is empty there is no `.value` */
+};
+
 struct made_entry {
 	UT_hash_handle hh;
+	unsigned facts; /* not 0 */
 	char path[];
 };
 
@@ -39,17 +46,21 @@ static struct made_entry *find_locked(struct made *made, const char *path)
 	return entry;
 }
 
-static void add_locked(struct made *made, const char *path)
+/* Adds facts to what is remembered of a path. */
+static void add_locked(struct made *made, const char *path, unsigned facts)
 {
+	struct made_entry *entry = find_locked(made, path);
 	size_t size = strlen(path) + 1;
-	struct made_entry *entry;
 
-	if (find_locked(made, path))
+	if (entry) {
+		entry->facts |= facts;
 		return;
+	}
 	entry = malloc(sizeof(*entry) + size);
 	if (!entry)
 		return;
 	memcpy(entry->path, path, size);
+	entry->facts = facts;
 	/* uthash keeps the order of addition: its first element is the oldest. */
 	if (HASH_COUNT(made->entries) >= MADE_MAX)
 		remove_locked(made, made->entries);
@@ -58,32 +69,94 @@ static void add_locked(struct made *made, const char *path)
 		free(entry);
 }
 
+/* Takes facts away.  Returns those of them that were there. */
+static unsigned take_locked(struct made *made, const char *path, unsigned facts)
+{
+	struct made_entry *entry = find_locked(made, path);
+
+	if (!entry)
+		return 0;
+	facts &= entry->facts;
+	entry->facts &= ~facts;
+	if (!entry->facts)
+		remove_locked(made, entry);
+	return facts;
+}
+
+static void add(struct made *made, const char *path, unsigned facts)
+{
+	pthread_mutex_lock(&made->lock);
+	add_locked(made, path, facts);
+	pthread_mutex_unlock(&made->lock);
+}
+
+static unsigned take(struct made *made, const char *path, unsigned facts)
+{
+	pthread_mutex_lock(&made->lock);
+	facts = take_locked(made, path, facts);
+	pthread_mutex_unlock(&made->lock);
+	return facts;
+}
+
+/* Returns what is remembered of a path. */
+static unsigned facts_of(struct made *made, const char *path)
+{
+	struct made_entry *entry;
+	unsigned facts;
+
+	pthread_mutex_lock(&made->lock);
+	entry = find_locked(made, path);
+	facts = entry ? entry->facts : 0;
+	pthread_mutex_unlock(&made->lock);
+	return facts;
+}
+
 void made_add(struct made *made, const char *path)
 {
 	pthread_mutex_lock(&made->lock);
-	add_locked(made, path);
+	take_locked(made, path, MADE_FILE);
+	add_locked(made, path, MADE_DIR | MADE_NO_VALUE);
 	pthread_mutex_unlock(&made->lock);
 }
 
 void made_remove(struct made *made, const char *path)
 {
-	struct made_entry *entry;
-
-	pthread_mutex_lock(&made->lock);
-	entry = find_locked(made, path);
-	if (entry)
-		remove_locked(made, entry);
-	pthread_mutex_unlock(&made->lock);
+	take(made, path, ~0u);
 }
 
 bool made_has(struct made *made, const char *path)
 {
-	bool found;
+	return facts_of(made, path) & MADE_DIR;
+}
 
-	pthread_mutex_lock(&made->lock);
-	found = find_locked(made, path) != NULL;
-	pthread_mutex_unlock(&made->lock);
-	return found;
+void made_as_dir(struct made *made, const char *path)
+{
+	add(made, path, MADE_DIR);
+}
+
+void made_as_file(struct made *made, const char *path)
+{
+	add(made, path, MADE_FILE);
+}
+
+bool made_is_file(struct made *made, const char *path)
+{
+	return facts_of(made, path) & MADE_FILE;
+}
+
+void made_value_removed(struct made *made, const char *path)
+{
+	add(made, path, MADE_NO_VALUE);
+}
+
+bool made_value_written(struct made *made, const char *path)
+{
+	return take(made, path, MADE_NO_VALUE);
+}
+
+bool made_has_no_value(struct made *made, const char *path)
+{
+	return facts_of(made, path) & MADE_NO_VALUE;
 }
 
 /* Returns whether an entry is `path` or something below it. */
@@ -107,7 +180,7 @@ void made_rename(struct made *made, const char *from, const char *to)
 		if (to_len + strlen(entry->path + from_len) < PATH_SIZE) {
 			memcpy(path, to, to_len);
 			strcpy(path + to_len, entry->path + from_len);
-			add_locked(made, path);
+			add_locked(made, path, entry->facts);
 		}
 		free(entry);
 	}
@@ -132,6 +205,17 @@ void made_copy(struct made *made, struct made *from)
 
 	pthread_mutex_lock(&from->lock);
 	for (entry = from->entries; entry; entry = entry->hh.next)
-		made_add(made, entry->path);
+		add(made, entry->path, entry->facts);
 	pthread_mutex_unlock(&from->lock);
+}
+
+void made_take(struct made *made, const char *path, struct made *from)
+{
+	unsigned facts = facts_of(from, path);
+
+	pthread_mutex_lock(&made->lock);
+	take_locked(made, path, ~facts);
+	if (facts)
+		add_locked(made, path, facts);
+	pthread_mutex_unlock(&made->lock);
 }

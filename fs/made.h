@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The directories that mkdir made and that have no children yet: the store cannot tell them from
- * files.  A bounded set of paths; the one longest in it goes first.  Any thread.
+ * What this mount remembers of nodes without a value, because the store cannot tell it: whether they
+ * are directories or files, and whether their `.value` exists in the uniform view.  A bounded set of
+ * paths; the one longest in it goes first, which changes the look of an empty node and nothing else:
+ * a directory becomes a file once the kernel has forgotten it, a file at a path of dirs.h a
+ * directory, and a `.value` is there again, empty.  Any thread.
  */
 #ifndef FS_MADE_H
 #define FS_MADE_H
@@ -22,15 +25,32 @@ struct made {
 void made_init(struct made *made);
 void made_deinit(struct made *made);
 
-/* Remembers a path.  Without memory it does not: the directory is then taken for a file once the
- * kernel has forgotten it. */
+/* mkdir made the node: a directory whose value nobody wrote.  Without memory that is not remembered,
+ * here and below, as if the set had been full. */
 void made_add(struct made *made, const char *path);
 
 /* Forgets a path. */
 void made_remove(struct made *made, const char *path);
 
-/* Returns whether a path is remembered. */
+/* Returns whether a node without children is a directory because mkdir made it. */
 bool made_has(struct made *made, const char *path);
+
+/* The node is to stay a directory, or a file, whatever its value. */
+void made_as_dir(struct made *made, const char *path);
+void made_as_file(struct made *made, const char *path);
+
+/* Returns whether it is to stay a file. */
+bool made_is_file(struct made *made, const char *path);
+
+/* The file `.value` of a node was removed.  Only an empty value makes that true. */
+void made_value_removed(struct made *made, const char *path);
+
+/* The value was written, or seen not to be empty.  Returns whether `.value` did not exist before, in
+ * the uniform view. */
+bool made_value_written(struct made *made, const char *path);
+
+/* Returns whether `.value` does not exist in the uniform view, if the value is empty. */
+bool made_has_no_value(struct made *made, const char *path);
 
 /* `from` was renamed to `to`: moves what is remembered at and below it. */
 void made_rename(struct made *made, const char *from, const char *to);
@@ -40,5 +60,8 @@ void made_remove_below(struct made *made, const char *path);
 
 /* Remembers what `from` does, too. */
 void made_copy(struct made *made, struct made *from);
+
+/* Remembers of `path` what `from` does, and no more. */
+void made_take(struct made *made, const char *path, struct made *from);
 
 #endif

@@ -90,6 +90,25 @@ int node_facts(const struct op *op, unsigned i, struct node_facts *facts);
 /* Returns whether op->name, with that path, is to be a directory even if it has no children. */
 bool node_stays_dir(struct op *op, const char *path);
 
+/* Returns whether a node at `path` that has neither value nor children is a directory by what its
+ * path is meant for. */
+bool node_is_meant_dir(const struct op *op, const char *path);
+
+/* Returns whether op->name, with that path, is a directory. */
+bool node_is_dir(struct op *op, const struct node_facts *facts, const char *path);
+
+/*
+ * A file without a value was made at `path`, in the view of op->inode: where an empty node would be
+ * a directory, this one is not.
+ */
+void node_made_file(const struct op *op, const char *path);
+
+/*
+ * Returns whether the node at `path`, in the view of op->inode, has a `.value`, if call `i`, a READ
+ * of it, is answered.
+ */
+bool node_has_value(const struct op *op, unsigned i, const char *path);
+
 /*
  * Replies with the entry of op->name, which is there, at `path`: a directory, or a file of `size`
  * bytes.  A directory that is not readable is hidden: its names cannot be listed, nor its events be

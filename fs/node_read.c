@@ -100,9 +100,23 @@ bool node_stays_dir(struct op *op, const char *path)
 	return sticky;
 }
 
-static bool found_is_dir(struct op *op, const struct node_facts *facts, const char *path)
+bool node_is_meant_dir(const struct op *op, const char *path)
 {
-	return !facts->readable || facts->has_children || node_stays_dir(op, path);
+	return dirs_has(&op->fs->dirs, path) && !made_is_file(op->inode->view->made, path);
+}
+
+bool node_is_dir(struct op *op, const struct node_facts *facts, const char *path)
+{
+	if (!facts->readable || facts->has_children || node_stays_dir(op, path))
+		return true;
+	/* A value must be seen, wherever a guest has put it. */
+	return facts->value_len == 0 && node_is_meant_dir(op, path);
+}
+
+void node_made_file(const struct op *op, const char *path)
+{
+	if (dirs_has(&op->fs->dirs, path))
+		made_as_file(op->inode->view->made, path);
 }
 
 void node_found(struct op *op, struct inode *inode, const char *path)
@@ -194,7 +208,7 @@ static void lookup_done(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	node_reply_found(op, path, found_is_dir(op, &facts, path), facts.readable,
+	node_reply_found(op, path, node_is_dir(op, &facts, path), facts.readable,
 			 text_size(fs->config.format, facts.value_len));
 }
 
@@ -295,6 +309,17 @@ static void getattr_dir(struct op *op)
 	op_reply_attr(op, &st);
 }
 
+/* Returns whether what the kernel has as a file is a directory by now. */
+static bool leaf_is_dir(const struct op *op, const struct node_facts *facts)
+{
+	char path[PATH_SIZE];
+
+	if (facts->has_children || !facts->readable)
+		return true;
+	return facts->value_len == 0 && !inode_path(&op->fs->inodes, op->inode, NULL, path) &&
+	       node_is_meant_dir(op, path);
+}
+
 static void getattr_leaf(struct op *op)
 {
 	struct fs *fs = op->fs;
@@ -303,13 +328,12 @@ static void getattr_leaf(struct op *op)
 	int err;
 
 	err = node_facts(op, 0, &facts);
-	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode))
-		err = 0;
 	/* It has become a directory, which the kernel can only learn by looking it up again.  Who
 	 * has it open goes on with the value; fstat(2) does not say which open file it is about. */
-	if (!err && (facts.has_children || !facts.readable) &&
-	    !inode_is_open(&fs->inodes, op->inode))
+	if (!err && leaf_is_dir(op, &facts) && !inode_is_open(&fs->inodes, op->inode))
 		err = -ESTALE;
+	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode))
+		err = 0;
 	if (err == -ENOENT || err == -ESTALE)
 		forget_name(op);
 	if (err) {
@@ -614,11 +638,17 @@ static void listing_complete(struct op *op, struct listing *listing, bool has_va
 	dir_listed(op, listing);
 }
 
-static bool value_is_listed(const struct op *op, unsigned i)
+bool node_has_value(const struct op *op, unsigned i, const char *path)
 {
-	if (op->inode->view->layout == FS_NODES)
+	struct made *made = op->inode->view->made;
+
+	if (op_call_raw_error(op, i) == 0 && op->calls[i]->reply_len > 0) {
+		made_value_written(made, path);
 		return true;
-	return op_call_raw_error(op, i) == 0 && op->calls[i]->reply_len > 0;
+	}
+	/* Whether it is empty is not known of one that must not be read. */
+	return op->inode->view->layout == FS_NODES &&
+	       (op_call_raw_error(op, i) || !made_has_no_value(made, path));
 }
 
 /* The directory does not fit into one reply: the pool reads it in parts. */
@@ -634,7 +664,7 @@ static void list_run(struct op *op)
 	if (!err) {
 		op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
 		err = op_wait(op);
-		has_value = !err && value_is_listed(op, 0);
+		has_value = !err && node_has_value(op, 0, path);
 	}
 	if (!err)
 		err = list_parts(op, op->inode->view->tx_id, path, listing);
@@ -649,6 +679,7 @@ static void list_run(struct op *op)
 static void list_done(struct op *op)
 {
 	struct listing *listing;
+	char path[PATH_SIZE];
 	int err;
 
 	if (op_call_raw_error(op, 0) == -E2BIG) {
@@ -662,12 +693,14 @@ static void list_done(struct op *op)
 		err = -ENOMEM;
 	if (!err)
 		err = listing_add_names(listing, op->calls[0]->reply, op->calls[0]->reply_len);
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		listing_put(listing);
 		op_reply_error(op, err == -EPROTO ? -EIO : err);
 		return;
 	}
-	listing_complete(op, listing, value_is_listed(op, 1));
+	listing_complete(op, listing, node_has_value(op, 1, path));
 }
 
 /* Asks for the names of op->inode; dir_listed() answers with them. */

@@ -253,7 +253,8 @@ static int queue_large(struct op *op, uint32_t tx_id, const char *from, struct l
 	return err;
 }
 
-/* Copies a node and all below it, parents first. */
+/* Copies a node and all below it, parents first.  op->size is 0 afterwards if it has neither value
+ * nor children. */
 static int copy_subtree(struct op *op, uint32_t tx_id, const char *from, const char *to)
 {
 	struct listing *queue = listing_new();
@@ -269,6 +270,8 @@ static int copy_subtree(struct op *op, uint32_t tx_id, const char *from, const c
 			err = write_batch(op, tx_id, to, queue, first, n, copies);
 		if (!err)
 			err = queue_large(op, tx_id, from, queue, first, n, copies);
+		if (!err && first == 0)
+			op->size = copies[0].value->reply_len + queue->count - 1;
 		for (unsigned i = 0; i < n; i++) {
 			request_put(copies[i].value);
 			request_put(copies[i].perms);
@@ -323,6 +326,27 @@ static int write_pending(struct op *op)
 	return err;
 }
 
+/* An empty node stays the directory, or the file, that it was, also where its new path is meant to
+ * be something else.  Called when it has moved, before that is noted anywhere. */
+static void keep_kind(struct op *op, const struct paths *paths)
+{
+	struct made *made = op->inode->view->made;
+	struct inode *dir;
+	bool was_dir;
+
+	made_remove(made, paths->to);
+	if (op->size > 0)
+		return;
+	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
+	was_dir = (dir && inode_is_sticky(&op->fs->inodes, dir)) || made_has(made, paths->from) ||
+		  node_is_meant_dir(op, paths->from);
+	inode_put(&op->fs->inodes, dir);
+	if (!was_dir)
+		node_made_file(op, paths->to);
+	else if (dirs_has(&op->fs->dirs, paths->from))
+		made_as_dir(made, paths->to);
+}
+
 static void rename_run(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
@@ -335,7 +359,7 @@ static void rename_run(struct op *op)
 	if (!err)
 		err = tx_run(op, rename_body);
 	if (!err) {
-		made_remove(op->inode->view->made, paths.to);
+		keep_kind(op, &paths);
 		made_rename(op->inode->view->made, paths.from, paths.to);
 		set_last(op);
 		err = inode_rename(inodes, op->inode, op->name, op->target, op->new_name, &wakeups);

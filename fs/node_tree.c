@@ -102,6 +102,8 @@ static void made_entry(struct op *op, enum inode_kind kind)
 			made_add(inode->view->made, path);
 		node_attr_dir(fs, true, &st);
 	} else {
+		if (!inode_path(&fs->inodes, inode, NULL, path))
+			node_made_file(op, path);
 		node_attr_file(fs, 0, &st);
 	}
 	inode_found(&fs->inodes, inode, inode_foreign(&fs->inodes, inode));

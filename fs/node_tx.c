@@ -43,7 +43,9 @@ static bool lookup_inside(struct op *op, const char *path, enum sight sight)
 		node_reply_found(op, path, true, true, 0);
 		return true;
 	case SIGHT_LEAF:
-		node_reply_found(op, path, node_stays_dir(op, path), true, 0);
+		/* What was written as a file in a transaction is remembered, empty or not. */
+		node_reply_found(op, path, node_stays_dir(op, path) || node_is_meant_dir(op, path),
+				 true, 0);
 		return true;
 	default:
 		return false;
@@ -77,8 +79,7 @@ static void lookup_done(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	dir = !facts.readable || facts.has_children || sight == SIGHT_OUTSIDE_DIR ||
-	      node_stays_dir(op, path);
+	dir = sight == SIGHT_OUTSIDE_DIR || node_is_dir(op, &facts, path);
 	node_reply_found(op, path, dir, facts.readable,
 			 text_size(op->fs->config.format, facts.value_len));
 }

@@ -57,6 +57,17 @@ static int resize(struct op *op, const char *old, size_t old_size, char **conten
 	return *content ? 0 : -ENOMEM;
 }
 
+/* Adds the write of a value, and remembers that the node has been given one, be it empty. */
+static void call_write(struct op *op, uint32_t tx_id, const char *path, const char *value,
+		       size_t len)
+{
+	made_value_written(op->inode->view->made, path);
+	/* What is written in a transaction is not looked at there: see node_tx.c. */
+	if (op->inode->kind == INODE_LEAF && (len == 0 || op->inode->view->tx))
+		node_made_file(op, path);
+	op_call(op, XS_WRITE, tx_id, path, value, len);
+}
+
 /* Runs the body of a write in a transaction.  It is noted first, as its event may come before its
  * reply. */
 static int write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
@@ -111,7 +122,7 @@ static int change_content(struct op *op, uint32_t tx_id,
 {
 	enum fs_format format = op->fs->config.format;
 	struct request *read = NULL;
-	size_t size = 0, value_len;
+	size_t size = 0, old_size = 0, value_len;
 	char path[PATH_SIZE], *content = NULL;
 	bool missing = false;
 	int err = tx_path(op, op->inode, NULL, path);
@@ -122,20 +133,21 @@ static int change_content(struct op *op, uint32_t tx_id,
 		err = change(op, NULL, 0, &content, &size);
 	} else if (!err) {
 		read = op->calls[0];
-		size = text_from_value(format, read->reply, read->reply_len);
-		err = change(op, read->reply, size, &content, &size);
+		old_size = text_from_value(format, read->reply, read->reply_len);
+		err = change(op, read->reply, old_size, &content, &size);
 	}
 	if (!err) {
 		value_len = text_value_len(format, content, size);
 		err = check_size(op, path, value_len);
 	}
-	if (!err) {
+	/* rsync cuts each file to the size that it has. */
+	if (!err && !(read && change == resize && size == old_size)) {
 		op_calls_clear(op);
-		op_call(op, XS_WRITE, tx_id, path, content, value_len);
+		call_write(op, tx_id, path, content, value_len);
 		err = op_wait(op);
+		if (!err)
+			err = op_call_error(op, 0);
 	}
-	if (!err)
-		err = op_call_error(op, 0);
 	free(content);
 	return err;
 }
@@ -207,7 +219,7 @@ static int put_body(struct op *op, uint32_t tx_id)
 	if (err)
 		return err;
 	op_calls_clear(op);
-	op_call(op, XS_WRITE, tx_id, path, op->data, op->value_len);
+	call_write(op, tx_id, path, op->data, op->value_len);
 	err = op_wait(op);
 	return err ? err : op_call_error(op, 0);
 }
@@ -242,7 +254,7 @@ static void put_send(struct op *op)
 		return;
 	}
 	inode_wrote(&op->fs->inodes, op->inode);
-	op_call(op, XS_WRITE, view->tx_id, path, op->data, op->value_len);
+	call_write(op, view->tx_id, path, op->data, op->value_len);
 	op_submit(op, put_sent);
 }
 
@@ -458,7 +470,10 @@ static int create_body(struct op *op, uint32_t tx_id)
 static void create_run(struct op *op)
 {
 	int err = tx_run(op, create_body);
+	char path[PATH_SIZE];
 
+	if (!err && !inode_path(&op->fs->inodes, op->inode, op->name, path))
+		node_made_file(op, path);
 	if (err)
 		op_reply_error(op, err);
 	else

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `.value`: the value of a node that is shown as a directory.  In the tree it exists exactly while
- * the value is not empty; in the uniform view always.  Its content is that of any node's file.
+ * the value is not empty.  In the uniform view an empty one exists as well, unless this mount made
+ * the node, or removed the file, and it was not written since: what copies a tree there creates it
+ * exclusively.  Its content is that of any node's file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,19 +19,23 @@
  */
 static int value_attr(const struct op *op, int err, bool pending, struct stat *st)
 {
+	char path[PATH_SIZE];
 	size_t size = 0;
 
 	if (!err)
 		size = text_size(op->fs->config.format, op->calls[0]->reply_len);
 	node_attr_file(op->fs, size, st);
 	/* Not to be read, but it may be written. */
-	if (err == -EACCES)
+	if (err == -EACCES) {
 		st->st_mode = S_IFREG | (0222 & ~op->fs->config.umask);
-	else if (err)
+		return 0;
+	}
+	if (err || pending)
 		return err;
-	else if (size == 0 && op->inode->view->layout == FS_TREE && !pending)
-		return -ENOENT;
-	return 0;
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (!err && !node_has_value(op, 0, path))
+		err = -ENOENT;
+	return err;
 }
 
 static void lookup_done(struct op *op)
@@ -121,9 +127,15 @@ static void created(struct op *op)
 static void create_done(struct op *op)
 {
 	int err = op_call_error(op, 0);
+	char path[PATH_SIZE];
 
-	if (!err && (op->flags & O_EXCL) && op->calls[0]->reply_len > 0)
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (!err && (op->flags & O_EXCL) && node_has_value(op, 0, path))
 		err = -EEXIST;
+	/* From now on it exists, also in other views, which see nothing pending. */
+	if (!err)
+		made_value_written(op->inode->view->made, path);
 	if (err)
 		op_reply_error(op, err);
 	else
@@ -136,6 +148,17 @@ static void value_create(struct op *op, const struct special *special)
 	ask(op, create_done);
 }
 
+static void unlink_done(struct op *op, int err)
+{
+	char path[PATH_SIZE];
+
+	if (!err && !inode_path(&op->fs->inodes, op->inode, NULL, path)) {
+		made_value_removed(op->inode->view->made, path);
+		inode_set_listing(&op->fs->inodes, op->inode, NULL);
+	}
+	op_reply_error(op, err);
+}
+
 /* Removing the file empties the value. */
 static void value_unlink(struct op *op)
 {
@@ -146,7 +169,7 @@ static void value_unlink(struct op *op)
 	if (file)
 		inode_changed(&fs->inodes, file);
 	inode_put(&fs->inodes, file);
-	node_put_value(op, 0, op_reply_error);
+	node_put_value(op, 0, unlink_done);
 }
 
 const struct special special_value = {

@@ -482,8 +482,7 @@ static void make(void *arg, const char *path)
 {
 	struct transaction *tx = arg;
 
-	if (made_has(&tx->made, path))
-		made_add(&tx->fs->made, path);
+	made_take(&tx->fs->made, path, &tx->made);
 }
 
 static void set_outcome(struct transaction *tx, int err)

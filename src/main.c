@@ -123,6 +123,7 @@ static int filesystem_mount(struct program *p)
 		.chan = p->source.chan,
 		.log = p->log,
 		.root = o->root,
+		.dirs = o->dirs,
 		.format = o->format,
 		.layout = o->layout,
 		.cache = o->cache,

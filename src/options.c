@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/dirs.h"
 #include "fs/name.h"
 #include "ring/wire.h"
 #include "src/options.h"
@@ -86,6 +87,21 @@ static const char *set_root(struct options *o, const char *value)
 		return "given when there is more memory";
 	free(o->root);
 	o->root = copy;
+	return NULL;
+}
+
+static const char *set_dirs(struct options *o, const char *value)
+{
+	char *copy;
+
+	if (!dirs_option_is_legal(value))
+		return "absolute paths with colons between them, shell patterns for names, like "
+		       "/tool/*/queue:/mine; none leaves out those of Xen";
+	copy = strdup(value);
+	if (!copy)
+		return "given when there is more memory";
+	free(o->dirs);
+	o->dirs = copy;
 	return NULL;
 }
 
@@ -195,6 +211,7 @@ static const struct {
 	{ "layout=", set_layout },
 	{ "cache=", set_cache },
 	{ "root=", set_root },
+	{ "dirs=", set_dirs },
 	{ "uid=", set_uid },
 	{ "gid=", set_gid },
 	{ "umask=", set_umask },
@@ -402,8 +419,9 @@ int options_parse(struct options *options, int argc, char **argv, char *why, siz
 void options_free(struct options *options)
 {
 	free(options->root);
+	free(options->dirs);
 	free(options->fuse);
-	options->root = options->fuse = NULL;
+	options->root = options->dirs = options->fuse = NULL;
 }
 
 const char *options_help(void)
@@ -419,6 +437,7 @@ const char *options_help(void)
 	       "  -o layout=tree    leaves are files; nodes: every node is a directory\n"
 	       "  -o cache=meta     the kernel remembers names and attributes; off: nothing\n"
 	       "  -o root=PATH      mount only what is below PATH in the store\n"
+	       "  -o dirs=PATH:...  more paths of empty directories; none: not those of Xen\n"
 	       "  -o uid=USER       owner of all files (you)\n"
 	       "  -o gid=GROUP      group of all files (yours)\n"
 	       "  -o umask=MODE     permissions to leave out, octal (0077)\n"
@@ -430,6 +449,5 @@ const char *options_help(void)
 	       "  -o tx_idle=S      seconds after which an unused transaction is aborted (60)\n"
 	       "  -o ro             read-only; nosuid, nodev, noexec, noatime as in mount(8)\n"
 	       "  -o auto_unmount   unmount also when xsfs is killed\n"
-	       "  -f, -d            stay in the foreground and log there; log every request too\n"
-	       "  -h, -V            print this help; print the version.  More: man xsfs\n";
+	       "  -f, -d, -h, -V    foreground; and log each request; help; version; man xsfs\n";
 }

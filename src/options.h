@@ -25,6 +25,7 @@ struct options {
 	enum fs_layout layout;
 	enum fs_cache cache;
 	char *root;
+	char *dirs;         /* NULL: not given */
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;

@@ -188,6 +188,58 @@ static void made_below(void **state)
 	made_deinit(&copy);
 }
 
+/* Directory, file, `.value`: each is remembered by itself. */
+static void made_facts(void **state)
+{
+	struct made made, tx;
+
+	(void)state;
+	made_init(&made);
+	made_init(&tx);
+	made_add(&made, "/d");
+	assert_true(made_has_no_value(&made, "/d"));
+	assert_true(made_value_written(&made, "/d"));
+	assert_false(made_value_written(&made, "/d"));
+	assert_false(made_has_no_value(&made, "/d"));
+	assert_true(made_has(&made, "/d"));
+	made_value_removed(&made, "/v");
+	assert_true(made_has_no_value(&made, "/v"));
+	assert_false(made_has(&made, "/v"));
+	assert_false(made_is_file(&made, "/v"));
+	made_as_file(&made, "/f");
+	made_as_file(&made, "/f/g");
+	made_rename(&made, "/f", "/r");
+	assert_true(made_is_file(&made, "/r"));
+	assert_true(made_is_file(&made, "/r/g"));
+	assert_false(made_is_file(&made, "/f"));
+	made_add(&made, "/r");
+	assert_false(made_is_file(&made, "/r"));
+	made_as_dir(&made, "/e");
+	assert_true(made_has(&made, "/e"));
+	assert_false(made_has_no_value(&made, "/e"));
+
+	/* A transaction has done this and that, and was committed. */
+	made_copy(&tx, &made);
+	made_value_written(&tx, "/v");
+	made_add(&tx, "/x");
+	made_value_removed(&tx, "/d");
+	made_take(&made, "/v", &tx);
+	made_take(&made, "/x", &tx);
+	made_take(&made, "/d", &tx);
+	assert_false(made_has_no_value(&made, "/v"));
+	assert_true(made_has(&made, "/x"));
+	assert_true(made_has_no_value(&made, "/x"));
+	assert_true(made_has(&made, "/d"));
+	assert_true(made_has_no_value(&made, "/d"));
+	/* Nothing is left of what has no facts. */
+	made_value_written(&made, "/x");
+	made_remove(&made, "/x");
+	made_remove(&made, "/x");
+	assert_false(made_has(&made, "/x"));
+	made_deinit(&made);
+	made_deinit(&tx);
+}
+
 /* The set is full: what is renamed may be what would have to go. */
 static void made_renamed_when_full(void **state)
 {
@@ -257,6 +309,7 @@ int main(void)
 		TEST(each),
 		TEST(many),
 		TEST(made_below),
+		TEST(made_facts),
 		TEST(made_renamed_when_full),
 		TEST(without_memory),
 	};

@@ -64,6 +64,7 @@ static void defaults(void **state)
 	assert_int_equal(options.format, FS_TEXT);
 	assert_int_equal(options.layout, FS_TREE);
 	assert_string_equal(options.root, "/");
+	assert_null(options.dirs);
 	assert_int_equal(options.uid, geteuid());
 	assert_int_equal(options.gid, getegid());
 	assert_int_equal(options.umask, 0077);
@@ -202,6 +203,16 @@ static void words(void **state)
 	assert_refused("text or raw", "/xen", "-o", "format=");
 	assert_refused("text or raw", "/xen", "-o", "format=textual");
 	assert_refused("tree or nodes", "/xen", "-o", "layout=flat");
+}
+
+static void dirs(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("/xen", "-o", "dirs=/a,dirs=none:/b/*", NULL), 0);
+	assert_string_equal(options.dirs, "none:/b/*");
+	assert_refused("absolute paths", "/xen", "-o", "dirs=a");
+	assert_refused("absolute paths", "/xen", "-o", "dirs=");
+	assert_refused("-o dirs=VALUE", "/xen", "-o", "dirs");
 }
 
 static void roots(void **state)
@@ -405,6 +416,7 @@ int main(void)
 		cmocka_unit_test(values_missing_or_too_many),
 		cmocka_unit_test(words),
 		cmocka_unit_test(roots),
+		cmocka_unit_test(dirs),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(help_fits_a_screen),
 		cmocka_unit_test(help_has_every_option),
