@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * poll, select and epoll on a value, as sysfs does it: POLLPRI and POLLERR while it was not read
- * from the start through this open file since it last changed, POLLHUP while there is no such node.
+ * from the start (or on from where its text ended before) through this open file since it last
+ * changed, POLLHUP while there is no such node.
  * For the operations of fs/.
  */
 #ifndef FS_POLL_H
@@ -13,7 +14,7 @@
  * Takes the operation. */
 void poll_value(struct op *op);
 
-/* The value was read from the start, having been asked for after op->events. */
+/* This open file has read all of the value, having asked for it after op->events. */
 void poll_seen(struct op *op, bool gone);
 
 /* Forgets the handle's poll and watch. */
