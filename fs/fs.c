@@ -44,6 +44,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	pthread_mutex_init(&fs->handles_lock, NULL);
 	made_init(&fs->made);
 	events_init(&fs->events);
+	LIST_INIT(&fs->polls.unwatched);
 	streams_init(&fs->streams);
 	transactions_init(&fs->transactions);
 	raws_init(&fs->raws);

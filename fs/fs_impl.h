@@ -23,6 +23,7 @@
 #include "fs/fs.h"
 #include "fs/inode.h"
 #include "fs/made.h"
+#include "fs/poll.h"
 #include "fs/pool.h"
 #include "fs/raw.h"
 #include "fs/stream.h"
@@ -31,7 +32,6 @@
 struct notifier;
 struct op;
 TAILQ_HEAD(op_list, op);
-LIST_HEAD(handle_list, handle);
 
 struct fs {
 	/* Constant once running. */
@@ -49,6 +49,7 @@ struct fs {
 	struct made made;
 	struct events events;
 	struct cover cover;
+	struct polls polls;
 	struct streams streams;
 	struct transactions transactions;
 	struct raws raws;

@@ -51,10 +51,17 @@ struct handle {
 
 	/* Polls, see poll.h; under the lock of the inodes. */
 	struct fuse_pollhandle *poll; /* to be notified; NULL: none */
-	uint64_t seen;                /* the inode's `events` at the last read from the start */
+	uint64_t seen;                /* the inode's `events` when all of the value was read; 0: not */
 	bool polled;                  /* is on the inode's list */
+	bool unwatched;               /* is on fs->polls's: nothing tells of changes */
 	LIST_ENTRY(handle) poll_link;
-	struct poll_cover *cover;     /* a watch for it, where none covers its path */
+	LIST_ENTRY(handle) unwatched_link;
+
+	/* A watch for the file where none covers its path; NULL: none.  It belongs to the thread that
+	 * has set `covering`, which is under `lock`, as is that it has to look once more. */
+	struct poll_cover *cover;
+	bool covering;
+	bool cover_wanted;
 
 	void *own; /* what its special file keeps for it, see special.h; NULL: nothing */
 
