@@ -42,6 +42,7 @@ struct fs {
 	struct view root_view;
 	struct view nodes_view;
 	struct timespec mounted_at;
+	uint32_t generation; /* of all nodeids: those of another mount are others */
 	struct pool *pool;
 	int wake_readers; /* eventfd, readable when the readers are to end */
 
