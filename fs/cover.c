@@ -63,6 +63,8 @@ static void own_event(struct watcher *w, enum watch_event_type type, const char 
 	if (type == WATCH_LOST) {
 		log_warning(ref->fs->log, "the watch on %s is lost", ref->path);
 		atomic_store(&ref->own_set, false);
+		if (ref->lost)
+			ref->lost(ref);
 	}
 	pass_event(ref->fs, type, path);
 }
@@ -287,11 +289,6 @@ bool cover_holds(const struct cover_ref *ref)
 	held = cover->state != COVER_NONE && base_covers_locked(cover, ref->path);
 	pthread_mutex_unlock(&cover->lock);
 	return held;
-}
-
-bool cover_has_own(const struct cover_ref *ref)
-{
-	return atomic_load(&ref->own_set);
 }
 
 int cover_init(struct fs *fs)

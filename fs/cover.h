@@ -24,6 +24,9 @@ struct cover_ref {
 	/* The outcome, once: 0 when all later changes will be reported, or -errno (-EDQUOT,
 	 * -EINVAL, -EIO, …).  On the I/O thread, or inside cover_add(). */
 	void (*armed)(struct cover_ref *ref, int error);
+	/* The watch that the path had of its own could not be set again: changes are no longer
+	 * reported.  I/O thread.  NULL: event_resync(), which comes next, is enough. */
+	void (*lost)(struct cover_ref *ref);
 
 	/* cover.c's. */
 	struct fs *fs;
@@ -78,11 +81,8 @@ bool cover_has(struct fs *fs, const char *path);
  */
 int cover_add(struct fs *fs, struct cover_ref *ref, const char *path);
 
-/* Returns whether the path has a watch of its own, and changes are reported now.  Any thread. */
-bool cover_has_own(const struct cover_ref *ref);
-
 /* Returns whether a path that was covered still is, or will be again without further ado.  After
- * event_resync() it may be no longer.  I/O thread. */
+ * event_resync() it may be no longer.  Any thread, once `armed` has run without an error. */
 bool cover_holds(const struct cover_ref *ref);
 
 /* Ends that.  `armed` does not run any more, unless the caller is in it.  Any thread; waits for an

@@ -16,6 +16,8 @@ int error_from_store(uint32_t type, int error)
 			return -EFBIG;
 		return type == XS_WATCH ? -EDQUOT : -E2BIG;
 	case -EMSGSIZE:
+		if (type == XS_SET_PERMS)
+			return -E2BIG;
 		return type == XS_WRITE ? -EFBIG : -ENAMETOOLONG;
 	case -EAGAIN:
 		return -EBUSY;

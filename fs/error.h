@@ -14,6 +14,7 @@
  *   E2BIG  (WATCH)               -> EDQUOT         quota of watches
  *   E2BIG  (any other)           -> E2BIG          directory larger than a reply
  *   EMSGSIZE (WRITE)             -> EFBIG          value larger than the transport carries
+ *   EMSGSIZE (SET_PERMS)         -> E2BIG          list of permissions, likewise
  *   EMSGSIZE (any other)         -> ENAMETOOLONG
  *   EINVAL (path over 1024 B)    -> ENAMETOOLONG   the server's limit, by op_call_error()
  *   EAGAIN (any)                 -> EBUSY          a commit's, after the retries

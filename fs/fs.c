@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "fs/fs_impl.h"
@@ -44,12 +45,16 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	/* A privileged domain may list everything. */
 	atomic_init(&fs->root_listable, config->privileged ? 1 : -1);
 	clock_gettime(CLOCK_REALTIME, &fs->mounted_at);
+	/* Nodeids begin anew with each mount: a file handle of another one must not fit. */
+	if (getrandom(&fs->generation, sizeof(fs->generation), GRND_NONBLOCK) < 0)
+		fs->generation = fs->mounted_at.tv_sec ^ fs->mounted_at.tv_nsec;
 	TAILQ_INIT(&fs->interrupted);
 	pthread_mutex_init(&fs->interrupted_lock, NULL);
 	LIST_INIT(&fs->handles);
 	pthread_mutex_init(&fs->handles_lock, NULL);
 	made_init(&fs->made);
 	events_init(&fs->events);
+	LIST_INIT(&fs->polls.unwatched);
 	streams_init(&fs->streams);
 	transactions_init(&fs->transactions);
 	raws_init(&fs->raws);

@@ -25,6 +25,7 @@
 #include "fs/inode.h"
 #include "fs/made.h"
 #include "fs/mount.h"
+#include "fs/poll.h"
 #include "fs/pool.h"
 #include "fs/raw.h"
 #include "fs/stream.h"
@@ -33,7 +34,6 @@
 struct notifier;
 struct op;
 TAILQ_HEAD(op_list, op);
-LIST_HEAD(handle_list, handle);
 
 struct fs {
 	/* Constant once running. */
@@ -47,6 +47,7 @@ struct fs {
 	struct view root_view;
 	struct view nodes_view;
 	struct timespec mounted_at;
+	uint32_t generation; /* of all nodeids: those of another mount are others */
 	struct pool *pool;
 	int wake_readers; /* eventfd, readable when the readers are to end */
 
@@ -54,6 +55,7 @@ struct fs {
 	struct made made;
 	struct events events;
 	struct cover cover;
+	struct polls polls;
 	struct streams streams;
 	struct transactions transactions;
 	struct raws raws;

@@ -58,26 +58,79 @@ void handle_set_snapshot(struct handle *handle, char *data, size_t size)
 	old = handle->snapshot;
 	handle->snapshot = data;
 	handle->snapshot_size = size;
+	handle->end_told = false;
 	pthread_mutex_unlock(&handle->lock);
 	free(old);
 }
 
-ssize_t handle_read_snapshot(struct handle *handle, char *buf, size_t size, off_t off)
+bool handle_has_snapshot(struct handle *handle)
 {
-	ssize_t count = -1;
+	bool has;
 
 	pthread_mutex_lock(&handle->lock);
-	if (handle->snapshot) {
-		count = 0;
-		if ((size_t)off < handle->snapshot_size) {
-			count = handle->snapshot_size - off;
-			if ((size_t)count > size)
-				count = size;
-			memcpy(buf, handle->snapshot + off, count);
-		}
-	}
+	has = handle->snapshot != NULL;
+	pthread_mutex_unlock(&handle->lock);
+	return has;
+}
+
+static ssize_t read_snapshot_locked(const struct handle *handle, char *buf, size_t size, off_t off)
+{
+	size_t count;
+
+	if (!handle->snapshot)
+		return -1;
+	if ((size_t)off >= handle->snapshot_size)
+		return 0;
+	count = handle->snapshot_size - off;
+	if (count > size)
+		count = size;
+	memcpy(buf, handle->snapshot + off, count);
+	return count;
+}
+
+ssize_t handle_read_snapshot(struct handle *handle, char *buf, size_t size, off_t off)
+{
+	ssize_t count;
+
+	pthread_mutex_lock(&handle->lock);
+	count = read_snapshot_locked(handle, buf, size, off);
 	pthread_mutex_unlock(&handle->lock);
 	return count;
+}
+
+ssize_t handle_read_growing(struct handle *handle, char *buf, size_t size, off_t off)
+{
+	ssize_t count;
+
+	pthread_mutex_lock(&handle->lock);
+	count = read_snapshot_locked(handle, buf, size, off);
+	if (count == 0 && handle->end_told)
+		count = -1;
+	else if (count == 0)
+		handle->end_told = true;
+	pthread_mutex_unlock(&handle->lock);
+	return count;
+}
+
+bool handle_extend_snapshot(struct handle *handle, char *data, size_t size)
+{
+	char *unused = data;
+	bool grew, same;
+
+	pthread_mutex_lock(&handle->lock);
+	same = handle->snapshot && size == handle->snapshot_size &&
+	       !memcmp(data, handle->snapshot, size);
+	grew = !handle->snapshot || (size > handle->snapshot_size &&
+				     !memcmp(data, handle->snapshot, handle->snapshot_size));
+	if (grew) {
+		unused = handle->snapshot;
+		handle->snapshot = data;
+		handle->snapshot_size = size;
+		handle->end_told = false;
+	}
+	pthread_mutex_unlock(&handle->lock);
+	free(unused);
+	return same || grew;
 }
 
 void handle_set_content(struct handle *handle, char *content, size_t size)

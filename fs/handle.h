@@ -28,6 +28,7 @@ struct handle {
 	/* What the last read at offset 0 saw; later offsets continue it. */
 	char *snapshot; /* NULL: none */
 	size_t snapshot_size;
+	bool end_told; /* a reader of it was told where it ends */
 
 	/* The whole content as written so far, when this handle defines all of it (it truncated or
 	 * created the file); else each write edits what the store has. */
@@ -50,10 +51,17 @@ struct handle {
 
 	/* Polls, see poll.h; under the lock of the inodes. */
 	struct fuse_pollhandle *poll; /* to be notified; NULL: none */
-	uint64_t seen;                /* the inode's `events` at the last read from the start */
+	uint64_t seen;                /* the inode's `events` when all of the value was read; 0: not */
 	bool polled;                  /* is on the inode's list */
+	bool unwatched;               /* is on fs->polls's: nothing tells of changes */
 	LIST_ENTRY(handle) poll_link;
-	struct poll_cover *cover;     /* a watch for it, where none covers its path */
+	LIST_ENTRY(handle) unwatched_link;
+
+	/* A watch for the file where none covers its path; NULL: none.  It belongs to the thread that
+	 * has set `covering`, which is under `lock`, as is that it has to look once more. */
+	struct poll_cover *cover;
+	bool covering;
+	bool cover_wanted;
 
 	void *own; /* what its special file keeps for it, see special.h; NULL: nothing */
 
@@ -72,11 +80,25 @@ void handles_free(struct fs *fs);
 /* Replaces the snapshot; takes `data` (from malloc; NULL drops it). */
 void handle_set_snapshot(struct handle *handle, char *data, size_t size);
 
+/* Returns whether there is a snapshot. */
+bool handle_has_snapshot(struct handle *handle);
+
 /*
  * Copies up to `size` bytes at `off` of the snapshot to `buf`.
  * Returns the number, or -1 if there is no snapshot.
  */
 ssize_t handle_read_snapshot(struct handle *handle, char *buf, size_t size, off_t off);
+
+/* The same for content that may grow.  A reader is told once where the snapshot ends; the next read
+ * there returns -1: the store is to be asked, and handle_extend_snapshot() told. */
+ssize_t handle_read_growing(struct handle *handle, char *buf, size_t size, off_t off);
+
+/*
+ * The content was found to be `data` by a read that was not from the start.  It becomes the snapshot
+ * (`data`, from malloc, is taken in any case) if there is none, or if it begins with all of that.
+ * Returns whether the snapshot is that content now.
+ */
+bool handle_extend_snapshot(struct handle *handle, char *data, size_t size);
 
 /* Notes that `content` (taken) is what the store has now through this handle. */
 void handle_set_content(struct handle *handle, char *content, size_t size);

@@ -94,7 +94,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	struct fuse_buf buf = { 0 };
 	struct spin spin;
 	bool active = false;
-	int taken = 0, received, wait_ms, idle_ms;
+	int taken = 0, received, wait_ms, idle_ms, tell_ms;
 
 	spin_init(&spin);
 	while (!ended(fs)) {
@@ -103,6 +103,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 			break;
 		wait_ms = ops_interrupt(fs);
 		idle_ms = transactions_expire(fs);
+		tell_ms = polls_tell_unwatched(fs);
 		received = chan_service(fs->chan);
 		if (taken > 0 || received > 0) {
 			spin_hit(&spin);
@@ -113,10 +114,12 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 			continue;
 		if (!chan_may_sleep(fs->chan))
 			continue;
-		/* What another thread put on the list before it saw us asleep. */
+		/* What another thread put on a list before it saw us asleep. */
 		if (wait_ms < 0 && atomic_load(&fs->any_interrupted))
 			continue;
-		sleep_and_wake(fs, extra, n_extra, earlier(wait_ms, idle_ms));
+		if (tell_ms < 0 && atomic_load(&fs->polls.count))
+			continue;
+		sleep_and_wake(fs, extra, n_extra, earlier(wait_ms, earlier(idle_ms, tell_ms)));
 		spin_restart(&spin);
 		active = false;
 	}

@@ -404,6 +404,16 @@ void node_open(struct op *op)
 	op_reply_open(op, handle);
 }
 
+/* Keeps the content that the store has for the reads that follow.  Returns whether this read is to
+ * have its part of it: behind the end of an older snapshot only what continues that. */
+static bool keep_snapshot(struct op *op, char *content, size_t size)
+{
+	if (op->off > 0)
+		return handle_extend_snapshot(op->handle, content, size);
+	handle_set_snapshot(op->handle, content, size);
+	return true;
+}
+
 static void read_done(struct op *op)
 {
 	struct fs *fs = op->fs;
@@ -411,9 +421,15 @@ static void read_done(struct op *op)
 	struct request *req;
 	char *content, *reply;
 	size_t size;
+	bool seen;
 
-	if (!err || err == -ENOENT)
-		poll_seen(op, err == -ENOENT);
+	/* Behind the end of what was read of it, a node that is gone has nothing to add. */
+	if (err == -ENOENT && op->off > 0 && handle_has_snapshot(op->handle)) {
+		op_reply_buf(op, NULL, 0);
+		return;
+	}
+	if (err == -ENOENT)
+		poll_seen(op, true);
 	/* A file that was created here and never written reads as the empty file it will be. */
 	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode)) {
 		op_reply_buf(op, NULL, 0);
@@ -433,8 +449,10 @@ static void read_done(struct op *op)
 		return;
 	}
 	memcpy(content, reply, size);
-	handle_set_snapshot(op->handle, content, size);
-	if ((size_t)op->off >= size)
+	seen = keep_snapshot(op, content, size);
+	if (seen)
+		poll_seen(op, false);
+	if (!seen || (size_t)op->off >= size)
 		op_reply_buf(op, NULL, 0);
 	else
 		op_reply_buf(op, reply + op->off,
@@ -458,7 +476,7 @@ static bool read_from_handle(struct op *op)
 		op_reply_error(op, -ENOMEM);
 		return true;
 	}
-	count = handle_read_snapshot(op->handle, buf, op->size, op->off);
+	count = handle_read_growing(op->handle, buf, op->size, op->off);
 	if (count >= 0)
 		op_reply_buf(op, buf, count);
 	free(buf);

@@ -28,18 +28,14 @@ static bool is_value(const struct op *op)
 
 static void get_perms_done(struct op *op)
 {
-	char text[PERMS_TEXT_MAX];
-	int err = op_call_error(op, 0), len = 0;
+	char *text;
+	int len = perms_text(op, &text);
 
-	if (!err) {
-		len = wire_perms_to_text(op->calls[0]->reply, op->calls[0]->reply_len, text,
-					 sizeof(text));
-		err = len < 0 ? -EIO : 0;
-	}
-	if (err)
-		op_reply_error(op, err);
+	if (len < 0)
+		op_reply_error(op, len);
 	else
 		op_reply_xattr(op, text, len);
+	free(text);
 }
 
 static void get_value_done(struct op *op)
@@ -99,23 +95,20 @@ static void set_value_done(struct op *op, int err)
 /* The node is in the store by now. */
 static void setxattr_existing(struct op *op)
 {
-	char path[PATH_SIZE], perms[PERMS_WIRE_MAX];
-	int err, len = 0;
+	char path[PATH_SIZE];
+	int err;
 
 	if (is_value(op)) {
 		node_put_value(op, op->size, set_value_done);
 		return;
 	}
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-	if (!err) {
-		len = wire_perms_from_text(op->data, op->size, perms, sizeof(perms));
-		err = len < 0 ? -EINVAL : 0;
-	}
+	if (!err)
+		err = perms_call(op, path, op->data, op->size);
 	if (err) {
 		op_reply_error(op, err);
 		return;
 	}
-	op_call(op, XS_SET_PERMS, op->inode->view->tx_id, path, perms, len);
 	op_submit(op, set_perms_done);
 }
 

@@ -590,7 +590,11 @@ static double validity(const struct op *op, struct inode *inode)
 static void fill_entry(struct op *op, struct fuse_entry_param *entry, struct inode *inode,
 		       const struct stat *attr)
 {
-	*entry = (struct fuse_entry_param){ .ino = inode->nodeid, .attr = *attr };
+	*entry = (struct fuse_entry_param){
+		.ino = inode->nodeid,
+		.generation = op->fs->generation,
+		.attr = *attr,
+	};
 	stamp(op, inode, &entry->attr);
 	/* What cannot be listed may become so without an event that we would get. */
 	if (S_ISDIR(attr->st_mode) && (attr->st_mode & 0777) == 0111)

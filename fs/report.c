@@ -111,6 +111,7 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	line(out, "transaction_retries", atomic_load(&fs->tx_retries));
 	streams = streams_count(fs, &overflows);
 	line(out, "watches", watches_count(fs->cover.watches));
+	line(out, "polls_unwatched", atomic_load(&fs->polls.count));
 	line(out, "streams", streams);
 	line(out, "stream_overflows", overflows);
 	line(out, "transactions", atomic_load(&fs->transactions.count));

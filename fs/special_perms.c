@@ -11,19 +11,29 @@
 #include "fs/perms.h"
 #include "fs/special.h"
 
-/* Turns the GET_PERMS reply of the round into a line.  Returns its length or -errno. */
-static int perms_line(const struct op *op, char *line)
+/* Turns the GET_PERMS reply of the round into a line: *line (from malloc).  Returns its length or
+ * -errno. */
+static int perms_line(const struct op *op, char **line)
 {
-	int err = op_call_error(op, 0), len;
+	int len = perms_text(op, line);
 
-	if (err)
-		return err;
-	len = wire_perms_to_text(op->calls[0]->reply, op->calls[0]->reply_len, line,
-				 PERMS_TEXT_MAX);
 	if (len < 0)
-		return -EIO;
-	line[len] = '\n';
+		return len;
+	(*line)[len] = '\n';
 	return len + 1;
+}
+
+/* Writes the attributes to *st from that reply.  Returns 0 or -errno. */
+static int perms_attr(const struct op *op, struct stat *st)
+{
+	char *line;
+	int len = perms_line(op, &line);
+
+	free(line);
+	if (len < 0)
+		return len;
+	node_attr_file(op->fs, len, st);
+	return 0;
 }
 
 static void ask(struct op *op, void (*done)(struct op *op))
@@ -41,15 +51,13 @@ static void ask(struct op *op, void (*done)(struct op *op))
 
 static void lookup_done(struct op *op)
 {
-	char line[PERMS_TEXT_MAX + 1];
 	struct stat st;
-	int len = perms_line(op, line);
+	int err = perms_attr(op, &st);
 
-	if (len < 0) {
-		op_reply_error(op, len);
+	if (err) {
+		op_reply_error(op, err);
 		return;
 	}
-	node_attr_file(op->fs, len, &st);
 	special_reply_entry(op, &special_perms, &st);
 }
 
@@ -61,15 +69,13 @@ static void perms_lookup(struct op *op, const struct special *special)
 
 static void getattr_done(struct op *op)
 {
-	char line[PERMS_TEXT_MAX + 1];
 	struct stat st;
-	int len = perms_line(op, line);
+	int err = perms_attr(op, &st);
 
-	if (len < 0) {
-		op_reply_error(op, len);
+	if (err) {
+		op_reply_error(op, err);
 		return;
 	}
-	node_attr_file(op->fs, len, &st);
 	op_reply_attr(op, &st);
 }
 
@@ -78,35 +84,37 @@ static void perms_getattr(struct op *op)
 	ask(op, getattr_done);
 }
 
-static void read_done(struct op *op)
+static void reply_part(struct op *op)
 {
-	char line[PERMS_TEXT_MAX + 1], *copy;
-	int len = perms_line(op, line);
+	char *part = malloc(op->size ? op->size : 1);
+	ssize_t count;
 
-	copy = len < 0 ? NULL : malloc(len);
-	if (!copy) {
-		op_reply_error(op, len < 0 ? len : -ENOMEM);
+	if (!part) {
+		op_reply_error(op, -ENOMEM);
 		return;
 	}
-	memcpy(copy, line, len);
-	handle_set_snapshot(op->handle, copy, len);
-	len = (size_t)len > op->size ? (int)op->size : len;
-	op_reply_buf(op, line, len);
+	count = handle_read_snapshot(op->handle, part, op->size, op->off);
+	op_reply_buf(op, part, count > 0 ? count : 0);
+	free(part);
+}
+
+static void read_done(struct op *op)
+{
+	char *line;
+	int len = perms_line(op, &line);
+
+	if (len < 0) {
+		op_reply_error(op, len);
+		return;
+	}
+	handle_set_snapshot(op->handle, line, len);
+	reply_part(op);
 }
 
 static void perms_read(struct op *op)
 {
-	char page[PERMS_TEXT_MAX];
-	ssize_t count = -1;
-
 	if (op->off > 0)
-		count = handle_read_snapshot(op->handle, page,
-					     op->size < sizeof(page) ? op->size : sizeof(page),
-					     op->off);
-	if (count >= 0)
-		op_reply_buf(op, page, count);
-	else if (op->off > 0)
-		op_reply_buf(op, NULL, 0);
+		reply_part(op);
 	else
 		ask(op, read_done);
 }
@@ -115,6 +123,9 @@ static void write_done(struct op *op)
 {
 	int err = op_call_error(op, 0);
 
+	/* To a file it is what its name says. */
+	if (err == -E2BIG)
+		err = -EFBIG;
 	if (err)
 		op_reply_error(op, err);
 	else
@@ -123,16 +134,17 @@ static void write_done(struct op *op)
 
 static void perms_write(struct op *op)
 {
-	char path[PATH_SIZE], perms[PERMS_WIRE_MAX];
-	int err, len;
+	char path[PATH_SIZE];
+	int err = op->off == 0 ? 0 : -EINVAL;
 
-	len = op->off == 0 ? wire_perms_from_text(op->data, op->size, perms, sizeof(perms)) : -1;
-	err = len < 0 ? -EINVAL : inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (!err)
+		err = perms_call(op, path, op->data, op->size);
 	if (err) {
 		op_reply_error(op, err);
 		return;
 	}
-	op_call(op, XS_SET_PERMS, op->inode->view->tx_id, path, perms, len);
 	op_submit(op, write_done);
 }
 

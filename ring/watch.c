@@ -54,6 +54,7 @@ struct watches {
 	struct watch *by_token;
 	uint64_t last_token;
 	struct walk *walks;
+	bool quota_said; /* the log has it, and no watch was set since */
 	struct request_list outgoing; /* made, in the order in which the server is to get them */
 	bool submitting;              /* a thread is at that */
 };
@@ -219,6 +220,7 @@ static void tell_locked(struct watches *ws, struct watch *watch, const struct ne
 static void became_armed_locked(struct watches *ws, struct watch *watch)
 {
 	watch->pending = false;
+	ws->quota_said = false;
 	watch->holds++;
 	tell_locked(ws, watch, &(struct news){ .type = WATCH_RESYNC }, false);
 	tell_locked(ws, watch, &(struct news){ .armed = true }, false);
@@ -231,10 +233,11 @@ static void failed_locked(struct watches *ws, struct watch *watch, int error)
 	/* What servers say to one watch too many (docs/misc/xenstore.txt names no error for it). */
 	bool quota = error == -E2BIG || error == -ENOSPC || error == -EDQUOT;
 
-	if (quota)
+	if (quota && !ws->quota_said)
 		log_warning(ws->log, "cannot watch %s: the server's quota of watches", watch->path);
 	else
 		log_debug(ws->log, "cannot watch %s: %s", watch->path, strerror(-error));
+	ws->quota_said |= quota;
 	watch->holds++;
 	unlist_locked(ws, watch);
 	tell_locked(ws, watch, &(struct news){ .type = WATCH_LOST }, true);

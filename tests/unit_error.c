@@ -41,6 +41,7 @@ static void test_sizes(void **state)
 	(void)state;
 	EACH_IS({ XS_WRITE, -E2BIG, -EFBIG }, { XS_MKDIR, -E2BIG, -EFBIG },
 		{ XS_DIRECTORY, -E2BIG, -E2BIG }, { XS_WRITE, -EMSGSIZE, -EFBIG },
+		{ XS_SET_PERMS, -EMSGSIZE, -E2BIG },
 		{ XS_READ, -EMSGSIZE, -ENAMETOOLONG }, { XS_WATCH, -EMSGSIZE, -ENAMETOOLONG });
 }
 
