@@ -63,7 +63,7 @@ static int keep_value(struct op *op, const struct request *read)
 	memcpy(copy, read->reply, read->reply_len);
 	free(op->data);
 	op->data = copy;
-	op->size = read->reply_len;
+	op->value_len = read->reply_len;
 	return 0;
 }
 
@@ -74,7 +74,7 @@ static void set_last(struct op *op)
 	struct inode *leaf = inode_find(inodes, op->target, op->new_name, INODE_LEAF);
 
 	if (leaf && op->data) {
-		inode_set_last(inodes, leaf, op->data, op->size);
+		inode_set_last(inodes, leaf, op->data, op->value_len);
 		op->data = NULL;
 	}
 	inode_put(inodes, leaf);
