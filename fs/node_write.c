@@ -91,20 +91,28 @@ static bool is_to_be_made(const struct op *op)
 	return op->inode->kind == INODE_LEAF && inode_is_pending(&op->fs->inodes, op->inode);
 }
 
-/* Asks, in a transaction, for the value of the node and for its directory, which has to be there if
- * the node is not.  Returns 0, with the node's value as call 0, or an error; *missing: it has to be
- * made. */
-static int read_old(struct op *op, uint32_t tx_id, const char *path, bool may_create, bool *missing)
+/* Adds the questions, in a transaction, for the value of the node and, if it may be missing, for its
+ * directory, which has to be there then. */
+static int call_old(struct op *op, uint32_t tx_id, const char *path, bool may_create)
 {
 	struct inode *dir = inode_get_parent(&op->fs->inodes, op->inode);
 	int err = 0;
 
-	*missing = false;
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
 	if (may_create)
 		err = node_call_dir(op, tx_id, dir);
-	if (!err)
-		err = op_wait(op);
+	inode_put(&op->fs->inodes, dir);
+	return err;
+}
+
+/* Sends them, with what was added since.  Returns 0, with the node's value as call 0, or an error;
+ * *missing: it has to be made. */
+static int read_old(struct op *op, bool may_create, bool *missing)
+{
+	struct inode *dir = inode_get_parent(&op->fs->inodes, op->inode);
+	int err = op_wait(op);
+
+	*missing = false;
 	if (!err) {
 		err = may_create ? op_call_error(op, 0) : tx_read_error(op, 0);
 		*missing = err == -ENOENT && may_create;
@@ -124,11 +132,13 @@ static int change_content(struct op *op, uint32_t tx_id,
 	struct request *read = NULL;
 	size_t size = 0, old_size = 0, value_len;
 	char path[PATH_SIZE], *content = NULL;
-	bool missing = false;
+	bool missing = false, may_create = is_to_be_made(op);
 	int err = tx_path(op, op->inode, NULL, path);
 
 	if (!err)
-		err = read_old(op, tx_id, path, is_to_be_made(op), &missing);
+		err = call_old(op, tx_id, path, may_create);
+	if (!err)
+		err = read_old(op, may_create, &missing);
 	if (!err && missing) {
 		err = change(op, NULL, 0, &content, &size);
 	} else if (!err) {
@@ -205,19 +215,27 @@ static bool may_be_gone(const struct op *op, struct inode *inode, const char *pa
 /* Writes op->data in a transaction: to a node that is there, or is made if op->may_create. */
 static int put_body(struct op *op, uint32_t tx_id)
 {
-	bool missing;
+	/* In a transaction of our own the change may travel with the check, see node_create_in_tx(). */
+	bool own = op->inode->view->tx_id == 0, missing;
 	char path[PATH_SIZE];
 	int err = tx_path(op, op->inode, NULL, path);
 
 	if (!err)
-		err = read_old(op, tx_id, path, op->may_create, &missing);
+		err = call_old(op, tx_id, path, op->may_create);
+	if (err)
+		return err;
+	if (own)
+		call_write(op, tx_id, path, op->data, op->value_len);
+	err = read_old(op, op->may_create, &missing);
 	/* That it may not be read means that it is there. */
 	if (err == -EACCES)
 		err = 0;
 	if (!err && !missing && op->keep)
-		err = -EEXIST;
+		err = tx_finding(op, -EEXIST);
 	if (err)
 		return err;
+	if (own)
+		return op_call_error(op, op->may_create ? 2 : 1);
 	op_calls_clear(op);
 	call_write(op, tx_id, path, op->data, op->value_len);
 	err = op_wait(op);
@@ -247,7 +265,8 @@ static void put_send(struct op *op)
 	char path[PATH_SIZE];
 	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 
-	if (!err && view->tx && transaction_see(view->tx, path) == SIGHT_GONE)
+	if (!err && view->tx && !op->may_create &&
+	    transaction_see(view->tx, path) == SIGHT_GONE)
 		err = -ENOENT;
 	if (err) {
 		op->put(op, err);
