@@ -135,13 +135,24 @@ void tx_call_parent(struct op *op, uint32_t tx_id, const char *path)
 	op_call(op, XS_READ, tx_id, parent, NULL, 0);
 }
 
+/* Returns whether the store refused any request of the last round. */
+static bool was_refused(const struct op *op)
+{
+	for (unsigned i = 0; i < op->n_calls; i++)
+		if (op_call_raw_error(op, i))
+			return true;
+	return false;
+}
+
 /* Judges the error of a body that ran in a transaction of connection `epoch`. */
 static enum verdict judge(const struct op *op, uint32_t epoch, int err)
 {
 	if (err == -EAGAIN)
 		return VERDICT_CONFLICT;
-	/* It was the connection, not the store. */
-	if (err == op->finding || chan_epoch(op->fs->chan) != epoch)
+	if (err == op->finding)
+		return VERDICT_STANDS;
+	/* The store did not say that: it is an error of ours, or the connection was lost. */
+	if (!was_refused(op) || chan_epoch(op->fs->chan) != epoch)
 		return VERDICT_STANDS;
 	switch (err) {
 	case -EIO:

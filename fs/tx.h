@@ -20,9 +20,10 @@
  *   -EAGAIN             What it saw does not fit together, such as a directory that names a node
  *                       which is not there: somebody changed it in between.  That is a conflict
  *                       like that of a commit.
- *   any other -errno    EIO, EINVAL, ENOENT and EEXIST are doubtful, as another client may be the
- *                       cause, and are tried again a few times before they are believed.
- *                       All others, such as EACCES or EDQUOT, are nobody else's doing, and stand.
+ *   any other -errno    EIO, EINVAL, ENOENT and EEXIST of the store are doubtful, as another client
+ *                       may be the cause, and are tried again a few times before they are
+ *                       believed.  All others, such as EACCES or EDQUOT, are nobody else's doing,
+ *                       and stand.
  */
 
 /*
