@@ -369,7 +369,7 @@ uniform() {
 		is "$(<"$nodes/w/leaf/.value")" new 'nodes: written'
 		mkdir "$nodes/w/leaf/sub" "$nodes/w/leaf/sub/sub"
 		echo 1 >"$nodes/w/leaf/sub/.value"
-		is "$(tree "$nodes/w/leaf")" '.value sub/ sub/.value sub/sub/ sub/sub/.value' 'nodes: keys below a leaf'
+		is "$(tree "$nodes/w/leaf")" '.value sub/ sub/.value sub/sub/' 'nodes: keys below a leaf, one without a value'
 		mv "$nodes/w/leaf" "$nodes/w/dir/leaf"
 		is "$(<"$nodes/w/dir/leaf/.value") $(<"$nodes/w/dir/leaf/sub/.value")" 'new 1' 'nodes: moved'
 		fails ENOENT ls "$nodes/w/leaf"
