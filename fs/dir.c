@@ -6,9 +6,6 @@
 #include "fs/dir.h"
 #include "fs/listing.h"
 
-/* What libfuse takes for "no inode number": the kernel has not looked the entry up yet. */
-#define INO_UNKNOWN 0xffffffff
-
 void dir_listed(struct op *op, struct listing *listing)
 {
 	struct handle *handle = op->handle;
@@ -51,10 +48,21 @@ static mode_t entry_type(const struct op *op, off_t i, const char *name)
 	return 0;
 }
 
+/* The number that a lookup would show: find(1) takes it from here. */
+static ino_t entry_number(const struct op *op, off_t i, const char *name, uint64_t prefix)
+{
+	struct inodes *inodes = &op->fs->inodes;
+
+	if (i < 2)
+		return i == 0 ? op->inode->number : inode_parent_number(inodes, op->inode);
+	return inode_child_number(inodes, op->inode, prefix, name);
+}
+
 void dir_reply(struct op *op)
 {
 	struct handle *handle = op->handle;
-	struct stat st = { .st_ino = INO_UNKNOWN };
+	uint64_t prefix = inode_number_prefix(&op->fs->inodes, op->inode);
+	struct stat st = { 0 };
 	size_t used = 0, size;
 	const char *name;
 	char *buf = malloc(op->size ? op->size : 1);
@@ -68,6 +76,7 @@ void dir_reply(struct op *op)
 	handle->listing_used = true;
 	for (i = op->off; (name = entry_name(handle->listing, i)); i++) {
 		st.st_mode = entry_type(op, i, name);
+		st.st_ino = entry_number(op, i, name, prefix);
 		size = fuse_add_direntry(op->req, buf + used, op->size - used, name, &st, i + 1);
 		if (size > op->size - used)
 			break;

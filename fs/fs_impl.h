@@ -4,8 +4,8 @@
  *
  * Threads: the I/O thread (fs_run()'s caller: reads /dev/fuse, services the channel, runs
  * completions), further readers of /dev/fuse, the pool.  None but the pool's ever waits for the
- * store.  Lock order: an operation's lock, then the channel's; the locks of inodes, handles, and
- * the set of made directories are leaves.
+ * store.  Lock order: an operation's lock, then the channel's; the locks of inodes and
+ * of the set of made directories are leaves; a handle's comes before that of the inodes.
  */
 #ifndef FS_FS_IMPL_H
 #define FS_FS_IMPL_H

@@ -16,6 +16,7 @@ struct handle *handle_new(struct fs *fs, struct inode *inode, int flags)
 	if (!handle)
 		return NULL;
 	handle->inode = inode_ref_open(&fs->inodes, inode);
+	handle->table = &fs->inodes;
 	handle->flags = flags;
 	pthread_mutex_init(&handle->lock, NULL);
 	pthread_mutex_lock(&fs->handles_lock);
@@ -34,6 +35,7 @@ void handle_free(struct fs *fs, struct handle *handle)
 	LIST_REMOVE(handle, open_link);
 	pthread_mutex_unlock(&fs->handles_lock);
 	poll_release(fs, handle);
+	inode_clear_emptied(&fs->inodes, handle);
 	if (handle->own)
 		handle->inode->special->close(fs, handle->own);
 	inode_put_open(&fs->inodes, handle->inode);
@@ -142,13 +144,14 @@ void handle_set_content(struct handle *handle, char *content, size_t size)
 	handle->content = content;
 	handle->content_size = size;
 	handle->empty_due = false;
+	inode_clear_emptied(handle->table, handle);
 	handle->write_refused = false;
 	pthread_mutex_unlock(&handle->lock);
 	free(old);
 	handle_set_snapshot(handle, NULL, 0);
 }
 
-void handle_truncate(struct fs *fs, struct handle *handle)
+void handle_truncate(struct fs *fs, struct handle *handle, pid_t process)
 {
 	unsigned changes = inode_changes(&fs->inodes, handle->inode);
 
@@ -157,6 +160,7 @@ void handle_truncate(struct fs *fs, struct handle *handle)
 	handle->whole = true;
 	handle->empty_due = true;
 	handle->due_since = changes;
+	inode_set_emptied(&fs->inodes, handle, process);
 	pthread_mutex_unlock(&handle->lock);
 }
 
@@ -200,6 +204,8 @@ bool handle_take_empty_due(struct handle *handle)
 	pthread_mutex_lock(&handle->lock);
 	due = handle->empty_due;
 	handle->empty_due = false;
+	if (due)
+		inode_clear_emptied(handle->table, handle);
 	pthread_mutex_unlock(&handle->lock);
 	return due;
 }

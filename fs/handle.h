@@ -3,7 +3,7 @@
  * An open file or directory: what it has read, what it is writing.  For the operations of fs/.
  *
  * The kernel lets one write, truncate or fsync at a time through to a file (its inode's lock), but
- * reads run beside them; `lock` makes that safe.  It is a leaf.
+ * reads run beside them; `lock` makes that safe.  Only the inodes' lock comes after it.
  */
 #ifndef FS_HANDLE_H
 #define FS_HANDLE_H
@@ -42,6 +42,11 @@ struct handle {
 	bool empty_due;
 	bool write_refused;
 	unsigned due_since;
+	struct inodes *table; /* of inode; the next four are under its lock */
+	bool emptied;         /* is on the inode's list: empty_due */
+	unsigned emptied_since;
+	pid_t emptier;        /* the process to which that was done; 0: not known */
+	LIST_ENTRY(handle) emptied_link;
 	bool closing;          /* the next close writes it */
 	uint64_t first_closer; /* who closed a descriptor of it first; 0: nobody */
 
@@ -103,8 +108,9 @@ bool handle_extend_snapshot(struct handle *handle, char *data, size_t size);
 /* Notes that `content` (taken) is what the store has now through this handle. */
 void handle_set_content(struct handle *handle, char *content, size_t size);
 
-/* Begins anew: the content is empty and defined by this handle. */
-void handle_truncate(struct fs *fs, struct handle *handle);
+/* Begins anew: the content is empty and defined by this handle.  `process`: whose doing that is, 0 if that
+ * is not known. */
+void handle_truncate(struct fs *fs, struct handle *handle, pid_t process);
 
 /* The next close is to write the empty value that is due. */
 void handle_set_closing(struct handle *handle);

@@ -95,6 +95,7 @@ void inode_release_locked(struct inodes *t, struct inode *inode)
 		parent = inode->parent;
 		if (!inode->hashed && !inode->removed && inode->parent)
 			LIST_REMOVE(inode, unnamed_link);
+		inode_stat_end_locked(t, inode);
 		unhash_locked(t, inode);
 		inode_drop_listing_locked(t, inode);
 		HASH_DELETE(by_id, t->by_id, inode);
@@ -133,6 +134,7 @@ static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, ch
 	inode->foreign = 1;
 	LIST_INIT(&inode->children);
 	LIST_INIT(&inode->pollers);
+	LIST_INIT(&inode->emptied);
 	if (parent) {
 		parent->refs++;
 		LIST_INSERT_HEAD(&parent->children, inode, sibling);
@@ -166,6 +168,7 @@ int inodes_init(struct inodes *t, const char *root_path, const struct view *view
 	t->root->kind = INODE_DIR;
 	t->root->view = view;
 	t->root->view_root = true;
+	inode_stat_begin_locked(t, t->root, false);
 	pthread_mutex_init(&t->lock, NULL);
 	return 0;
 }
@@ -175,11 +178,14 @@ void inodes_deinit(struct inodes *t)
 	struct inode *inode, *next;
 
 	HASH_CLEAR(by_name, t->by_name);
+	HASH_CLEAR(by_number, t->by_number);
+	recent_deinit(&t->recent);
 	HASH_ITER(by_id, t->by_id, inode, next) {
 		HASH_DELETE(by_id, t->by_id, inode);
 		listing_put(inode->listing);
 		view_put(inode->view);
 		free(inode->last);
+		free(inode->names);
 		free(inode->key);
 		free(inode);
 	}
@@ -288,6 +294,7 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 			/* No event is about a transaction. */
 			if (inode->view_root && !view->tx)
 				t->nodes_root = inode;
+			inode_stat_begin_locked(t, inode, false);
 		}
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -313,6 +320,7 @@ struct inode *inode_new_single(struct inodes *t, struct inode *parent, const cha
 		inode->kind = INODE_SPECIAL;
 		inode->view = view_get(parent->view);
 		inode->special = special;
+		inode_stat_begin_locked(t, inode, true);
 	}
 	pthread_mutex_unlock(&t->lock);
 	return inode;
@@ -348,6 +356,7 @@ void inode_remember(struct inodes *t, struct inode *inode)
 {
 	pthread_mutex_lock(&t->lock);
 	inode->nlookup++;
+	inode->absent = false;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -488,6 +497,10 @@ static void changed_locked(struct inodes *t, struct inode *inode)
 		inode_drop_listing_locked(t, inode->parent);
 	set_pending_locked(t, inode, false);
 	inode->changes++;
+	inode_change_value_locked(inode);
+	/* The value of a directory's node is its own, too. */
+	if (inode->kind == INODE_SPECIAL && inode->parent->kind == INODE_DIR)
+		inode_change_value_locked(inode->parent);
 }
 
 void inode_changed(struct inodes *t, struct inode *inode)
@@ -543,11 +556,13 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 		inode->sticky = false;
 		inode->found = 0;
 	}
+	inode_absent_locked(t, inode);
 	inode = inode_find_locked(t, parent, name, INODE_LEAF);
 	if (inode) {
 		changed_locked(t, inode);
 		inode->found = 0;
 	}
+	inode_absent_locked(t, inode);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -577,6 +592,7 @@ void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 	inode_drop_listing_locked(t, parent);
 	remove_locked(t, inode_find_locked(t, parent, name, INODE_DIR), -ENOENT, wakeups);
 	remove_locked(t, inode_find_locked(t, parent, name, INODE_LEAF), -ENOENT, wakeups);
+	inode_change_dir_locked(t, parent);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -663,6 +679,9 @@ int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 			   wakeups);
 	rename_kind_locked(t, parent, name, new_parent, new_name, INODE_DIR, dir_key, dir_len,
 			   wakeups);
+	inode_change_dir_locked(t, parent);
+	if (new_parent != parent)
+		inode_change_dir_locked(t, new_parent);
 	pthread_mutex_unlock(&t->lock);
 	return 0;
 }

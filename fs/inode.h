@@ -30,6 +30,7 @@
 
 #include "fs/fs.h"
 #include "fs/name.h"
+#include "fs/recent.h"
 
 /* nodeid of the mount's root; FUSE_ROOT_ID. */
 #define INODE_ROOT_ID 1
@@ -70,6 +71,7 @@ struct inode {
 	enum inode_kind kind;
 	const struct view *view;
 	const struct special *special; /* INODE_SPECIAL */
+	uint64_t number;               /* for stat(2) */
 
 	/* Under the table's lock. */
 	struct inode *parent; /* with a reference; NULL for the root */
@@ -86,6 +88,8 @@ struct inode {
 	int removed;    /* 0, or why it has no path: -ENOENT; -ESTALE: another file replaced it */
 	char *last;     /* the value that the file then had; NULL: unknown */
 	size_t last_len;
+	bool numbered;  /* no other has its number */
+	bool absent;    /* it was last found to be gone */
 	LIST_HEAD(, inode) children;
 	LIST_ENTRY(inode) sibling;
 
@@ -96,7 +100,15 @@ struct inode {
 	uint64_t looked_at;         /* `events` when the store was last asked for it by a poll */
 	uint64_t confirmed;         /* `events` when a lookup last found it there; 0: since unknown */
 	bool gone;                  /* the store said so then, or when it was read */
-	struct timespec changed_at; /* 0: not since it is known */
+	struct timespec changed_at; /* 0: not as far as is known */
+	uint64_t value_hash;        /* of the value that was last seen, */
+	bool value_known;           /* if one was */
+	bool names_known;           /* INODE_DIR: which children it had was seen, */
+	bool names_unsure;          /* and they may have changed since */
+	unsigned n_names;
+	uint64_t *names;            /* hashes of their names, sorted; owned */
+	struct timespec names_event_at; /* when that was, if names_unsure */
+	LIST_HEAD(, handle) emptied;    /* open files that an empty value is due for */
 	unsigned own_writes;        /* our own writes whose events are to come, */
 	uint64_t own_write_ms;      /* and when the last was */
 	LIST_HEAD(, handle) pollers;
@@ -119,12 +131,15 @@ struct inode {
 	size_t key_len;
 	UT_hash_handle by_id;
 	UT_hash_handle by_name;
+	UT_hash_handle by_number;
 };
 
 struct inodes {
 	pthread_mutex_t lock;
 	struct inode *by_id;
 	struct inode *by_name;
+	struct inode *by_number;
+	struct recent recent; /* changes of nodes that have no inode */
 	uint64_t last_id;
 	unsigned pending; /* inodes that are */
 	char *root_path;
@@ -278,8 +293,8 @@ void wakeups_take(struct wakeups *wakeups, struct fuse_pollhandle **poll);
 /* Notifies and destroys the polls.  No lock is held. */
 void wakeups_notify(struct wakeups *wakeups);
 
-/* This mount is about to write the node's value: the event of that is news neither about its kind
- * nor about its being there.  And: the write failed. */
+/* This mount is about to write the node's value: the event of that is news neither about its kind, nor
+ * about its being there, nor about the names above it.  And: the write failed. */
 void inode_wrote(struct inodes *t, struct inode *inode);
 void inode_not_written(struct inodes *t, struct inode *inode);
 
@@ -303,6 +318,38 @@ void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool g
  * inode_is_confirmed() returns whether that was so and no event has come since. */
 void inode_confirm(struct inodes *t, struct inode *inode, uint64_t events);
 bool inode_is_confirmed(struct inodes *t, const struct inode *inode);
+
+/* The node was made here, now. */
+void inode_made(struct inodes *t, struct inode *inode);
+
+/*
+ * What the store said of a node: another value than before, without an event, is a change, now.
+ * inode_saw_names(): the reply to XS_DIRECTORY, NULL if it was too large; `covered`: events tell
+ * of changes; `sure`: none has come since the store was asked.
+ */
+void inode_saw_value(struct inodes *t, struct inode *inode, const void *value, size_t len);
+void inode_saw_names(struct inodes *t, struct inode *dir, const char *reply, size_t len,
+		     bool covered, bool sure);
+
+/* Returns whether an event came since inode_saw_names() that may be about them. */
+bool inode_is_unsure(struct inodes *t, const struct inode *dir);
+
+/*
+ * Numbers for a listing: of `name` in a directory, also if the kernel does not know it yet, with what
+ * inode_number_prefix() returned for that directory; and of the directory above it.
+ */
+uint64_t inode_number_prefix(struct inodes *t, const struct inode *dir);
+uint64_t inode_child_number(struct inodes *t, const struct inode *dir, uint64_t prefix,
+			    const char *name);
+uint64_t inode_parent_number(struct inodes *t, const struct inode *inode);
+
+/* An empty value is due for an open file, which `process` emptied; or no longer. */
+void inode_set_emptied(struct inodes *t, struct handle *handle, pid_t process);
+void inode_clear_emptied(struct inodes *t, struct handle *handle);
+
+/* Writes the processes that emptied an open file of the inode to `processes`, `max` at the most.  Returns
+ * how many. */
+unsigned inode_emptiers(struct inodes *t, const struct inode *inode, pid_t *processes, unsigned max);
 
 /* Returns when the last change was noted, or 0. */
 struct timespec inode_changed_at(struct inodes *t, const struct inode *inode);

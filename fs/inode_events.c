@@ -16,7 +16,8 @@
 /* The event of a write of our own comes with its reply, or shortly after. */
 #define OWN_EVENT_MS 1000
 
-/* A node of which an event told; `inode` stands for it.  `own`: a write of ours made it. */
+/* A node of which an event told; `inode` stands for it.  `own`: a write of ours made it, and has set the
+ * time already. */
 static void touch_locked(struct inodes *t, struct inode *inode, bool own,
 			 const struct timespec *now, struct wakeups *wakeups)
 {
@@ -24,7 +25,10 @@ static void touch_locked(struct inodes *t, struct inode *inode, bool own,
 
 	inode->events++;
 	inode->foreign += !own;
-	inode->changed_at = *now;
+	if (!own) {
+		inode_move_time_locked(inode, now);
+		inode->value_known = false;
+	}
 	inode_drop_listing_locked(t, inode);
 	LIST_FOREACH(handle, &inode->pollers, poll_link)
 		wakeups_take(wakeups, &handle->poll);
@@ -63,16 +67,37 @@ void inode_wake_removed_locked(struct inodes *t, struct inode *top, struct wakeu
 	}
 }
 
-/* An event of the node itself came.  Returns whether a write of ours made it. */
-static bool take_own_locked(struct inode *inode)
+/* Returns whether the next event of the node itself is probably that of a write of our own; NULL is
+ * allowed. */
+static bool expects_own_locked(struct inode *inode)
 {
 	/* Events are merged, or never sent: what did not come soon will not. */
-	if (inode_now_ms() - inode->own_write_ms > OWN_EVENT_MS)
+	if (inode && inode_now_ms() - inode->own_write_ms > OWN_EVENT_MS)
 		inode->own_writes = 0;
-	if (inode->own_writes == 0)
-		return false;
-	inode->own_writes--;
-	return true;
+	return inode && inode->own_writes > 0;
+}
+
+/* That event has come.  Returns whether it was. */
+static bool take_own_locked(struct inode *inode)
+{
+	bool own = expects_own_locked(inode);
+
+	if (own)
+		inode->own_writes--;
+	return own;
+}
+
+/* Keeps the time of an event for nodes that have no inode: that of `event` with all below it, and, from
+ * the first `known` bytes on, those above it, which may have come into being on the way. */
+static void remember_locked(struct inodes *t, const char *event, size_t known,
+			    const struct timespec *now)
+{
+	size_t len = strlen(event);
+
+	for (size_t at = known; at < len; at++)
+		if (event[at] == '/' && at > 0)
+			recent_add(&t->recent, event, at, now, false);
+	recent_add(&t->recent, event, len, now, true);
 }
 
 /* What an event below a directory means for it: it may have come into being on the way. */
@@ -87,8 +112,9 @@ static void pass_locked(struct inodes *t, struct inode *dir, const struct timesp
 		touch_locked(t, value, false, now, wakeups);
 }
 
-/* Walks from the root of a view along `path`, relative to it and without a leading slash. */
-static void walk_locked(struct inodes *t, struct inode *dir, const char *path,
+/* Walks from the root of a view along `path`, relative to it and without a leading slash: the end of
+ * `event`. */
+static void walk_locked(struct inodes *t, struct inode *dir, const char *event, const char *path,
 			const struct timespec *now, struct wakeups *wakeups)
 {
 	struct inode *leaf, *sub;
@@ -108,18 +134,21 @@ static void walk_locked(struct inodes *t, struct inode *dir, const char *path,
 		pass_locked(t, dir, now, wakeups);
 		if (!*path || (dir->listing && !listing_has(dir->listing, name)))
 			inode_drop_listing_locked(t, dir);
+		own = !*path && take_own_locked(leaf);
+		/* Made or removed, perhaps; of a write of our own the kernel need not ask. */
+		if (!*path || (!leaf && !sub))
+			inode_names_event_locked(t, dir, now, !own && !expects_own_locked(sub));
 		if (leaf)
-			touch_locked(t, leaf, !*path && take_own_locked(leaf), now, wakeups);
+			touch_locked(t, leaf, own, now, wakeups);
 		if (!sub) {
-			/* Made, or removed, where the kernel has not looked. */
-			if (!leaf) {
-				dir->changed_at = *now;
-				inode_set_stale_locked(t, dir, false);
-			}
+			if (!leaf || *path)
+				remember_locked(t, event, path - event - (*path != '\0'), now);
 			return;
 		}
 		dir = sub;
 	}
+	if (event)
+		recent_add(&t->recent, event, strlen(event), now, true);
 	own = take_own_locked(dir);
 	/* Unless that was our own doing it may have been removed and made again, perhaps as something
 	 * without children: it no longer has to be a directory. */
@@ -166,9 +195,9 @@ void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
 	if (path)
 		below = path[0] == '/' ? path_in_mount(t, path) : NULL;
 	if (below) {
-		walk_locked(t, t->root, below, &now, wakeups);
+		walk_locked(t, t->root, path, below, &now, wakeups);
 		if (t->nodes_root && *below)
-			walk_locked(t, t->nodes_root, below, &now, wakeups);
+			walk_locked(t, t->nodes_root, path, below, &now, wakeups);
 		touch_unnamed_locked(t, path, &now, wakeups);
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -334,7 +363,7 @@ bool inode_is_confirmed(struct inodes *t, const struct inode *inode)
 	bool confirmed;
 
 	pthread_mutex_lock(&t->lock);
-	confirmed = inode->confirmed == inode->events && inode->hashed;
+	confirmed = inode->confirmed == inode->events && inode->hashed && !inode->names_unsure;
 	pthread_mutex_unlock(&t->lock);
 	return confirmed;
 }

@@ -36,4 +36,27 @@ void inode_drop_listing_locked(struct inodes *t, struct inode *inode);
  * anything of it: of changes that nobody looks at, only the first costs anything. */
 void inode_set_stale_locked(struct inodes *t, struct inode *inode, bool name);
 
+/* The inode changed at that time; later than any before, whatever the clock says. */
+void inode_move_time_locked(struct inode *inode, const struct timespec *at);
+
+/* A child of a directory was made or removed here, now. */
+void inode_change_dir_locked(struct inodes *t, struct inode *dir);
+
+/* The content of a file changed here, now. */
+void inode_change_value_locked(struct inode *inode);
+
+/* The node is not there any more; NULL is allowed.  The first time that changes its directory. */
+void inode_absent_locked(struct inodes *t, struct inode *inode);
+
+/* An event at that time may be about the making or the removal of a child.  `tell`: the kernel too. */
+void inode_names_event_locked(struct inodes *t, struct inode *dir, const struct timespec *at,
+			      bool tell);
+
+/* A new inode that is complete otherwise gets its number and time; `shared`: a number that others of
+ * that name have, too. */
+void inode_stat_begin_locked(struct inodes *t, struct inode *inode, bool shared);
+
+/* The same backwards, for one that can still be found by its name. */
+void inode_stat_end_locked(struct inodes *t, struct inode *inode);
+
 #endif

@@ -140,4 +140,15 @@ void node_attr_file(const struct fs *fs, size_t size, struct stat *st);
  */
 int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *listing);
 
+/*
+ * Returns whether the file that is asked about is empty for who asks, because an empty value is due:
+ * through the open file, where the kernel says which, else for the process that emptied it and for those
+ * that descend from it.
+ */
+bool node_sees_empty(struct op *op);
+
+/* Compares what the store said of `inode` with what it said before: calls `read` and `dir` of the round
+ * are XS_READ and XS_DIRECTORY of it (-1: not asked).  A difference moves its time. */
+void node_saw(struct op *op, struct inode *inode, int read, int dir);
+
 #endif

@@ -13,6 +13,7 @@
 #include "fs/node.h"
 #include "fs/notifier.h"
 #include "fs/poll.h"
+#include "fs/process.h"
 #include "fs/special.h"
 #include "fs/text.h"
 
@@ -83,6 +84,49 @@ void node_attr_file(const struct fs *fs, size_t size, struct stat *st)
 	attr_common(fs, S_IFREG | 0666, st);
 	st->st_size = size;
 	st->st_blocks = (size + 511) / 512;
+}
+
+/* ---- what it was before ---- */
+
+/* The open files that process_descends() is tried for: rarely is there more than one. */
+#define EMPTIERS_MAX 8
+
+bool node_sees_empty(struct op *op)
+{
+	struct fs *fs = op->fs;
+	pid_t processes[EMPTIERS_MAX];
+	bool sees = false;
+	unsigned count;
+
+	if (op->handle)
+		return handle_is_empty_due(fs, op->handle);
+	count = inode_emptiers(&fs->inodes, op->inode, processes, EMPTIERS_MAX);
+	for (unsigned i = 0; i < count && op->req && !sees; i++)
+		sees = process_descends(fuse_req_ctx(op->req)->pid, processes[i]);
+	return sees;
+}
+
+void node_saw(struct op *op, struct inode *inode, int read, int dir)
+{
+	struct fs *fs = op->fs;
+	const struct request *names;
+	char path[PATH_SIZE];
+	bool covered;
+
+	/* The view of a transaction is looked up outside of it. */
+	if (inode->view->tx || inode_path(&fs->inodes, inode, NULL, path))
+		return;
+	covered = fs->caching && op_is_covered(op, inode, path);
+	if (read >= 0 && !op_call_raw_error(op, read))
+		inode_saw_value(&fs->inodes, inode, op->calls[read]->reply,
+				op->calls[read]->reply_len);
+	if (dir < 0 || inode->kind != INODE_DIR)
+		return;
+	names = op_call_raw_error(op, dir) ? NULL : op->calls[dir];
+	if (names || op_call_raw_error(op, dir) == -E2BIG)
+		inode_saw_names(&fs->inodes, inode, names ? names->reply : NULL,
+				names ? names->reply_len : 0, covered,
+				!covered || !event_since(fs, op->seq, path));
 }
 
 /* ---- lookup ---- */
@@ -186,6 +230,8 @@ void node_reply_found(struct op *op, const char *path, bool dir, bool readable, 
 		node_attr_file(fs, size, &st);
 	}
 	node_found(op, inode, path);
+	if (op->n_calls == 2)
+		node_saw(op, inode, 0, 1);
 	op_reply_entry(op, inode, &st);
 	inode_put(&fs->inodes, inode);
 }
@@ -305,6 +351,7 @@ static void getattr_dir(struct op *op)
 		confirm_dir(op, op->inode, path);
 		node_found(op, op->inode, path);
 	}
+	node_saw(op, op->inode, 0, op->n_calls > 1 ? 1 : -1);
 	node_attr_dir(fs, err != -EACCES, &st);
 	op_reply_attr(op, &st);
 }
@@ -340,8 +387,19 @@ static void getattr_leaf(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
+	node_saw(op, op->inode, 0, -1);
 	node_attr_file(fs, text_size(fs->config.format, facts.value_len), &st);
 	op_reply_attr(op, &st);
+}
+
+/* A directory has changed if its children have.  Where events tell of that they are asked for after
+ * one only. */
+static bool names_wanted(const struct op *op, const char *path)
+{
+	struct fs *fs = op->fs;
+
+	return !fs->caching || !op_is_covered(op, op->inode, path) ||
+	       inode_is_unsure(&fs->inodes, op->inode);
 }
 
 void node_getattr(struct op *op)
@@ -351,7 +409,7 @@ void node_getattr(struct op *op)
 	struct stat st;
 	int err;
 
-	if (op->handle && handle_is_empty_due(op->fs, op->handle)) {
+	if (node_sees_empty(op)) {
 		node_attr_file(op->fs, 0, &st);
 		op_reply_attr(op, &st);
 		return;
@@ -377,7 +435,7 @@ void node_getattr(struct op *op)
 		return;
 	}
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
-	if (op->inode->kind == INODE_LEAF)
+	if (op->inode->kind == INODE_LEAF || names_wanted(op, path))
 		op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
 	op_submit(op, op->inode->kind == INODE_LEAF ? getattr_leaf : getattr_dir);
 }
@@ -400,7 +458,7 @@ void node_open(struct op *op)
 	}
 	/* An empty value is not written now: a write follows, most often. */
 	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
-		handle_truncate(op->fs, handle);
+		handle_truncate(op->fs, handle, op_process(op));
 	op_reply_open(op, handle);
 }
 
@@ -718,6 +776,7 @@ static void list_done(struct op *op)
 		op_reply_error(op, err == -EPROTO ? -EIO : err);
 		return;
 	}
+	node_saw(op, op->inode, 1, 0);
 	listing_complete(op, listing, node_has_value(op, 1, path));
 }
 

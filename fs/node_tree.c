@@ -107,6 +107,7 @@ static void made_entry(struct op *op, enum inode_kind kind)
 		node_attr_file(fs, 0, &st);
 	}
 	inode_found(&fs->inodes, inode, inode_foreign(&fs->inodes, inode));
+	inode_made(&fs->inodes, inode);
 	op_reply_entry(op, inode, &st);
 	inode_put(&fs->inodes, inode);
 }

@@ -438,7 +438,7 @@ void node_truncate(struct op *op)
 		op_reply_error(op, err);
 	} else if (op->off == 0 && op->handle) {
 		/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
-		handle_truncate(op->fs, op->handle);
+		handle_truncate(op->fs, op->handle, op_process(op));
 		handle_set_closing(op->handle);
 		emptied(op);
 	} else if (op->off == 0) {
@@ -468,7 +468,8 @@ static void created(struct op *op, bool pending)
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
-	handle_truncate(fs, handle);
+	inode_made(&fs->inodes, leaf);
+	handle_truncate(fs, handle, op_process(op));
 	if (pending) {
 		inode_set_pending(&fs->inodes, leaf, true);
 	} else {

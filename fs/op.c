@@ -12,6 +12,7 @@
 
 #include "fs/error.h"
 #include "fs/op.h"
+#include "fs/process.h"
 #include "fs/special.h"
 
 #define NSEC_PER_SEC 1000000000L
@@ -510,43 +511,19 @@ void op_reply_error(struct op *op, int error)
 	op_end(op);
 }
 
-static uint64_t hash(uint64_t h, const void *data, size_t len)
-{
-	const unsigned char *bytes = data;
-
-	/* FNV-1a: a guest that makes two of its own names collide confuses nobody but itself. */
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ bytes[i]) * UINT64_C(1099511628211);
-	return h;
-}
-
-/*
- * The number that stat(2) shows: the same for the same path, view and kind, however often the
- * kernel forgets the inode in between.  cp(1) skips a file whose number changes as it is copied.
- */
-static uint64_t inode_number(struct fs *fs, const struct inode *inode)
-{
-	uint64_t h = UINT64_C(14695981039346656037);
-	char path[PATH_SIZE];
-
-	if (inode == fs->inodes.root || inode_path(&fs->inodes, inode, NULL, path))
-		return inode->nodeid;
-	h = hash(h, path, strlen(path));
-	h = hash(h, &inode->kind, sizeof(inode->kind));
-	h = hash(h, &inode->view->layout, sizeof(inode->view->layout));
-	h = hash(h, &inode->view->tx_id, sizeof(inode->view->tx_id));
-	h = hash(h, &inode->view->epoch, sizeof(inode->view->epoch));
-	return hash(h, &inode->special, sizeof(inode->special));
-}
-
-/* The time of the last change that was reported, if there was one. */
+/* What the table of inodes knows better: the number, and the time of the last change, if there was one. */
 static void stamp(struct op *op, const struct inode *inode, struct stat *st)
 {
 	struct timespec at = inode_changed_at(&op->fs->inodes, inode);
 
-	st->st_ino = inode_number(op->fs, inode);
+	st->st_ino = inode->number;
 	if (at.tv_sec)
 		st->st_atim = st->st_mtim = st->st_ctim = at;
+}
+
+pid_t op_process(const struct op *op)
+{
+	return op->req ? process_of(fuse_req_ctx(op->req)->pid) : 0;
 }
 
 bool op_is_covered(const struct op *op, const struct inode *inode, const char *path)
@@ -570,13 +547,14 @@ static double validity(const struct op *op, struct inode *inode)
 {
 	struct fs *fs = op->fs;
 	char path[PATH_SIZE];
+	pid_t process;
 
 	if (!fs->caching || inode_is_pending(&fs->inodes, inode) || inode->view->tx_id ||
 	    (inode->kind == INODE_SPECIAL && !special_is_cacheable(inode->special)) ||
 	    inode_path(&fs->inodes, inode, NULL, path))
 		return 0;
-	/* What is empty by a truncate is so through this open file only. */
-	if (op->handle && handle_is_empty_due(fs, op->handle))
+	/* What is empty by a truncate is so for who did it only, and each is to be answered. */
+	if (inode_emptiers(&fs->inodes, inode, &process, 1) > 0)
 		return 0;
 	if (!op_is_covered(op, inode, path))
 		return 0;

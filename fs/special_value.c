@@ -58,14 +58,18 @@ static void lookup_done(struct op *op)
 
 static void getattr_done(struct op *op)
 {
-	bool pending = op->handle || inode_is_pending(&op->fs->inodes, op->inode);
+	struct inodes *inodes = &op->fs->inodes;
+	bool pending = op->handle || inode_is_pending(inodes, op->inode) ||
+		       inode_is_open(inodes, op->inode);
 	struct stat st;
 	int err = value_attr(op, op_call_error(op, 0), pending, &st);
 
-	if (err)
+	if (err) {
 		op_reply_error(op, err);
-	else
-		op_reply_attr(op, &st);
+		return;
+	}
+	node_saw(op, op->inode, 0, -1);
+	op_reply_attr(op, &st);
 }
 
 /* Asks for the value of op->inode's node. */
@@ -92,7 +96,7 @@ static void value_getattr(struct op *op)
 {
 	struct stat st;
 
-	if (op->handle && handle_is_empty_due(op->fs, op->handle)) {
+	if (node_sees_empty(op)) {
 		node_attr_file(op->fs, 0, &st);
 		op_reply_attr(op, &st);
 		return;
@@ -117,7 +121,8 @@ static void created(struct op *op)
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
-	handle_truncate(fs, handle);
+	inode_made(&fs->inodes, file);
+	handle_truncate(fs, handle, op_process(op));
 	inode_set_pending(&fs->inodes, file, true);
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, file, &st, handle);

@@ -430,6 +430,9 @@ test_overtaken() {
 		comes_true 2 'removed' dead_name "$MNT/x/size"
 		# A listing.
 		fake 'set /x/one 1'
+		comes_true 2 'a name' kind_is "$MNT/x/one" 'regular file'
+		# After an event it is asked whether the directory has changed; only the listing is to be asked for.
+		stat "$MNT/x" >/dev/null
 		fake 'reorder 9'
 		fake 'after 2 set /x/two 2'
 		is "$(ls "$MNT/x")" one 'a directory gets a name while it is listed: from before'

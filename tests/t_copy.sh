@@ -41,8 +41,9 @@ same_tree() {
 	is "$(perms "$MNT$1/d2/e2")" "$(perms "$MNT/src/d2/e2")" "$2: a directory's permissions"
 }
 
+# Times are those of the copying, as anywhere.
 archive() {
-	tar -C "$1" --xattrs --xattrs-include='user.xenstore.perms' --sort=name -cf "$2" .
+	tar --mtime=@0 --pax-option=delete=mtime,delete=atime,delete=ctime -C "$1" --xattrs --xattrs-include='user.xenstore.perms' --sort=name -cf "$2" .
 }
 
 test_copy() {

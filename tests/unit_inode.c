@@ -472,6 +472,142 @@ static void the_kernel_is_told_of_what_it_believes(void **state)
 	assert_int_equal(inodes_count(&table), 2);
 }
 
+static bool is_later(struct inode *inode, struct timespec *than)
+{
+	struct timespec at = inode_changed_at(&table, inode);
+	bool later = time_is_later(&at, than);
+
+	*than = at;
+	return later;
+}
+
+static uint64_t listed_number(const char *name)
+{
+	return inode_child_number(&table, table.root, inode_number_prefix(&table, table.root),
+				  name);
+}
+
+static void a_number_stays_and_is_nobody_elses(void **state)
+{
+	uint64_t expected = listed_number("a");
+	struct inode *a = intern(table.root, "a", INODE_LEAF), *dir, *other;
+
+	(void)state;
+	assert_int_equal(table.root->number, INODE_ROOT_ID);
+	assert_int_equal(a->number, expected);
+	assert_int_equal(listed_number("a"), expected);
+	/* The same name as a directory, and another file of that name after a rename. */
+	dir = intern(table.root, "a", INODE_DIR);
+	assert_int_not_equal(dir->number, expected);
+	inode_put(&table, dir);
+	assert_int_equal(inode_rename(&table, table.root, "a", table.root, "b"), 0);
+	assert_int_equal(a->number, expected);
+	assert_int_equal(listed_number("b"), expected);
+	other = intern(table.root, "a", INODE_LEAF);
+	assert_int_not_equal(other->number, expected);
+	assert_int_equal(listed_number("a"), other->number);
+	inode_put(&table, other);
+	inode_put(&table, a);
+	/* All are forgotten: the name has its number again. */
+	assert_int_equal(listed_number("a"), expected);
+	a = intern(table.root, "a", INODE_LEAF);
+	assert_int_equal(a->number, expected);
+	inode_put(&table, a);
+}
+
+static void a_time_only_goes_forward(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	struct timespec at = { 0 };
+
+	(void)state;
+	inode_saw_value(&table, a, "1", 1);
+	assert_false(is_later(a, &at));
+	inode_saw_value(&table, a, "1", 1);
+	assert_false(is_later(a, &at));
+	inode_saw_value(&table, a, "2", 1);
+	assert_true(is_later(a, &at));
+	touched(a, "/a");
+	assert_true(is_later(a, &at));
+	/* The event has told already. */
+	inode_saw_value(&table, a, "3", 1);
+	assert_false(is_later(a, &at));
+	/* A clock that was ahead. */
+	a->changed_at.tv_sec += 1000;
+	a->changed_at.tv_nsec = 999999999;
+	at = a->changed_at;
+	inode_changed(&table, a);
+	assert_true(is_later(a, &at));
+	/* The event of a write of our own, which has set the time. */
+	inode_wrote(&table, a);
+	touched(a, "/a");
+	assert_false(is_later(a, &at));
+	inode_put(&table, a);
+}
+
+static void the_time_outlives_the_inode(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF), *dir, *leaf;
+	struct timespec at = { 0 }, before;
+
+	(void)state;
+	touched(a, "/a");
+	assert_true(is_later(a, &at));
+	inode_put(&table, a);
+	a = intern(table.root, "a", INODE_LEAF);
+	assert_false(is_later(a, &at));
+	assert_int_not_equal(at.tv_sec, 0);
+	inode_put(&table, a);
+	/* Nobody has looked at these when they are made. */
+	before = at;
+	touched(table.root, "/d/e/f");
+	dir = intern(table.root, "d", INODE_DIR);
+	assert_true(is_later(dir, &before));
+	leaf = intern(dir, "other", INODE_LEAF);
+	at = (struct timespec){ 0 };
+	assert_false(is_later(leaf, &at));
+	inode_put(&table, leaf);
+	/* The event of a node may be about all below it. */
+	touched(dir, "/d");
+	leaf = intern(dir, "other", INODE_LEAF);
+	assert_true(is_later(leaf, &before));
+	inode_put(&table, leaf);
+	inode_put(&table, dir);
+}
+
+static void names_move_the_time_of_their_directory(void **state)
+{
+	struct inode *dir = intern(table.root, "d", INODE_DIR), *leaf;
+	struct timespec at = { 0 };
+
+	(void)state;
+	inode_saw_names(&table, dir, "a\0b", 4, true, true);
+	assert_false(is_later(dir, &at));
+	/* A value below it: in another order, but the same names. */
+	touched(dir, "/d/a");
+	assert_true(inode_is_unsure(&table, dir));
+	inode_saw_names(&table, dir, "b\0a", 4, true, true);
+	assert_false(inode_is_unsure(&table, dir));
+	assert_false(is_later(dir, &at));
+	touched(dir, "/d/c");
+	inode_saw_names(&table, dir, "b\0a\0c", 6, true, true);
+	assert_true(is_later(dir, &at));
+	/* Too many for one reply: any event may be news. */
+	touched(dir, "/d/c");
+	inode_saw_names(&table, dir, NULL, 0, true, true);
+	assert_true(is_later(dir, &at));
+	leaf = intern(dir, "a", INODE_LEAF);
+	inode_made(&table, leaf);
+	assert_true(is_later(dir, &at));
+	inode_gone(&table, dir, "a");
+	assert_true(is_later(dir, &at));
+	inode_gone(&table, dir, "a");
+	inode_gone(&table, dir, "never");
+	assert_false(is_later(dir, &at));
+	inode_put(&table, leaf);
+	inode_put(&table, dir);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -490,6 +626,10 @@ int main(void)
 		TEST(names_are_forgotten_when_they_may_be_wrong),
 		TEST(own_changes_do_not_wait_for_their_events),
 		TEST(the_kernel_is_told_of_what_it_believes),
+		TEST(a_number_stays_and_is_nobody_elses),
+		TEST(a_time_only_goes_forward),
+		TEST(the_time_outlives_the_inode),
+		TEST(names_move_the_time_of_their_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
