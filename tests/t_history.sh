@@ -14,14 +14,17 @@ requires "$BUILD/tests/histories" "$BUILD/tests/fakestore"
 # The first one's number; each is random, but for this.
 : "${XSFS_HISTORY_SEED:=$((EPOCHSECONDS * 100000))}"
 
+REFUSED=${XSFS_HISTORY_DIR:-$SCRATCH/refused}
+
 # word NAME: a number of what histories has said.
 word() {
 	awk -v name="$1" '$1 == name { print $2 }' <<<"$SAID"
 }
 
-# record ARGS...: sets SAID; its status.
+# record DIR ARGS...: sets SAID; its status.
 record() {
-	local dir=${XSFS_HISTORY_DIR:-$SCRATCH/refused} status=0
+	local dir=$1 status=0
+	shift
 	mkdir -p "$dir"
 	SAID=$(timeout --kill-after=2 $((XSFS_HISTORIES / 10 + 2 * XSFS_TEST_PATIENCE)) \
 		"$BUILD/tests/histories" -o "$dir" -S "$XSFS_HISTORY_SEED" "$@" run 2>&1) || status=$?
@@ -38,7 +41,7 @@ are_linearizable() {
 		return
 	fi
 	not_ok "$1" "$(tail -n 60 <<<"$SAID")"
-	for file in "${XSFS_HISTORY_DIR:-$SCRATCH/refused}"/*.small; do
+	for file in "$REFUSED"/*.small; do
 		[[ ! -f $file ]] || note "$(<"$file")"
 	done
 }
@@ -53,7 +56,7 @@ test_history() {
 		mount_xsfs socket:"$SERVER_SOCKET" -o "threads=4,cache=$mode"
 		other=$MNT other_pid=$MOUNT_PID
 		mount_xsfs "$STORE" -o "threads=1,cache=$mode"
-		record -m "$MNT" -m "$other" -s "$SERVER_SOCKET" -n "$XSFS_HISTORIES" "${cached[@]}" "${allowed[@]}" -R 3 || true
+		record "$REFUSED" -m "$MNT" -m "$other" -s "$SERVER_SOCKET" -n "$XSFS_HISTORIES" "${cached[@]}" "${allowed[@]}" -R 3 || true
 		are_linearizable "cache=$mode: every history is linearizable"
 		umount_xsfs
 		umount "$other"
@@ -69,7 +72,7 @@ test_liar() {
 		for ((i = 1; i <= 30; i++)); do
 			echo "after $((i * 300)) $fault" >&8
 		done
-		record -m "$MNT" -s "$FAKE/socket" -c -n 60 -v A,direct || true
+		record "$SCRATCH/found" -m "$MNT" -s "$FAKE/socket" -c -n 60 -v A,direct || true
 		if [[ $fault == ok ]]; then
 			are_linearizable 'a store without faults: every history is linearizable'
 		else

@@ -751,9 +751,11 @@ static bool shows_path(struct recorder *r, struct history *h, const uint16_t *va
 		base_err = lstat(base, &st) ? errno : 0;
 		*strrchr(base, '/') = '\0';
 		top_err = lstat(base, &st) ? errno : 0;
-		snprintf(why, size, "stat %s: %s, base %s, above %s 0%o, store %s", file, strerror(err),
-			 strerror(base_err), strerror(top_err), st.st_mode,
-			 strerror(direct(r, h->texts, &sub)));
+		snprintf(why, size, "stat %s: %s, base %s, above %s, store: ", file, strerror(err),
+			 strerror(base_err), strerror(top_err));
+		err = direct(r, h->texts, &sub);
+		snprintf(why + strlen(why), size - strlen(why), "%s %s",
+			 err ? strerror(err) : "has it:", err ? "" : h->texts->text[sub.value]);
 		return false;
 	}
 	if (!has)
