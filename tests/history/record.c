@@ -5,7 +5,6 @@
  *
  * The seed decides what each client does; how they meet is chance.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -230,47 +229,55 @@ static int read_value(int fd, struct texts *texts, uint16_t *value)
 	return 0;
 }
 
+/* What getdents64(2) gives. */
+struct entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+/* Adds a name to those seen. */
+static void add_name(const char *name, int path, bool nodes, unsigned *seen, bool *keep)
+{
+	char text[PATH_MAX_] = { 0 };
+	unsigned more = 0;
+
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return;
+	snprintf(text, sizeof(text) - 1, "%s", name);
+	if (path == PATH_BASE && !strcmp(name, KEEP))
+		*keep = true;
+	else if (strcmp(name, ".value") != 0)
+		more = names_of_answer(text, strlen(text) + 1, path);
+	else if (path != PATH_BASE || !nodes)
+		more = NAMES_VALUE;
+	if (*seen & more)
+		more |= NAMES_UNKNOWN;
+	*seen |= more;
+}
+
+/* Not by readdir(3), which makes an end of the error that a removed directory has. */
 static int list_names(const char *file, int path, bool nodes, uint8_t *names)
 {
-	int fd = open(file, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
-	unsigned seen = 0, more;
+	int fd = open(file, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+	_Alignas(8) char buf[4096];
+	unsigned seen = 0;
 	bool keep = false;
-	struct dirent *entry;
-	DIR *dir;
+	long n;
 
 	if (fd < 0)
 		return errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		err = errno;
-		close(fd);
-		return err;
-	}
-	for (;;) {
-		char name[sizeof(entry->d_name) + 1] = { 0 };
+	while ((n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0)
+		for (long at = 0; at < n;) {
+			struct entry *entry = (struct entry *)(buf + at);
 
-		errno = 0;
-		entry = readdir(dir);
-		if (!entry) {
-			err = errno;
-			break;
+			add_name(entry->name, path, nodes, &seen, &keep);
+			at += entry->length;
 		}
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (!strcmp(entry->d_name, KEEP) && path == PATH_BASE) {
-			keep = true;
-			continue;
-		}
-		strcpy(name, entry->d_name);
-		if (!strcmp(name, ".value"))
-			more = path == PATH_BASE && nodes ? 0 : NAMES_VALUE;
-		else
-			more = names_of_answer(name, strlen(name) + 1, path);
-		if (seen & more)
-			more |= NAMES_UNKNOWN;
-		seen |= more;
-	}
-	closedir(dir);
+	err = n < 0 ? errno : 0;
+	close(fd);
 	if (path == PATH_BASE && !keep)
 		seen |= NAMES_UNKNOWN;
 	*names = seen;
@@ -707,8 +714,12 @@ static void make_tree(struct recorder *r, struct history *h, unsigned *random)
 
 	node_path(r, "", body);
 	request(r->direct, XS_RM, 0, body, strlen(body) + 1, answer, &len);
-	if (r->base_used == r->config.reuse)
+	if (r->base_used == r->config.reuse) {
 		next_base(r);
+		/* Somebody may have been here before. */
+		node_path(r, "", body);
+		request(r->direct, XS_RM, 0, body, strlen(body) + 1, answer, &len);
+	}
 	h->reused = r->base_used++ > 0;
 	direct_write(r, KEEP, "kept");
 	for (int i = 0; i < PATHS; i++) {
