@@ -22,6 +22,8 @@
  *	twice N            ... are sent twice
  *	error N NAME       ... are errors of that name
  *	lie N TEXT         ... have that body
+ *	lose N             the next N values are not written, whatever the reply says
+ *	overlook N         the next N commits that conflict succeed, and undo what others did
  *	event PATH TOKEN   sends a watch event to everybody
  *	set PATH VALUE     changes the tree, with events
  *	remove PATH        ... removes a node
@@ -97,6 +99,7 @@ struct deferred {
 /* Counts of replies that are still to be spoilt, and lasting settings. */
 struct faults {
 	unsigned wrong_id, wrong_type, oversize, garbage, half, silent, twice, error, lie;
+	unsigned lose, overlook;
 	unsigned delay_ms, reorder, split;
 	bool refuse;
 	char text[256];
@@ -337,7 +340,7 @@ static void transaction_end(struct connection *c, struct transaction *t)
 	struct fake_tree *old = NULL;
 
 	if (c->body[0] == 'T' && t->tree->changes_count) {
-		if (tree->generation != t->base) {
+		if (tree->generation != t->base && !spend(&faults.overlook)) {
 			transaction_free(c, t);
 			reply_error(c, "EAGAIN");
 			return;
@@ -403,7 +406,13 @@ static void unknown_request(struct connection *c)
 static void tree_request(struct connection *c, struct transaction *t)
 {
 	struct fake_tree *target = t ? t->tree : tree;
-	struct fake_answer a = fake_tree_answer(target, c->hdr.type, c->body, c->hdr.len);
+	struct fake_answer a;
+
+	if (c->hdr.type == XS_WRITE && !t && spend(&faults.lose)) {
+		reply(c, XS_WRITE, "OK", sizeof("OK"));
+		return;
+	}
+	a = fake_tree_answer(target, c->hdr.type, c->body, c->hdr.len);
 
 	if (a.error) {
 		reply_error(c, a.error);
@@ -475,6 +484,7 @@ static unsigned *fault_count(const char *name)
 		{ "garbage", &faults.garbage },       { "half", &faults.half },
 		{ "silent", &faults.silent },         { "twice", &faults.twice },
 		{ "error", &faults.error },           { "lie", &faults.lie },
+		{ "lose", &faults.lose },             { "overlook", &faults.overlook },
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)

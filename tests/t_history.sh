@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Whatever several clients do at once, through two mounts, .xsfs/nodes, raw clients and the server's socket: there is
+# an order of it all in which each got the answer that the manual promises (history/model.c).
+. "${0%/*}/functions.sh"
+. "${0%/*}/load.sh"
+. "${0%/*}/fake.sh"
+requires "$BUILD/tests/histories" "$BUILD/tests/fakestore"
+
+# Histories under each server, transport and cache mode (2000 for a full run), and where those are kept that are
+# refused: XSFS_HISTORY_DIR, else they are in the log.
+: "${XSFS_HISTORIES:=80}"
+[[ -z $XSFS_TEST_QUICK ]] || XSFS_HISTORIES=30
+# The first one's number; each is random, but for this.
+: "${XSFS_HISTORY_SEED:=$((EPOCHSECONDS * 100000))}"
+
+REFUSED=${XSFS_HISTORY_DIR:-$SCRATCH/refused}
+
+# word NAME: a number of what histories has said.
+word() {
+	awk -v name="$1" '$1 == name { print $2 }' <<<"$SAID"
+}
+
+# record DIR ARGS...: sets SAID; its status.
+record() {
+	local dir=$1 status=0
+	shift
+	mkdir -p "$dir"
+	SAID=$(timeout --kill-after=2 $((XSFS_HISTORIES / 10 + 2 * XSFS_TEST_PATIENCE)) \
+		"$BUILD/tests/histories" -o "$dir" -S "$XSFS_HISTORY_SEED" "$@" run 2>&1) || status=$?
+	return "$status"
+}
+
+# are_linearizable NAME: the assertion, from what record has said.
+are_linearizable() {
+	local file
+	# Says what was done, in any case.
+	note "$(grep -E '^(seed|histories|steps|with-exceptions|recording|checking)' <<<"$SAID" | paste -sd ' ')"
+	if [[ $(word refused)$(word unsettled)$(word undecided) == 000 && $(word histories) -gt 0 ]]; then
+		ok "$1"
+		return
+	fi
+	not_ok "$1" "$(tail -n 60 <<<"$SAID")"
+	for file in "$REFUSED"/*.small; do
+		[[ ! -f $file ]] || note "$(<"$file")"
+	done
+}
+
+test_history() {
+	local mode other other_pid cached allowed=()
+	# Its transactions are not what the protocol says; raw clients get them as they are.
+	[[ $SERVER_KIND == c ]] || allowed=(-a skew)
+	for mode in off meta; do
+		cached=()
+		[[ $mode == off ]] || cached=(-c)
+		mount_xsfs socket:"$SERVER_SOCKET" -o "threads=4,cache=$mode"
+		other=$MNT other_pid=$MOUNT_PID
+		mount_xsfs "$STORE" -o "threads=1,cache=$mode"
+		record "$REFUSED" -m "$MNT" -m "$other" -s "$SERVER_SOCKET" -n "$XSFS_HISTORIES" "${cached[@]}" "${allowed[@]}" -R 3 || true
+		are_linearizable "cache=$mode: every history is linearizable"
+		umount_xsfs
+		umount "$other"
+		wait "$other_pid"
+	done
+}
+
+# A store that lies is found out, or the above says nothing; the same store is not where it does not lie.
+test_liar() {
+	local fault i
+	for fault in ok 'lose 1' 'overlook 100000'; do
+		fake_start -o cache=meta
+		for ((i = 1; i <= 30; i++)); do
+			echo "after $((i * 300)) $fault" >&8
+		done
+		record "$SCRATCH/found" -m "$MNT" -s "$FAKE/socket" -c -n 60 -v A,direct || true
+		if [[ $fault == ok ]]; then
+			are_linearizable 'a store without faults: every history is linearizable'
+		else
+			at_least "$(word refused)" 1 "a store that does \"$fault\" is found out"
+		fi
+		fake_end
+	done
+}
+
+for_each_store test_history
+test_liar
