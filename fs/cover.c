@@ -14,7 +14,6 @@
 
 #include "fs/cover.h"
 #include "fs/error.h"
-#include "fs/event.h"
 #include "fs/op.h"
 
 /* After which a base that could not be had is tried for again, if somebody asks for it. */
@@ -41,9 +40,9 @@ static struct cover_ref *ref_of(struct watcher *w)
 static void pass_event(struct fs *fs, enum watch_event_type type, const char *path)
 {
 	if (type == WATCH_CHANGED)
-		event_changed(fs, path);
+		fs->cover.handlers->changed(fs, path);
 	else
-		event_resync(fs);
+		fs->cover.handlers->resync(fs);
 }
 
 /* ---- a watch of its own ---- */
@@ -80,13 +79,7 @@ static int add_own(struct cover_ref *ref)
 
 static bool base_covers_locked(const struct cover *cover, const char *path)
 {
-	size_t len = strlen(cover->base_path);
-
-	if (path[0] != '/')
-		return false;
-	if (len <= 1)
-		return len == 1;
-	return !strncmp(path, cover->base_path, len) && (path[len] == '/' || path[len] == '\0');
+	return cover->base_path[0] && path_below(path, cover->base_path);
 }
 
 /* Those who waited are covered, or have to look after themselves. */
@@ -145,9 +138,9 @@ static void base_armed(struct watcher *w, int error)
 	/* Who relied on the one before has missed something; and what was read before the watch was
 	 * set may be out of date by now. */
 	if (again)
-		event_resync(fs);
+		fs->cover.handlers->resync(fs);
 	else if (!error)
-		event_unseen(fs);
+		fs->cover.handlers->unseen(fs);
 }
 
 static void base_event(struct watcher *w, enum watch_event_type type, const char *path);
@@ -172,7 +165,7 @@ static void base_lost(struct fs *fs)
 	cover->state = COVER_ARMING;
 	pthread_mutex_unlock(&cover->lock);
 	cover->again = true;
-	event_resync(fs);
+	fs->cover.handlers->resync(fs);
 	base_arm(fs);
 }
 
@@ -196,11 +189,10 @@ static void base_add(struct fs *fs, const char *path)
 static void base_add_home(struct fs *fs, unsigned domid)
 {
 	char home[64];
-	size_t len = snprintf(home, sizeof(home), "/local/domain/%u", domid);
 	const char *root = fs->inodes.root_path;
-	bool inside = !strncmp(root, home, len) && (root[len] == '/' || root[len] == '\0');
 
-	base_add(fs, inside ? root : home);
+	snprintf(home, sizeof(home), "/local/domain/%u", domid);
+	base_add(fs, path_below(root, home) ? root : home);
 }
 
 /* The toolstack leaves a domain's number in its own directory. */
@@ -291,10 +283,11 @@ bool cover_holds(const struct cover_ref *ref)
 	return held;
 }
 
-int cover_init(struct fs *fs)
+int cover_init(struct fs *fs, const struct cover_handlers *handlers)
 {
 	struct cover *cover = &fs->cover;
 
+	cover->handlers = handlers;
 	cover->watches = watches_new(fs->chan, fs->log);
 	if (!cover->watches)
 		return -ENOMEM;

@@ -25,7 +25,7 @@ struct cover_ref {
 	 * -EINVAL, -EIO, …).  On the I/O thread, or inside cover_add(). */
 	void (*armed)(struct cover_ref *ref, int error);
 	/* The watch that the path had of its own could not be set again: changes are no longer
-	 * reported.  I/O thread.  NULL: event_resync(), which comes next, is enough. */
+	 * reported.  I/O thread.  NULL: the resync, which comes next, is enough. */
 	void (*lost)(struct cover_ref *ref);
 
 	/* cover.c's. */
@@ -38,6 +38,13 @@ struct cover_ref {
 	TAILQ_ENTRY(cover_ref) link;
 };
 
+/* What cover.c calls with what the server reports.  On the I/O thread, but for `unseen`. */
+struct cover_handlers {
+	void (*changed)(struct fs *fs, const char *path);
+	void (*resync)(struct fs *fs); /* events may have been lost */
+	void (*unseen)(struct fs *fs); /* a watch was set only now; any thread */
+};
+
 enum cover_state {
 	COVER_OFF,     /* nobody needed it yet */
 	COVER_ARMING,
@@ -46,6 +53,7 @@ enum cover_state {
 };
 
 struct cover {
+	const struct cover_handlers *handlers;
 	pthread_mutex_t lock;
 	enum cover_state state;
 	struct watches *watches;
@@ -63,8 +71,8 @@ struct cover {
 	pthread_cond_t told;
 };
 
-/* Returns 0 or -ENOMEM.  Makes the channel's watch registry. */
-int cover_init(struct fs *fs);
+/* Makes the channel's watch registry; `handlers` is borrowed.  Returns 0 or -ENOMEM. */
+int cover_init(struct fs *fs, const struct cover_handlers *handlers);
 
 /* The channel was shut down before. */
 void cover_deinit(struct fs *fs);
@@ -82,7 +90,7 @@ bool cover_has(struct fs *fs, const char *path);
 int cover_add(struct fs *fs, struct cover_ref *ref, const char *path);
 
 /* Returns whether a path that was covered still is, or will be again without further ado.  After
- * event_resync() it may be no longer.  Any thread, once `armed` has run without an error. */
+ * a resync it may be no longer.  Any thread, once `armed` has run without an error. */
 bool cover_holds(const struct cover_ref *ref);
 
 /* Ends that.  `armed` does not run any more, unless the caller is in it.  Any thread; waits for an

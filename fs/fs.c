@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "fs/dispatch.h"
 #include "fs/fs_impl.h"
 #include "fs/loop.h"
 #include "fs/notifier.h"
@@ -69,7 +70,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	err = inodes_init(&fs->inodes, config->root, &fs->root_view);
 	if (err)
 		goto out_pool;
-	err = cover_init(fs);
+	err = cover_init(fs, &dispatch_handlers);
 	if (err)
 		goto out_inodes;
 	fs->se = fuse_session_new(&args, &ops_table, sizeof(ops_table), fs);
@@ -178,12 +179,6 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	while (!notifier_end(fs))
 		loop_answer(fs);
 	return err;
-}
-
-void fs_gap(struct fs *fs)
-{
-	event_resync(fs);
-	raws_resync(fs);
 }
 
 void fs_stop(struct fs *fs)

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/event.h"
 #include "fs/handle.h"
 #include "fs/inode_impl.h"
 #include "fs/listing.h"
@@ -161,16 +160,9 @@ static void walk_locked(struct inodes *t, struct inode *dir, const char *event, 
  * NULL if it is somewhere else. */
 static const char *path_in_mount(const struct inodes *t, const char *path)
 {
-	const char *root = t->root_path;
-	size_t root_len = strlen(root), len = strlen(path);
+	const char *below = path_below(path, t->root_path);
 
-	if (root_len == 1)
-		return path + 1;
-	if (!strncmp(path, root, root_len) && path[root_len] == '/')
-		return path + root_len + 1;
-	if (!strncmp(path, root, len) && (len == 1 || root[len] == '/' || root[len] == '\0'))
-		return "";
-	return NULL;
+	return !below && path_below(t->root_path, path) ? "" : below;
 }
 
 /* Inodes that are not found by their names for want of memory.  There are few, if any. */
@@ -181,7 +173,7 @@ static void touch_unnamed_locked(struct inodes *t, const char *event, const stru
 	char path[PATH_SIZE];
 
 	LIST_FOREACH(inode, &t->unnamed, unnamed_link)
-		if (!event || inode_path_locked(t, inode, path) || event_related(event, path))
+		if (!event || inode_path_locked(t, inode, path) || path_related(event, path))
 			touch_locked(t, inode, false, now, wakeups);
 }
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "fs/dispatch.h"
 #include "fs/loop.h"
 #include "fs/op.h"
 #include "ring/spin.h"
@@ -58,6 +59,12 @@ static int earlier(int a, int b)
 	if (a < 0 || b < 0)
 		return a < 0 ? b : a;
 	return a < b ? a : b;
+}
+
+void fs_gap(struct fs *fs)
+{
+	dispatch_resync(fs);
+	raws_resync(fs);
 }
 
 /* Sleeps until something happens, or for `wait_ms` (-1: for ever), and runs the callbacks of the

@@ -159,12 +159,6 @@ bool made_has_no_value(struct made *made, const char *path)
 	return facts_of(made, path) & MADE_NO_VALUE;
 }
 
-/* Returns whether an entry is `path` or something below it. */
-static bool is_below(const struct made_entry *entry, const char *path, size_t len)
-{
-	return !strncmp(entry->path, path, len) && (!entry->path[len] || entry->path[len] == '/');
-}
-
 void made_rename(struct made *made, const char *from, const char *to)
 {
 	size_t from_len = strlen(from), to_len = strlen(to);
@@ -173,7 +167,7 @@ void made_rename(struct made *made, const char *from, const char *to)
 
 	pthread_mutex_lock(&made->lock);
 	HASH_ITER(hh, made->entries, entry, next) {
-		if (!is_below(entry, from, from_len))
+		if (!path_below(entry->path, from))
 			continue;
 		/* Out first: a full set would make room for the new name, perhaps by this entry. */
 		HASH_DEL(made->entries, entry);
@@ -190,11 +184,10 @@ void made_rename(struct made *made, const char *from, const char *to)
 void made_remove_below(struct made *made, const char *path)
 {
 	struct made_entry *entry, *next;
-	size_t len = strlen(path);
 
 	pthread_mutex_lock(&made->lock);
 	HASH_ITER(hh, made->entries, entry, next)
-		if (is_below(entry, path, len))
+		if (path_below(entry->path, path))
 			remove_locked(made, entry);
 	pthread_mutex_unlock(&made->lock);
 }

@@ -30,6 +30,25 @@ bool path_is_legal(const char *path)
 	return true;
 }
 
+const char *path_below(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	/* The root ends in the slash that stands behind every other path. */
+	if (len == 1 && top[0] == '/')
+		return path[0] == '/' ? path + 1 : NULL;
+	if (strncmp(path, top, len) != 0)
+		return NULL;
+	if (path[len] == '/')
+		return path + len + 1;
+	return path[len] == '\0' ? path + len : NULL;
+}
+
+bool path_related(const char *a, const char *b)
+{
+	return path_below(a, b) || path_below(b, a);
+}
+
 int path_append(char *buf, const char *name)
 {
 	size_t len = strlen(buf), name_len = strlen(name);

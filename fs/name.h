@@ -23,6 +23,15 @@ bool name_is_legal(const char *name);
 bool path_is_legal(const char *path);
 
 /*
+ * Returns the part of `path` behind `top`, without the slash between them: "" if both are the same.
+ * NULL if `path` is neither `top` nor below it.  Both are absolute, or one special path ("@…") each.
+ */
+const char *path_below(const char *path, const char *top);
+
+/* Returns whether one path is at or below the other. */
+bool path_related(const char *a, const char *b);
+
+/*
  * Appends "/name" to the path in `buf`, a buffer of PATH_SIZE ("/" itself gets just the name).
  * Returns 0, or -ENAMETOOLONG with the buffer unchanged.
  */

@@ -126,7 +126,7 @@ void node_saw(struct op *op, struct inode *inode, int read, int dir)
 	if (names || op_call_raw_error(op, dir) == -E2BIG)
 		inode_saw_names(&fs->inodes, inode, names ? names->reply : NULL,
 				names ? names->reply_len : 0, covered,
-				!covered || !event_since(fs, op->seq, path));
+				!covered || !events_since(&fs->events, op->seq, path));
 }
 
 /* ---- lookup ---- */
@@ -171,7 +171,7 @@ void node_found(struct op *op, struct inode *inode, const char *path)
 		return;
 	/* First noted, then checked: an event between the two makes it doubtful. */
 	inode_found(inodes, inode, inode_foreign(inodes, inode));
-	if (event_since(op->fs, op->seq, path))
+	if (events_since(&op->fs->events, op->seq, path))
 		inode_found(inodes, inode, 0);
 }
 
@@ -184,7 +184,7 @@ static void confirm_dir(struct op *op, struct inode *dir, const char *path)
 	if (!fs->caching || dir->view->tx || !op_is_covered(op, dir, path))
 		return;
 	inode_confirm(&fs->inodes, dir, inode_events(&fs->inodes, dir));
-	if (event_since(fs, op->seq, path))
+	if (events_since(&fs->events, op->seq, path))
 		inode_confirm(&fs->inodes, dir, 0);
 }
 
@@ -693,7 +693,7 @@ static void remember_listing(struct op *op, struct listing *listing)
 		return;
 	/* First kept, then checked: an event between the two drops it, or is seen. */
 	inode_set_listing(&fs->inodes, op->inode, listing);
-	if (event_since(fs, op->seq, path))
+	if (events_since(&fs->events, op->seq, path))
 		inode_set_listing(&fs->inodes, op->inode, NULL);
 }
 

@@ -375,8 +375,8 @@ static void rename_run(struct op *op)
 
 void node_rename(struct op *op)
 {
-	size_t from_len;
 	struct paths paths;
+	const char *below;
 	int err = 0;
 
 	if (op->flags & ~RENAME_NOREPLACE)
@@ -387,11 +387,9 @@ void node_rename(struct op *op)
 		err = -EINVAL;
 	else
 		err = paths_init(op, &paths);
-	if (!err) {
-		from_len = strlen(paths.from);
-		if (!strncmp(paths.to, paths.from, from_len) && paths.to[from_len] == '/')
-			err = -EINVAL;
-	}
+	below = err ? NULL : path_below(paths.to, paths.from);
+	if (below && *below)
+		err = -EINVAL;
 	if (err)
 		op_reply_error(op, err);
 	else

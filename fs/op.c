@@ -97,7 +97,7 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *
 	op->calls = op->inline_calls;
 	op->max_calls = OP_INLINE_CALLS;
 	op->started_ns = now_ns();
-	op->seq = event_seq(fs);
+	op->seq = events_seq(&fs->events);
 	op->epoch = inode ? inode->view->epoch : 0;
 	atomic_init(&op->refs, 1);
 	pthread_mutex_init(&op->lock, NULL);
@@ -560,7 +560,7 @@ static double validity(const struct op *op, struct inode *inode)
 		return 0;
 	/* In this order: an event that is not seen here finds the inode believed. */
 	inode_believed(&fs->inodes, inode);
-	if (event_since(fs, op->seq, path))
+	if (events_since(&fs->events, op->seq, path))
 		return 0;
 	return META_VALID_SECONDS;
 }

@@ -42,7 +42,7 @@ struct op {
 	unsigned flags;
 	struct fuse_file_info fi;
 	struct fuse_pollhandle *poll; /* of a POLL; owned until it is taken */
-	uint64_t seq;     /* event_seq() when it began */
+	uint64_t seq;     /* events_seq() when it began */
 	uint64_t events; /* inode_events() before the store was asked */
 	uint64_t foreign; /* inode_foreign() before that */
 	uint32_t epoch;  /* the connection of the transaction that it runs in, 0: in none */

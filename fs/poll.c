@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/dispatch.h"
 #include "fs/inode_impl.h"
 #include "fs/op.h"
 
@@ -79,7 +80,7 @@ static void cover_armed(struct cover_ref *ref, int error)
 	pthread_mutex_lock(&fs->inodes.lock);
 	set_unwatched_locked(fs, cover->handle, false);
 	pthread_mutex_unlock(&fs->inodes.lock);
-	event_changed(fs, cover->path);
+	dispatch_changed(fs, cover->path);
 }
 
 static void cover_lost(struct cover_ref *ref)

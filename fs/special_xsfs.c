@@ -32,20 +32,17 @@ const struct special special_nodes = {
  */
 static void reply_self(struct op *op, unsigned domid)
 {
-	const char *root = op->fs->inodes.root_path;
-	size_t len = strlen(root);
 	char home[64], link[80];
+	const char *below;
 
 	snprintf(home, sizeof(home), "/local/domain/%u", domid);
-	if (len == 1) {
-		snprintf(link, sizeof(link), "..%s", home);
-		op_reply_readlink(op, link);
-	} else if (!strncmp(home, root, len) && (home[len] == '/' || home[len] == '\0')) {
-		snprintf(link, sizeof(link), "..%s", home + len);
-		op_reply_readlink(op, link);
-	} else {
+	below = path_below(home, op->fs->inodes.root_path);
+	if (!below) {
 		op_reply_error(op, -ENOENT);
+		return;
 	}
+	snprintf(link, sizeof(link), "..%s%s", *below ? "/" : "", below);
+	op_reply_readlink(op, link);
 }
 
 /* The toolstack leaves a domain's number in its own directory (docs/misc/xenstore-paths). */
