@@ -7,7 +7,6 @@
 
 #include "fs/inode_impl.h"
 #include "fs/listing.h"
-#include "fs/transaction.h"
 
 /* What stands in front of the name in a key. */
 struct key_head {
@@ -76,15 +75,15 @@ static void unhash_locked(struct inodes *t, struct inode *inode)
 /* A transaction stays for those that show it. */
 static const struct view *view_get(const struct view *view)
 {
-	if (view->tx)
-		transaction_get(view->tx);
+	if (view->hooks)
+		view->hooks->get(view);
 	return view;
 }
 
 static void view_put(const struct view *view)
 {
-	if (view->tx)
-		transaction_put(view->tx);
+	if (view->hooks)
+		view->hooks->put(view);
 }
 
 void inode_release_locked(struct inodes *t, struct inode *inode)

@@ -56,14 +56,35 @@ struct fuse_pollhandle;
 /* Bytes of names that are remembered of directories, all together. */
 #define INODE_LISTING_BYTES_MAX (16u << 20)
 
+struct view;
+struct op;
+
+/* What a view that does not last (a transaction's) is asked and told; any thread. */
+struct view_hooks {
+	/* An inode begins to show it, or ends. */
+	void (*get)(const struct view *view);
+	void (*put)(const struct view *view);
+	bool (*is_over)(const struct view *view);
+	/* An operation in it begins, and has a round of requests answered. */
+	void (*touch)(const struct view *view);
+	void (*answered)(const struct view *view, const struct op *op);
+};
+
 /* A way to look at the store.  That of a transaction lives as long as an inode shows it. */
 struct view {
+	const struct view_hooks *hooks; /* NULL: it lasts as long as the mount */
 	enum fs_layout layout;
 	uint32_t tx_id;         /* 0: none */
 	uint32_t epoch;         /* the connection on which that was started */
 	struct transaction *tx; /* whose view it is; NULL: nobody's */
 	struct made *made;      /* directories without children */
 };
+
+/* Returns whether a view shows a transaction that is over. */
+static inline bool view_is_over(const struct view *view)
+{
+	return view->hooks && view->hooks->is_over(view);
+}
 
 struct inode {
 	/* Constant. */

@@ -33,7 +33,7 @@ static void invalidate(struct fs *fs, const struct stale *stale)
 	if (stale->parent == 0)
 		return;
 	/* Of a transaction that is over nothing is to stay, unless somebody is in it. */
-	if (transaction_view_is_over(stale->inode->view))
+	if (view_is_over(stale->inode->view))
 		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
 	else if (fs->can_expire)
 		fuse_lowlevel_notify_expire_entry(fs->se, stale->parent, stale->name, len,

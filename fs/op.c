@@ -72,15 +72,12 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *
 	struct inode *inode = NULL;
 	struct op *op = NULL;
 	int err = ESTALE;
-	bool over = false;
 
 	if (nodeid)
 		inode = inode_get(&fs->inodes, nodeid);
-	if (inode && inode->view->tx) {
-		over = transaction_is_over(inode->view->tx);
-		transaction_touch(inode->view->tx);
-	}
-	if (!nodeid || (inode && !over)) {
+	if (inode && inode->view->hooks)
+		inode->view->hooks->touch(inode->view);
+	if (!nodeid || (inode && !view_is_over(inode->view))) {
 		err = ENOMEM;
 		op = calloc(1, sizeof(*op));
 	}
@@ -186,10 +183,10 @@ void op_call_message(struct op *op, uint32_t type, const void *payload, size_t l
 	add_call(op, req);
 }
 
-/* Returns the user's transaction that the operation is in, or NULL. */
-static struct transaction *transaction_of(const struct op *op)
+/* Returns the view that the operation is in if that may end, or NULL. */
+static const struct view *view_of(const struct op *op)
 {
-	return op->inode ? op->inode->view->tx : NULL;
+	return op->inode && op->inode->view->hooks ? op->inode->view : NULL;
 }
 
 /* Keeps in mind what the round changed in a user's transaction.  What was given up on the wire may
@@ -206,14 +203,14 @@ static void note_changes(struct op *op)
 		if (change && (!req->error || req->error == -EINTR || req->error == -ETIMEDOUT))
 			op->wrote = true;
 	}
-	transaction_note(transaction_of(op), op);
+	view_of(op)->hooks->answered(view_of(op), op);
 }
 
 static void op_gathered(struct gather *g)
 {
 	struct op *op = (struct op *)((char *)g - offsetof(struct op, gather));
 
-	if (transaction_of(op))
+	if (view_of(op))
 		note_changes(op);
 	op->done(op);
 }
@@ -313,7 +310,7 @@ int op_call_error(const struct op *op, unsigned i)
 
 	if (!err || i >= op->n_calls)
 		return err;
-	if (err != -EINTR && transaction_of(op) && transaction_is_over(transaction_of(op)))
+	if (err != -EINTR && view_of(op) && view_is_over(view_of(op)))
 		return -ESTALE;
 	/* A path of ours is well formed; what such a server means is its length. */
 	if (err == -EINVAL && strlen(op->calls[i]->payload) > SERVER_PATH_MAX)

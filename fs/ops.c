@@ -356,7 +356,7 @@ static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct op *op;
 
 	/* Closing is no error where nothing is lost by it. */
-	if (transaction_view_is_over(handle->inode->view) && !handle_ends_empty(fs_of(req), handle)) {
+	if (view_is_over(handle->inode->view) && !handle_ends_empty(fs_of(req), handle)) {
 		fuse_reply_err(req, 0);
 		return;
 	}

@@ -184,6 +184,27 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
 
 /* ---- the start ---- */
 
+/* A round of requests in it was answered: remembers what they changed. */
+static void remember_changes(struct transaction *tx, const struct op *op)
+{
+	const struct request *req;
+	int err = 0;
+
+	/* What takes long, as a large rename may, is no idleness. */
+	transaction_touch(tx);
+	pthread_mutex_lock(&tx->lock);
+	for (unsigned i = 0; i < op->n_calls && tx->state != TX_ENDED; i++) {
+		req = op->calls[i];
+		if (!req->error && req->msg.tx_id == tx->tx_id)
+			err |= changes_note(&tx->changes, req->msg.type, req->payload);
+	}
+	/* What is forgotten here would be shown as it is outside. */
+	tx->spoiled |= err != 0;
+	pthread_mutex_unlock(&tx->lock);
+	if (err)
+		log_error(tx->fs->log, "out of memory: transaction %s cannot be committed", tx->name);
+}
+
 static struct transaction *transaction_new(struct fs *fs, uint32_t epoch)
 {
 	struct transaction *tx = calloc(1, sizeof(*tx));
@@ -206,12 +227,46 @@ static struct transaction *transaction_new(struct fs *fs, uint32_t epoch)
 	return tx;
 }
 
+static void view_hook_get(const struct view *view)
+{
+	transaction_get(view->tx);
+}
+
+static void view_hook_put(const struct view *view)
+{
+	transaction_put(view->tx);
+}
+
+static bool view_hook_is_over(const struct view *view)
+{
+	return transaction_is_over(view->tx);
+}
+
+static void view_hook_touch(const struct view *view)
+{
+	transaction_touch(view->tx);
+}
+
+static void view_hook_answered(const struct view *view, const struct op *op)
+{
+	remember_changes(view->tx, op);
+}
+
+static const struct view_hooks view_hooks = {
+	.get = view_hook_get,
+	.put = view_hook_put,
+	.is_over = view_hook_is_over,
+	.touch = view_hook_touch,
+	.answered = view_hook_answered,
+};
+
 static void set_started(struct transaction *tx, uint32_t tx_id)
 {
 	struct fs *fs = tx->fs;
 
 	tx->tx_id = tx_id;
 	tx->tree = (struct view){
+		.hooks = &view_hooks,
 		.layout = fs->config.layout,
 		.tx_id = tx_id,
 		.epoch = tx->epoch,
@@ -267,11 +322,6 @@ bool transaction_is_over(struct transaction *tx)
 	return atomic_load(&tx->over) || chan_epoch(tx->fs->chan) != tx->epoch;
 }
 
-bool transaction_view_is_over(const struct view *view)
-{
-	return view->tx && transaction_is_over(view->tx);
-}
-
 void transaction_set_root(struct transaction *tx, struct inode *root)
 {
 	pthread_mutex_lock(&tx->lock);
@@ -294,26 +344,6 @@ bool transaction_is_root(const struct inode *dir)
 void transaction_touch(struct transaction *tx)
 {
 	atomic_store_explicit(&tx->used_ms, now_ms(CLOCK_MONOTONIC), memory_order_relaxed);
-}
-
-void transaction_note(struct transaction *tx, const struct op *op)
-{
-	const struct request *req;
-	int err = 0;
-
-	/* What takes long, as a large rename may, is no idleness. */
-	transaction_touch(tx);
-	pthread_mutex_lock(&tx->lock);
-	for (unsigned i = 0; i < op->n_calls && tx->state != TX_ENDED; i++) {
-		req = op->calls[i];
-		if (!req->error && req->msg.tx_id == tx->tx_id)
-			err |= changes_note(&tx->changes, req->msg.type, req->payload);
-	}
-	/* What is forgotten here would be shown as it is outside. */
-	tx->spoiled |= err != 0;
-	pthread_mutex_unlock(&tx->lock);
-	if (err)
-		log_error(tx->fs->log, "out of memory: transaction %s cannot be committed", tx->name);
 }
 
 enum sight transaction_see(struct transaction *tx, const char *path)

@@ -76,9 +76,6 @@ void transaction_poll(struct transaction *tx, struct op *op);
 /* Returns whether it is over.  Any thread. */
 bool transaction_is_over(struct transaction *tx);
 
-/* Returns whether a view shows a transaction that is over. */
-bool transaction_view_is_over(const struct view *view);
-
 /* It is being used. */
 void transaction_touch(struct transaction *tx);
 
@@ -95,9 +92,6 @@ void transaction_spoil(struct transaction *tx);
 /* What others have changed meanwhile was met in it: the commit will be -ECANCELED, and who polls the
  * transaction hears of that. */
 void transaction_conflict(struct transaction *tx);
-
-/* A round of requests in it was answered: remembers what they changed. */
-void transaction_note(struct transaction *tx, const struct op *op);
 
 /* Returns what it has made of a node. */
 enum sight transaction_see(struct transaction *tx, const char *path);
