@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fs/dispatch.h"
+#include "fs/fs.h"
 #include "fs/fs_impl.h"
 #include "fs/loop.h"
 #include "fs/notifier.h"

@@ -18,10 +18,10 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include "fs/config.h"
 #include "fs/cover.h"
 #include "fs/dirs.h"
 #include "fs/event.h"
-#include "fs/fs.h"
 #include "fs/inode.h"
 #include "fs/made.h"
 #include "fs/mount.h"

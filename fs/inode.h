@@ -28,7 +28,7 @@
 #include <time.h>
 #include <uthash.h>
 
-#include "fs/fs.h"
+#include "fs/config.h"
 #include "fs/name.h"
 #include "fs/recent.h"
 

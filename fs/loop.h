@@ -3,6 +3,7 @@
 #ifndef FS_LOOP_H
 #define FS_LOOP_H
 
+#include "fs/fs.h"
 #include "fs/fs_impl.h"
 
 /* The I/O thread's loop, see fs_run().  Returns 0 or -errno. */

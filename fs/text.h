@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-#include "fs/fs.h"
+#include "fs/config.h"
 
 /* Returns the size of the file that shows a value of `len` bytes. */
 static inline size_t text_size(enum fs_format format, size_t len)
