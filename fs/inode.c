@@ -287,6 +287,7 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 		inode = inode_new_locked(t, parent, key, key_len);
 		if (inode) {
 			inode->kind = kind;
+			inode->cacheable = kind != INODE_SPECIAL;
 			inode->view = view_get(view);
 			inode->special = special;
 			inode->view_root = view != parent->view;
@@ -427,6 +428,13 @@ struct inode *inode_get_parent(struct inodes *t, const struct inode *inode)
 	parent->refs++;
 	pthread_mutex_unlock(&t->lock);
 	return parent;
+}
+
+void inode_set_cacheable(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->cacheable = true;
+	pthread_mutex_unlock(&t->lock);
 }
 
 void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky)

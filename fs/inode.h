@@ -101,6 +101,7 @@ struct inode {
 	unsigned refs;
 	unsigned opens;   /* those of the references that are open files */
 	unsigned changes; /* of the file's content, its removals included */
+	bool cacheable; /* events tell when its attributes change: the kernel may remember them */
 	bool view_root; /* its path is the mount's root path */
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
 	bool hidden;    /* INODE_DIR: the store refuses to show it */
@@ -243,7 +244,8 @@ bool inode_is_removed(struct inodes *t, const struct inode *inode);
 /* Returns the directory of an inode, with a reference. */
 struct inode *inode_get_parent(struct inodes *t, const struct inode *inode);
 
-/* Sets, clears or reads a flag. */
+/* Sets, clears or reads a flag.  Nodes are cacheable from the start, special files are not. */
+void inode_set_cacheable(struct inodes *t, struct inode *inode);
 void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky);
 bool inode_is_sticky(struct inodes *t, const struct inode *inode);
 void inode_set_hidden(struct inodes *t, struct inode *inode, bool hidden);

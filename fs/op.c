@@ -13,7 +13,6 @@
 #include "fs/error.h"
 #include "fs/op.h"
 #include "fs/process.h"
-#include "fs/special.h"
 
 #define NSEC_PER_SEC 1000000000L
 #define NSEC_PER_MSEC 1000000L
@@ -547,8 +546,7 @@ static double validity(const struct op *op, struct inode *inode)
 	pid_t process;
 
 	if (!fs->caching || inode_is_pending(&fs->inodes, inode) || inode->view->tx_id ||
-	    (inode->kind == INODE_SPECIAL && !special_is_cacheable(inode->special)) ||
-	    inode_path(&fs->inodes, inode, NULL, path))
+	    !inode->cacheable || inode_path(&fs->inodes, inode, NULL, path))
 		return 0;
 	/* What is empty by a truncate is so for who did it only, and each is to be answered. */
 	if (inode_emptiers(&fs->inodes, inode, &process, 1) > 0)

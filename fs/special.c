@@ -22,9 +22,15 @@ bool special_is_name(const char *name)
 	return name[0] == '.';
 }
 
-bool special_is_cacheable(const struct special *special)
+struct inode *special_intern(struct op *op, const struct special *special)
 {
-	return special == &special_value;
+	struct inodes *inodes = &op->fs->inodes;
+	struct inode *inode = inode_intern(inodes, op->inode, special->name, INODE_SPECIAL,
+					   op->inode->view, special);
+
+	if (inode && special->cacheable)
+		inode_set_cacheable(inodes, inode);
+	return inode;
 }
 
 static bool is_place(const struct fs *fs, const struct inode *dir, enum special_place place)
@@ -104,8 +110,7 @@ void special_reply_entry(struct op *op, const struct special *special, const str
 	else if (special->single)
 		inode = inode_new_single(&fs->inodes, op->inode, special->name, special);
 	else
-		inode = inode_intern(&fs->inodes, op->inode, special->name, INODE_SPECIAL,
-				     op->inode->view, special);
+		inode = special_intern(op, special);
 	if (inode)
 		op_reply_entry(op, inode, st);
 	else

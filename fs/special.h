@@ -26,6 +26,7 @@ struct special {
 	enum special_place place;
 	mode_t mode;   /* type and permissions before the umask */
 	bool unlisted; /* is there, but not in the listing of `.xsfs` */
+	bool cacheable; /* events tell when its attributes change */
 	bool of_mount; /* tells of the mount or of events: a transaction's view has none such */
 
 	/* Each lookup gets an inode of its own.  The kernel lets one write at a time through to an
@@ -64,8 +65,8 @@ struct special {
 /* Returns the special file `name` of a directory, or NULL.  What it is a directory of decides. */
 const struct special *special_find(const struct fs *fs, const struct inode *dir, const char *name);
 
-/* Returns whether the kernel may remember the file: events tell when it changes. */
-bool special_is_cacheable(const struct special *special);
+/* Returns the inode of `special` in op->inode, with a reference, or NULL when out of memory. */
+struct inode *special_intern(struct op *op, const struct special *special);
 
 /* Lists those of `.xsfs`.  Returns 0 or -ENOMEM. */
 int special_list_xsfs(struct op *op, struct listing *listing);

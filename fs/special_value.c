@@ -112,8 +112,7 @@ static void created(struct op *op)
 	struct inode *file;
 	struct stat st;
 
-	file = inode_intern(&fs->inodes, op->inode, SPECIAL_VALUE_NAME, INODE_SPECIAL,
-			    op->inode->view, &special_value);
+	file = special_intern(op, &special_value);
 	if (file)
 		handle = handle_new(fs, file, op->flags);
 	if (!handle) {
@@ -181,6 +180,7 @@ const struct special special_value = {
 	.name = SPECIAL_VALUE_NAME,
 	.place = SPECIAL_IN_NODES,
 	.mode = S_IFREG | 0666,
+	.cacheable = true,
 	.lookup = value_lookup,
 	.getattr = value_getattr,
 	.read = node_read,
