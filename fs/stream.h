@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event streams: what is read from `.watch` and `.xsfs/watch`.  For special_watch.c and event.c.
+ * Event streams: what is read from `.watch` and `.xsfs/watch`.  For special_watch.c and dispatch.c.
  *
  * A stream has subscriptions (paths) and a queue of paths on which there were events.  It holds
  * each path once, whatever happens there, until it is read; only then the store is asked whether
@@ -17,17 +17,18 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "fs/path_index.h"
+
 struct fs;
 struct op;
 struct stream;
-struct subscription_path;
 
 /* Bytes of paths that a stream's queue holds before it says `overflow` instead. */
 #define STREAM_QUEUE_MAX (128u << 10)
 
 struct streams {
 	pthread_mutex_t lock;
-	struct subscription_path *paths; /* by path */
+	struct path_index index; /* of subscriptions */
 	LIST_HEAD(, stream) all;
 	uint64_t overflows;
 	unsigned count;
