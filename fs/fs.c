@@ -16,6 +16,7 @@
 #include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/ops.h"
+#include "fs/stream.h"
 
 /* Threads for operations of several round trips.  Each has a transaction open at most, and an
  * unprivileged domain has ten of these in all. */
@@ -24,20 +25,38 @@
 
 #define READERS_MAX 64
 
+/* Makes the parts that can fail; fs_free() frees what there is of them. */
+static int parts_new(struct fs *fs, struct fuse_args *args)
+{
+	const struct fs_config *config = &fs->config;
+	int err;
+
+	fs->wake_readers = eventfd(0, EFD_CLOEXEC);
+	if (fs->wake_readers < 0)
+		return -errno;
+	fs->streams = streams_new();
+	fs->pool = pool_new(config->privileged ? POOL_THREADS : POOL_THREADS_UNPRIVILEGED);
+	if (!fs->streams || !fs->pool)
+		return -ENOMEM;
+	err = dirs_init(&fs->dirs, config->dirs);
+	if (!err)
+		err = inodes_init(&fs->inodes, config->root, &fs->root_view);
+	if (!err)
+		err = cover_init(fs, &dispatch_handlers);
+	if (err)
+		return err;
+	fs->se = fuse_session_new(args, &ops_table, sizeof(ops_table), fs);
+	return fs->se ? 0 : -EINVAL;
+}
+
 int fs_new(struct fs **out, const struct fs_config *config, int argc, char **argv)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
 	struct fs *fs = calloc(1, sizeof(*fs));
-	int err = -ENOMEM;
+	int err;
 
 	if (!fs)
 		return -ENOMEM;
-	err = dirs_init(&fs->dirs, config->dirs);
-	if (err) {
-		free(fs);
-		return err;
-	}
-	err = -ENOMEM;
 	fs->config = *config;
 	fs->chan = config->chan;
 	fs->log = config->log;
@@ -57,51 +76,16 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	made_init(&fs->made);
 	events_init(&fs->events);
 	LIST_INIT(&fs->polls.unwatched);
-	streams_init(&fs->streams);
 	transactions_init(&fs->transactions);
 	raws_init(&fs->raws);
-	fs->wake_readers = eventfd(0, EFD_CLOEXEC);
-	if (fs->wake_readers < 0) {
-		err = -errno;
-		goto out_free;
-	}
-	fs->pool = pool_new(config->privileged ? POOL_THREADS : POOL_THREADS_UNPRIVILEGED);
-	if (!fs->pool)
-		goto out_fd;
-	err = inodes_init(&fs->inodes, config->root, &fs->root_view);
-	if (err)
-		goto out_pool;
-	err = cover_init(fs, &dispatch_handlers);
-	if (err)
-		goto out_inodes;
-	fs->se = fuse_session_new(&args, &ops_table, sizeof(ops_table), fs);
+	err = parts_new(fs, &args);
 	fuse_opt_free_args(&args);
-	if (!fs->se) {
-		err = -EINVAL;
-		goto out_cover;
+	if (err) {
+		fs_free(fs);
+		return err;
 	}
 	*out = fs;
 	return 0;
-
-out_cover:
-	cover_deinit(fs);
-out_inodes:
-	inodes_deinit(&fs->inodes);
-out_pool:
-	pool_free(fs->pool);
-out_fd:
-	close(fs->wake_readers);
-out_free:
-	transactions_deinit(&fs->transactions);
-	raws_deinit(&fs->raws);
-	streams_deinit(&fs->streams);
-	events_deinit(&fs->events);
-	made_deinit(&fs->made);
-	dirs_deinit(&fs->dirs);
-	pthread_mutex_destroy(&fs->handles_lock);
-	pthread_mutex_destroy(&fs->interrupted_lock);
-	free(fs);
-	return err;
 }
 
 int fs_mount(struct fs *fs, const char *mountpoint)
@@ -191,20 +175,25 @@ void fs_free(struct fs *fs)
 {
 	if (fs->mounted)
 		own_mount_end(&fs->mount, fuse_session_fd(fs->se), fs->log);
-	fuse_session_unmount(fs->se);
-	fuse_session_destroy(fs->se);
+	if (fs->se) {
+		fuse_session_unmount(fs->se);
+		fuse_session_destroy(fs->se);
+	}
 	if (fs->pool)
 		pool_free(fs->pool);
 	handles_free(fs);
-	cover_deinit(fs);
-	inodes_deinit(&fs->inodes);
+	if (fs->cover.watches)
+		cover_deinit(fs);
+	if (fs->inodes.root)
+		inodes_deinit(&fs->inodes);
 	transactions_deinit(&fs->transactions);
 	raws_deinit(&fs->raws);
-	streams_deinit(&fs->streams);
+	streams_free(fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
 	dirs_deinit(&fs->dirs);
-	close(fs->wake_readers);
+	if (fs->wake_readers >= 0)
+		close(fs->wake_readers);
 	pthread_mutex_destroy(&fs->handles_lock);
 	pthread_mutex_destroy(&fs->interrupted_lock);
 	free(fs);

@@ -28,11 +28,11 @@
 #include "fs/poll.h"
 #include "fs/pool.h"
 #include "fs/raw.h"
-#include "fs/stream.h"
 #include "fs/transaction.h"
 
 struct notifier;
 struct op;
+struct streams;
 TAILQ_HEAD(op_list, op);
 
 struct fs {
@@ -56,7 +56,7 @@ struct fs {
 	struct events events;
 	struct cover cover;
 	struct polls polls;
-	struct streams streams;
+	struct streams *streams;
 	struct transactions transactions;
 	struct raws raws;
 	struct notifier *notifier;

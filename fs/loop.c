@@ -11,6 +11,7 @@
 #include "fs/dispatch.h"
 #include "fs/loop.h"
 #include "fs/op.h"
+#include "fs/stream.h"
 #include "ring/spin.h"
 
 /* Requests taken from /dev/fuse before the channel gets its turn. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "fs/special.h"
+#include "fs/stream.h"
 
 static const char *state_name(enum chan_state state)
 {

@@ -9,6 +9,7 @@
 
 #include "fs/node.h"
 #include "fs/special.h"
+#include "fs/stream.h"
 
 /* Gives the operation a handle with an empty stream.  Returns false having replied. */
 static bool open_stream(struct op *op)

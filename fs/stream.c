@@ -15,17 +15,24 @@
 /* Paths whose state is asked for at a time. */
 #define CHECK_BATCH 32
 
-void streams_init(struct streams *streams)
+struct streams *streams_new(void)
 {
-	*streams = (struct streams){ 0 };
+	struct streams *streams = calloc(1, sizeof(*streams));
+
+	if (!streams)
+		return NULL;
 	LIST_INIT(&streams->all);
 	path_index_init(&streams->index);
 	pthread_mutex_init(&streams->lock, NULL);
+	return streams;
 }
 
-void streams_deinit(struct streams *streams)
+void streams_free(struct streams *streams)
 {
+	if (!streams)
+		return;
 	pthread_mutex_destroy(&streams->lock);
+	free(streams);
 }
 
 /* ---- those who wait ---- */
@@ -39,7 +46,7 @@ static bool readable_locked(const struct stream *stream)
 static void queue_add_locked(struct stream *stream, const char *path)
 {
 	if (!path_queue_add(&stream->queue, path))
-		stream->fs->streams.overflows++;
+		stream->fs->streams->overflows++;
 }
 
 /* Takes reads that wait: one, or all if there is an error for each. */
@@ -104,7 +111,7 @@ static void push(void *arg, struct path_user *user, const char *path)
 void streams_changed(struct fs *fs, const char *path)
 {
 	struct pushed pushed = { .reads = TAILQ_HEAD_INITIALIZER(pushed.reads) };
-	struct streams *streams = &fs->streams;
+	struct streams *streams = fs->streams;
 
 	/* Each line is one path: what could not be one is not passed on. */
 	if (path[0] != '@' && !path_is_legal(path))
@@ -136,15 +143,15 @@ void streams_resync(struct fs *fs)
 	struct wakeups wakeups = { 0 };
 	struct stream *stream;
 
-	pthread_mutex_lock(&fs->streams.lock);
-	LIST_FOREACH(stream, &fs->streams.all, all_link) {
+	pthread_mutex_lock(&fs->streams->lock);
+	LIST_FOREACH(stream, &fs->streams->all, all_link) {
 		pthread_mutex_lock(&stream->lock);
 		stream->resync = true;
 		note_lost_locked(stream);
 		take_waiting_locked(stream, &reads, &wakeups);
 		pthread_mutex_unlock(&stream->lock);
 	}
-	pthread_mutex_unlock(&fs->streams.lock);
+	pthread_mutex_unlock(&fs->streams->lock);
 	wakeups_notify(&wakeups);
 	run_reads(&reads);
 }
@@ -157,8 +164,8 @@ void streams_shutdown(struct fs *fs)
 	struct op *op;
 
 	/* None is being interrupted: that happens on this thread. */
-	pthread_mutex_lock(&fs->streams.lock);
-	LIST_FOREACH(stream, &fs->streams.all, all_link) {
+	pthread_mutex_lock(&fs->streams->lock);
+	LIST_FOREACH(stream, &fs->streams->all, all_link) {
 		pthread_mutex_lock(&stream->lock);
 		TAILQ_FOREACH(op, &stream->parked, parked_link)
 			op_unpark(op);
@@ -169,7 +176,7 @@ void streams_shutdown(struct fs *fs)
 		stream->subscriber = NULL;
 		pthread_mutex_unlock(&stream->lock);
 	}
-	pthread_mutex_unlock(&fs->streams.lock);
+	pthread_mutex_unlock(&fs->streams->lock);
 	while ((op = TAILQ_FIRST(&reads))) {
 		TAILQ_REMOVE(&reads, op, parked_link);
 		op_reply_error(op, -EIO);
@@ -184,10 +191,10 @@ unsigned streams_count(struct fs *fs, uint64_t *overflows)
 {
 	unsigned count;
 
-	pthread_mutex_lock(&fs->streams.lock);
-	count = fs->streams.count;
-	*overflows = fs->streams.overflows;
-	pthread_mutex_unlock(&fs->streams.lock);
+	pthread_mutex_lock(&fs->streams->lock);
+	count = fs->streams->count;
+	*overflows = fs->streams->overflows;
+	pthread_mutex_unlock(&fs->streams->lock);
 	return count;
 }
 
@@ -433,16 +440,16 @@ struct stream *stream_new(struct fs *fs)
 	TAILQ_INIT(&stream->subscriptions);
 	TAILQ_INIT(&stream->parked);
 	pthread_mutex_init(&stream->lock, NULL);
-	pthread_mutex_lock(&fs->streams.lock);
-	LIST_INSERT_HEAD(&fs->streams.all, stream, all_link);
-	fs->streams.count++;
-	pthread_mutex_unlock(&fs->streams.lock);
+	pthread_mutex_lock(&fs->streams->lock);
+	LIST_INSERT_HEAD(&fs->streams->all, stream, all_link);
+	fs->streams->count++;
+	pthread_mutex_unlock(&fs->streams->lock);
 	return stream;
 }
 
 void stream_close(struct fs *fs, void *own)
 {
-	struct streams *streams = &fs->streams;
+	struct streams *streams = fs->streams;
 	struct stream *stream = own;
 
 	pthread_mutex_lock(&streams->lock);

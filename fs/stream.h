@@ -12,30 +12,21 @@
 #ifndef FS_STREAM_H
 #define FS_STREAM_H
 
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
-
-#include "fs/path_index.h"
 
 struct fs;
 struct op;
 struct stream;
+struct streams;
 
 /* Bytes of paths that a stream's queue holds before it says `overflow` instead. */
 #define STREAM_QUEUE_MAX (128u << 10)
 
-struct streams {
-	pthread_mutex_t lock;
-	struct path_index index; /* of subscriptions */
-	LIST_HEAD(, stream) all;
-	uint64_t overflows;
-	unsigned count;
-};
+/* Returns the set of all streams of a mount, or NULL when out of memory. */
+struct streams *streams_new(void);
 
-void streams_init(struct streams *streams);
-void streams_deinit(struct streams *streams);
+/* Frees it; no stream is left.  NULL is allowed. */
+void streams_free(struct streams *streams);
 
 /* Returns the number of open streams, and how often one overflowed. */
 unsigned streams_count(struct fs *fs, uint64_t *overflows);

@@ -4,9 +4,19 @@
 #ifndef FS_STREAM_IMPL_H
 #define FS_STREAM_IMPL_H
 
+#include "fs/cover.h"
 #include "fs/op.h"
+#include "fs/path_index.h"
 #include "fs/path_queue.h"
 #include "fs/stream.h"
+
+struct streams {
+	pthread_mutex_t lock;
+	struct path_index index; /* of subscriptions */
+	LIST_HEAD(, stream) all;
+	uint64_t overflows;
+	unsigned count;
+};
 
 struct subscription {
 	struct cover_ref ref;

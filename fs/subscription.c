@@ -11,7 +11,7 @@
 /* Takes a subscription off its stream; subscription_free() comes next, with no lock held. */
 static void subscription_detach_locked(struct subscription *sub)
 {
-	path_index_remove(&sub->stream->fs->streams.index, &sub->user);
+	path_index_remove(&sub->stream->fs->streams->index, &sub->user);
 	TAILQ_REMOVE(&sub->stream->subscriptions, sub, link);
 }
 
@@ -23,7 +23,7 @@ static void subscription_free(struct subscription *sub)
 
 void subscriptions_end(struct stream *stream)
 {
-	struct streams *streams = &stream->fs->streams;
+	struct streams *streams = stream->fs->streams;
 	struct subscription *sub;
 
 	pthread_mutex_lock(&streams->lock);
@@ -43,7 +43,7 @@ static bool is_of_stream(void *arg, struct path_user *user)
 
 static struct subscription *find_locked(struct stream *stream, const char *path)
 {
-	struct path_user *user = path_index_find(&stream->fs->streams.index, path, is_of_stream,
+	struct path_user *user = path_index_find(&stream->fs->streams->index, path, is_of_stream,
 						 stream);
 
 	return user ? subscription_of(user) : NULL;
@@ -53,11 +53,11 @@ int stream_unsubscribe(struct stream *stream, const char *path)
 {
 	struct subscription *sub;
 
-	pthread_mutex_lock(&stream->fs->streams.lock);
+	pthread_mutex_lock(&stream->fs->streams->lock);
 	sub = find_locked(stream, path);
 	if (sub)
 		subscription_detach_locked(sub);
-	pthread_mutex_unlock(&stream->fs->streams.lock);
+	pthread_mutex_unlock(&stream->fs->streams->lock);
 	if (!sub)
 		return -ENOENT;
 	subscription_free(sub);
@@ -82,7 +82,7 @@ static struct subscription *find_failed_locked(struct stream *stream)
 /* Ends the subscriptions whose watches could not be set. */
 static void drop_failed(struct stream *stream)
 {
-	struct streams *streams = &stream->fs->streams;
+	struct streams *streams = stream->fs->streams;
 	struct subscription *sub;
 
 	pthread_mutex_lock(&streams->lock);
@@ -146,7 +146,7 @@ static void unpark_subscriber(struct op *op)
  * (*err is then set). */
 static struct subscription *subscription_new(struct stream *stream, const char *path, int *err)
 {
-	struct streams *streams = &stream->fs->streams;
+	struct streams *streams = stream->fs->streams;
 	struct subscription *sub = NULL;
 
 	pthread_mutex_lock(&streams->lock);
