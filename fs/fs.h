@@ -7,18 +7,11 @@
 #define FS_FS_H
 
 #include "fs/config.h"
+#include "fs/loop.h"
 #include "ring/chan.h"
 #include "ring/logger.h"
 
 struct fs;
-
-/* A descriptor of the caller's that fs_run() polls for input as well. */
-struct fs_extra_fd {
-	int fd;
-	/* Called on the I/O thread when it is readable. */
-	void (*ready)(void *arg);
-	void *arg;
-};
 
 /*
  * Makes the filesystem and its FUSE session.  `argc`, `argv`: libfuse's mount options as
@@ -41,9 +34,6 @@ int fs_mount(struct fs *fs, const char *mountpoint);
  * Returns 0, or -errno when reading /dev/fuse failed.
  */
 int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra);
-
-/* The process, or the machine, was stopped for a while, and events may have been lost meanwhile.  I/O thread only. */
-void fs_gap(struct fs *fs);
 
 /* Makes fs_run() return soon.  I/O thread (an fs_extra_fd's callback) only. */
 void fs_stop(struct fs *fs);

@@ -3,8 +3,18 @@
 #ifndef FS_LOOP_H
 #define FS_LOOP_H
 
-#include "fs/fs.h"
-#include "fs/fs_impl.h"
+struct fs;
+
+/* A descriptor of the caller's that fs_run() polls for input as well. */
+struct fs_extra_fd {
+	int fd;
+	/* Called on the I/O thread when it is readable. */
+	void (*ready)(void *arg);
+	void *arg;
+};
+
+/* The process, or the machine, was stopped for a while, and events may have been lost meanwhile.  I/O thread only. */
+void fs_gap(struct fs *fs);
 
 /* The I/O thread's loop, see fs_run().  Returns 0 or -errno. */
 int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra);
