@@ -13,9 +13,11 @@
 #include "fs/fs.h"
 #include "fs/fs_impl.h"
 #include "fs/loop.h"
+#include "fs/node.h"
 #include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/ops.h"
+#include "fs/special.h"
 #include "fs/stream.h"
 
 /* Threads for operations of several round trips.  Each has a transaction open at most, and an
@@ -24,6 +26,12 @@
 #define POOL_THREADS_UNPRIVILEGED 4
 
 #define READERS_MAX 64
+
+static const struct inode_ops *const inode_ops[INODE_KINDS] = {
+	[INODE_DIR] = &node_dir_ops,
+	[INODE_LEAF] = &node_leaf_ops,
+	[INODE_SPECIAL] = &special_ops,
+};
 
 /* Makes the parts that can fail; fs_free() frees what there is of them. */
 static int parts_new(struct fs *fs, struct fuse_args *args)
@@ -40,7 +48,7 @@ static int parts_new(struct fs *fs, struct fuse_args *args)
 		return -ENOMEM;
 	err = dirs_init(&fs->dirs, config->dirs);
 	if (!err)
-		err = inodes_init(&fs->inodes, config->root, &fs->root_view);
+		err = inodes_init(&fs->inodes, config->root, &fs->root_view, inode_ops);
 	if (!err)
 		err = cover_init(fs, &dispatch_handlers);
 	if (err)

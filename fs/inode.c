@@ -143,12 +143,13 @@ static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, ch
 	return inode;
 }
 
-int inodes_init(struct inodes *t, const char *root_path, const struct view *view)
+int inodes_init(struct inodes *t, const char *root_path, const struct view *view,
+		const struct inode_ops *const *ops)
 {
 	size_t key_len = 0;
 	char *key;
 
-	*t = (struct inodes){ .root_path = strdup(root_path) };
+	*t = (struct inodes){ .ops = ops, .root_path = strdup(root_path) };
 	TAILQ_INIT(&t->listings);
 	LIST_INIT(&t->unnamed);
 	for (unsigned i = 0; i < INODE_ROUNDS; i++)
@@ -165,6 +166,7 @@ int inodes_init(struct inodes *t, const char *root_path, const struct view *view
 		return -ENOMEM;
 	}
 	t->root->kind = INODE_DIR;
+	t->root->ops = ops[INODE_DIR];
 	t->root->view = view;
 	t->root->view_root = true;
 	inode_stat_begin_locked(t, t->root, false);
@@ -287,6 +289,7 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 		inode = inode_new_locked(t, parent, key, key_len);
 		if (inode) {
 			inode->kind = kind;
+			inode->ops = t->ops[kind];
 			inode->cacheable = kind != INODE_SPECIAL;
 			inode->view = view_get(view);
 			inode->special = special;
@@ -318,6 +321,7 @@ struct inode *inode_new_single(struct inodes *t, struct inode *parent, const cha
 	inode = inode_new_locked(t, parent, key, key_len);
 	if (inode) {
 		inode->kind = INODE_SPECIAL;
+		inode->ops = t->ops[INODE_SPECIAL];
 		inode->view = view_get(parent->view);
 		inode->special = special;
 		inode_stat_begin_locked(t, inode, true);

@@ -44,6 +44,9 @@ enum inode_kind {
 /* How often the kernel is told of one change at the most. */
 #define INODE_ROUNDS 4
 
+#define INODE_KINDS 3
+
+struct inode_ops;
 struct inode_queue;
 struct made;
 struct special;
@@ -90,6 +93,7 @@ struct inode {
 	/* Constant. */
 	uint64_t nodeid;
 	enum inode_kind kind;
+	const struct inode_ops *ops; /* what file operations do on it */
 	const struct view *view;
 	const struct special *special; /* INODE_SPECIAL */
 	uint64_t number;               /* for stat(2) */
@@ -158,6 +162,7 @@ struct inode {
 
 struct inodes {
 	pthread_mutex_t lock;
+	const struct inode_ops *const *ops; /* by kind */
 	struct inode *by_id;
 	struct inode *by_name;
 	struct inode *by_number;
@@ -184,9 +189,11 @@ struct wakeups {
 
 /*
  * Makes a table that holds the root, a directory in `view` (borrowed for the table's life), whose
- * store path is `root_path` (copied).  Returns 0 or -ENOMEM.
+ * store path is `root_path` (copied).  `ops` (borrowed) has INODE_KINDS tables of operations.
+ * Returns 0 or -ENOMEM.
  */
-int inodes_init(struct inodes *t, const char *root_path, const struct view *view);
+int inodes_init(struct inodes *t, const char *root_path, const struct view *view,
+		const struct inode_ops *const *ops);
 
 /* Frees the table and all that is in it. */
 void inodes_deinit(struct inodes *t);

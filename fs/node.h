@@ -7,7 +7,12 @@
 #ifndef FS_NODE_H
 #define FS_NODE_H
 
+#include "fs/inode_ops.h"
 #include "fs/op.h"
+
+/* Nodes as directories and as files; node_ops.c. */
+extern const struct inode_ops node_dir_ops;
+extern const struct inode_ops node_leaf_ops;
 
 /* node_read.c: one round trip each. */
 void node_lookup(struct op *op);  /* op->name in op->inode */
@@ -43,7 +48,8 @@ void node_flush_empty(struct op *op, void (*then)(struct op *op)); /* op->handle
 void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int err));
 
 void node_fsync(struct op *op);
-void node_flush(struct op *op, uint64_t owner); /* op->handle; whose descriptor is closed */
+void node_touch(struct op *op);    /* makes the file, if it is pending */
+void node_flush(struct op *op); /* op->handle; op->fi.lock_owner closes a descriptor */
 
 /* Closes a handle: writes the empty value that is still due, waits for nothing, frees it. */
 void node_release(struct fs *fs, struct handle *handle);

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "fs/node.h"
-#include "fs/special.h"
 #include "fs/text.h"
 #include "fs/tx.h"
 
@@ -390,10 +389,7 @@ void node_write(struct op *op)
 static void truncated(struct op *op)
 {
 	op_calls_clear(op);
-	if (op->inode->kind == INODE_SPECIAL)
-		special_getattr(op);
-	else
-		node_getattr(op);
+	op->inode->ops->getattr(op);
 }
 
 /* The same where nothing is left. */
@@ -595,6 +591,11 @@ void node_flush_empty(struct op *op, void (*then)(struct op *op))
 	node_put_value(op, 0, flush_empty_done);
 }
 
+void node_touch(struct op *op)
+{
+	node_flush_empty(op, node_getattr);
+}
+
 static void fsync_done(struct op *op)
 {
 	op_reply_error(op, 0);
@@ -671,8 +672,9 @@ static void ask_before_release(struct op *op)
  * as in `: > key`.  What ends with a single close is written at release; in a transaction at once,
  * for the release may come after the commit, and nobody sees what is replaced later.
  */
-void node_flush(struct op *op, uint64_t owner)
+void node_flush(struct op *op)
 {
+	uint64_t owner = op->fi.lock_owner;
 	struct handle *handle = op->handle;
 
 	if (!handle_ends_empty(op->fs, handle))

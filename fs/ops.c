@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/inode_ops.h"
 #include "fs/node.h"
 #include "fs/ops.h"
-#include "fs/poll.h"
 #include "fs/special.h"
 
 static struct fs *fs_of(fuse_req_t req)
@@ -25,6 +25,15 @@ static bool is_special(const struct op *op)
 static struct handle *handle_of(const struct fuse_file_info *fi)
 {
 	return fi ? (struct handle *)(uintptr_t)fi->fh : NULL;
+}
+
+/* Goes on with what the inode does; `otherwise` is the reply where it does nothing of the kind. */
+static void call(struct op *op, void (*what)(struct op *op), int otherwise)
+{
+	if (what)
+		what(op);
+	else
+		op_reply_error(op, otherwise);
 }
 
 /* An operation on `name` in the directory `parent`; NULL having replied. */
@@ -100,14 +109,6 @@ static void ops_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_da
 	fuse_reply_none(req);
 }
 
-static void getattr(struct op *op)
-{
-	if (is_special(op))
-		special_getattr(op);
-	else
-		node_getattr(op);
-}
-
 static void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct op *op = op_new(fs_of(req), req, ino, "getattr");
@@ -115,7 +116,7 @@ static void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *f
 	if (!op)
 		return;
 	op->handle = handle_of(fi);
-	getattr(op);
+	call(op, op->inode->ops->getattr, -EINVAL);
 }
 
 static void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
@@ -129,21 +130,12 @@ static void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int t
 		return;
 	op->handle = handle_of(fi);
 	op->off = attr->st_size;
-	if (to_set & FUSE_SET_ATTR_SIZE) {
-		if (is_special(op))
-			special_truncate(op);
-		else if (op->inode->kind == INODE_DIR)
-			op_reply_error(op, -EISDIR);
-		else
-			node_truncate(op);
-	} else if ((to_set & modes) && op->fs->config.strict_modes) {
+	if (to_set & FUSE_SET_ATTR_SIZE)
+		call(op, op->inode->ops->truncate, -EISDIR);
+	else if ((to_set & modes) && op->fs->config.strict_modes)
 		op_reply_error(op, -EPERM);
-	} else if (is_special(op)) {
-		special_getattr(op);
-	} else {
-		/* `touch` is to make the file, and to hear if it cannot be made. */
-		node_flush_empty(op, node_getattr);
-	}
+	else
+		call(op, op->inode->ops->touch, -EPERM);
 }
 
 static void ops_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -152,10 +144,7 @@ static void ops_readlink(fuse_req_t req, fuse_ino_t ino)
 
 	if (!op)
 		return;
-	if (is_special(op))
-		special_readlink(op);
-	else
-		op_reply_error(op, -EINVAL);
+	call(op, op->inode->ops->readlink, -EINVAL);
 }
 
 static void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
@@ -272,10 +261,7 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	op->fi = *fi;
 	op->flags = fi->flags;
-	if (is_special(op))
-		special_open(op);
-	else
-		node_open(op);
+	call(op, op->inode->ops->open, -EISDIR);
 }
 
 static void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
@@ -310,10 +296,7 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	op->size = size;
 	op->off = off;
 	op->flags = fi->flags;
-	if (is_special(op))
-		special_read(op);
-	else
-		node_read(op);
+	call(op, op->inode->ops->read, -EISDIR);
 }
 
 static void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
@@ -328,10 +311,7 @@ static void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	}
 	op->handle = handle_of(fi);
 	op->poll = ph;
-	if (is_special(op))
-		special_poll(op);
-	else
-		poll_value(op);
+	call(op, op->inode->ops->poll, -EBADF);
 }
 
 static void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
@@ -344,10 +324,7 @@ static void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t si
 	op->handle = handle_of(fi);
 	op->off = off;
 	op->flags = fi->flags;
-	if (is_special(op))
-		special_write(op);
-	else
-		node_write(op);
+	call(op, op->inode->ops->write, -EISDIR);
 }
 
 static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -364,10 +341,8 @@ static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (!op)
 		return;
 	op->handle = handle;
-	if (is_special(op) && !op->inode->special->fsync)
-		op_reply_error(op, 0);
-	else
-		node_flush(op, fi->lock_owner);
+	op->fi = *fi;
+	call(op, op->inode->ops->flush, 0);
 }
 
 static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -378,10 +353,7 @@ static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_
 	if (!op)
 		return;
 	op->handle = handle_of(fi);
-	if (is_special(op))
-		special_fsync(op);
-	else
-		node_fsync(op);
+	call(op, op->inode->ops->fsync, -EINVAL);
 }
 
 static void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -398,10 +370,7 @@ static void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *f
 	if (!op)
 		return;
 	op->fi = *fi;
-	if (is_special(op))
-		special_opendir(op);
-	else
-		node_opendir(op);
+	call(op, op->inode->ops->opendir, -ENOTDIR);
 }
 
 static void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -414,10 +383,7 @@ static void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	op->handle = handle_of(fi);
 	op->size = size;
 	op->off = off;
-	if (is_special(op))
-		special_readdir(op);
-	else
-		node_readdir(op);
+	call(op, op->inode->ops->readdir, -ENOTDIR);
 }
 
 static void ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -452,10 +418,7 @@ static void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_
 	if (!op)
 		return;
 	op->size = size;
-	if (is_special(op))
-		op_reply_error(op, -ENODATA);
-	else
-		node_getxattr(op);
+	call(op, op->inode->ops->getxattr, -ENODATA);
 }
 
 static void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
@@ -466,10 +429,7 @@ static void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const
 	if (!op || !op_set_data(op, value, size))
 		return;
 	op->flags = flags;
-	if (is_special(op))
-		op_reply_error(op, -EOPNOTSUPP);
-	else
-		node_setxattr(op);
+	call(op, op->inode->ops->setxattr, -EOPNOTSUPP);
 }
 
 static void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
@@ -479,10 +439,7 @@ static void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	if (!op)
 		return;
 	op->size = size;
-	if (is_special(op))
-		op_reply_xattr(op, NULL, 0);
-	else
-		node_listxattr(op);
+	call(op, op->inode->ops->listxattr, -EOPNOTSUPP);
 }
 
 static void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -491,10 +448,7 @@ static void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 	if (!op)
 		return;
-	if (is_special(op))
-		op_reply_error(op, -ENODATA);
-	else
-		node_removexattr(op);
+	call(op, op->inode->ops->removexattr, -ENODATA);
 }
 
 /* No access: the kernel checks modes where they matter. */

@@ -28,7 +28,7 @@ struct inode *special_intern(struct op *op, const struct special *special)
 	struct inode *inode = inode_intern(inodes, op->inode, special->name, INODE_SPECIAL,
 					   op->inode->view, special);
 
-	if (inode && special->cacheable)
+	if (inode && special->is_value)
 		inode_set_cacheable(inodes, inode);
 	return inode;
 }
@@ -163,7 +163,7 @@ static bool may_open(const struct op *op)
 	return !op->inode->special->owner_only || uid == 0 || uid == geteuid();
 }
 
-void special_open(struct op *op)
+static void special_open(struct op *op)
 {
 	const struct special *special = op->inode->special;
 	struct handle *handle;
@@ -181,7 +181,7 @@ void special_open(struct op *op)
 	}
 	if (!special->text) {
 		/* Like a node's file, but where it has no value there is none to be emptied. */
-		if (special->truncate != node_truncate)
+		if (!special->is_value)
 			op->flags &= ~O_TRUNC;
 		node_open(op);
 		return;
@@ -220,7 +220,7 @@ static void read_text(struct op *op)
 	free(buf);
 }
 
-void special_read(struct op *op)
+static void special_read(struct op *op)
 {
 	const struct special *special = op->inode->special;
 
@@ -232,7 +232,7 @@ void special_read(struct op *op)
 		op_reply_error(op, -EINVAL);
 }
 
-void special_write(struct op *op)
+static void special_write(struct op *op)
 {
 	if (op->inode->special->write)
 		op->inode->special->write(op);
@@ -240,7 +240,7 @@ void special_write(struct op *op)
 		op_reply_error(op, -EACCES);
 }
 
-void special_truncate(struct op *op)
+static void special_truncate(struct op *op)
 {
 	if (op->inode->special->truncate)
 		op->inode->special->truncate(op);
@@ -264,7 +264,7 @@ void special_unlink_in(struct op *op, const struct special *special)
 		op_reply_error(op, -EPERM);
 }
 
-void special_fsync(struct op *op)
+static void special_fsync(struct op *op)
 {
 	if (op->inode->special->fsync)
 		op->inode->special->fsync(op);
@@ -272,7 +272,7 @@ void special_fsync(struct op *op)
 		op_reply_error(op, 0);
 }
 
-void special_readlink(struct op *op)
+static void special_readlink(struct op *op)
 {
 	if (op->inode->special->readlink)
 		op->inode->special->readlink(op);
@@ -280,7 +280,7 @@ void special_readlink(struct op *op)
 		op_reply_error(op, -EINVAL);
 }
 
-void special_opendir(struct op *op)
+static void special_opendir(struct op *op)
 {
 	struct listing *listing = listing_new();
 	int err = listing ? op->inode->special->list(op, listing) : -ENOMEM;
@@ -293,15 +293,46 @@ void special_opendir(struct op *op)
 	dir_listed(op, listing);
 }
 
-void special_readdir(struct op *op)
+static void special_readdir(struct op *op)
 {
 	dir_reply(op);
 }
 
-void special_poll(struct op *op)
+static void special_poll(struct op *op)
 {
 	if (op->inode->special->poll)
 		op->inode->special->poll(op);
 	else
 		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 }
+
+/* A descriptor of it is closed. */
+static void special_flush(struct op *op)
+{
+	if (op->inode->special->fsync)
+		node_flush(op);
+	else
+		op_reply_error(op, 0);
+}
+
+/* They have no attributes of that kind. */
+static void special_listxattr(struct op *op)
+{
+	op_reply_xattr(op, NULL, 0);
+}
+
+const struct inode_ops special_ops = {
+	.getattr = special_getattr,
+	.touch = special_getattr,
+	.truncate = special_truncate,
+	.readlink = special_readlink,
+	.open = special_open,
+	.read = special_read,
+	.write = special_write,
+	.poll = special_poll,
+	.flush = special_flush,
+	.fsync = special_fsync,
+	.opendir = special_opendir,
+	.readdir = special_readdir,
+	.listxattr = special_listxattr,
+};

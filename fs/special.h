@@ -9,6 +9,7 @@
 #ifndef FS_SPECIAL_H
 #define FS_SPECIAL_H
 
+#include "fs/inode_ops.h"
 #include "fs/op.h"
 
 /* The node's own value, in its directory. */
@@ -26,7 +27,9 @@ struct special {
 	enum special_place place;
 	mode_t mode;   /* type and permissions before the umask */
 	bool unlisted; /* is there, but not in the listing of `.xsfs` */
-	bool cacheable; /* events tell when its attributes change */
+	/* Its content is the value of its node: O_TRUNC empties that, and events tell when its
+	 * attributes change. */
+	bool is_value;
 	bool of_mount; /* tells of the mount or of events: a transaction's view has none such */
 
 	/* Each lookup gets an inode of its own.  The kernel lets one write at a time through to an
@@ -74,20 +77,16 @@ int special_list_xsfs(struct op *op, struct listing *listing);
 /* Returns whether `name` belongs to special files, existing or not. */
 bool special_is_name(const char *name);
 
-/* The operations of node.h, for inodes of kind INODE_SPECIAL (`_in`: op->name in op->inode). */
+/* Inodes of kind INODE_SPECIAL. */
+extern const struct inode_ops special_ops;
+
+/* The operations on special files that are not about an inode of theirs: op->name in op->inode. */
 void special_lookup_in(struct op *op, const struct special *special);
-void special_getattr(struct op *op);
-void special_open(struct op *op);
-void special_read(struct op *op);
-void special_write(struct op *op);
-void special_truncate(struct op *op);
 void special_create_in(struct op *op, const struct special *special);
 void special_unlink_in(struct op *op, const struct special *special);
-void special_fsync(struct op *op);
-void special_readlink(struct op *op);
-void special_poll(struct op *op);
-void special_opendir(struct op *op);
-void special_readdir(struct op *op);
+
+/* The attributes of op->inode. */
+void special_getattr(struct op *op);
 
 /* Replies with the entry of `special` in op->inode. */
 void special_reply_entry(struct op *op, const struct special *special, const struct stat *st);

@@ -21,7 +21,9 @@ static struct inodes table;
 static int begin(void **state)
 {
 	(void)state;
-	return inodes_init(&table, "/", &view);
+	static const struct inode_ops *const ops[INODE_KINDS];
+
+	return inodes_init(&table, "/", &view, ops);
 }
 
 static int end(void **state)
