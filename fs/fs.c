@@ -17,7 +17,7 @@
 #include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/ops.h"
-#include "fs/special.h"
+#include "fs/special_table.h"
 #include "fs/stream.h"
 
 /* Threads for operations of several round trips.  Each has a transaction open at most, and an
@@ -68,6 +68,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	fs->config = *config;
 	fs->chan = config->chan;
 	fs->log = config->log;
+	fs->specials = special_table;
 	fs->root_view.layout = config->layout;
 	fs->nodes_view.layout = FS_NODES;
 	fs->root_view.made = fs->nodes_view.made = &fs->made;

@@ -32,6 +32,7 @@
 
 struct notifier;
 struct op;
+struct special;
 struct streams;
 TAILQ_HEAD(op_list, op);
 
@@ -44,6 +45,7 @@ struct fs {
 	struct own_mount mount; /* valid once `mounted` */
 	bool mounted;
 	struct dirs dirs;
+	const struct special *const *specials; /* all special files, NULL behind the last */
 	struct view root_view;
 	struct view nodes_view;
 	struct timespec mounted_at;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fs/special.h"
+#include "fs/special_files.h"
 #include "fs/stream.h"
 
 static const char *state_name(enum chan_state state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of special files, and what most of them have in common.  Any thread; no waiting. */
+/* What special files have in common, and how one is found.  Any thread; no waiting. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -10,12 +10,6 @@
 #include "fs/listing.h"
 #include "fs/node.h"
 #include "fs/special.h"
-
-static const struct special *const specials[] = {
-	&special_value,    &special_perms, &special_subtree, &special_dump,        &special_json,
-	&special_xsfs,     &special_nodes, &special_self,    &special_transaction, &special_tx,
-	&special_requests, &special_stats, &special_watch,   &special_control,     &special_xenbus,
-};
 
 bool special_is_name(const char *name)
 {
@@ -41,29 +35,37 @@ static bool is_place(const struct fs *fs, const struct inode *dir, enum special_
 	case SPECIAL_IN_ROOT:
 		return dir == fs->inodes.root || transaction_is_root(dir);
 	case SPECIAL_IN_XSFS:
-		return dir->special == &special_xsfs;
+		return dir->special && dir->special->holds_others;
 	}
 	return false;
 }
 
+/* Returns whether a directory's view has the file at all. */
+static bool is_in_view(const struct inode *dir, const struct special *special)
+{
+	return !dir->view->tx || !special->of_mount;
+}
+
 const struct special *special_find(const struct fs *fs, const struct inode *dir, const char *name)
 {
-	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
-		if (!strcmp(specials[i]->name, name) && is_place(fs, dir, specials[i]->place) &&
-		    !(dir->view->tx && specials[i]->of_mount))
-			return specials[i];
+	const struct special *const *special;
+
+	for (special = fs->specials; *special; special++)
+		if (!strcmp((*special)->name, name) && is_place(fs, dir, (*special)->place) &&
+		    is_in_view(dir, *special))
+			return *special;
 	return NULL;
 }
 
 int special_list_xsfs(struct op *op, struct listing *listing)
 {
-	bool in_tx = op->inode->view->tx;
+	const struct special *const *special;
 	int err = 0;
 
-	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]) && !err; i++)
-		if (specials[i]->place == SPECIAL_IN_XSFS && !specials[i]->unlisted &&
-		    !(in_tx && specials[i]->of_mount))
-			err = listing_add(listing, specials[i]->name);
+	for (special = op->fs->specials; *special && !err; special++)
+		if ((*special)->place == SPECIAL_IN_XSFS && !(*special)->unlisted &&
+		    is_in_view(op->inode, *special))
+			err = listing_add(listing, (*special)->name);
 	return err;
 }
 
@@ -103,8 +105,8 @@ void special_reply_entry(struct op *op, const struct special *special, const str
 	struct fs *fs = op->fs;
 	struct inode *inode;
 
-	/* `nodes` is a node's directory: the root, in another view. */
-	if (special == &special_nodes)
+	/* A node's directory: the root, in another view. */
+	if (special->is_uniform_root)
 		inode = inode_intern(&fs->inodes, op->inode, special->name, INODE_DIR,
 				     tx ? transaction_view(tx, true) : &fs->nodes_view, NULL);
 	else if (special->single)

@@ -3,8 +3,8 @@
  * Files and directories that are no nodes: those with a dot, in every directory and in `.xsfs`.
  * No name of a node has a dot, so they collide with nothing.
  *
- * Each is one entry of special.c's table and one file special_*.c or report.c; an entry without a
- * function for an operation refuses it.
+ * Each is one entry of the table in special_table.c and one file special_*.c or report.c; an entry
+ * without a function for an operation refuses it.
  */
 #ifndef FS_SPECIAL_H
 #define FS_SPECIAL_H
@@ -31,6 +31,9 @@ struct special {
 	 * attributes change. */
 	bool is_value;
 	bool of_mount; /* tells of the mount or of events: a transaction's view has none such */
+
+	bool holds_others;    /* a directory in which those with SPECIAL_IN_XSFS are */
+	bool is_uniform_root; /* a directory that shows the store, with every node as a directory */
 
 	/* Each lookup gets an inode of its own.  The kernel lets one write at a time through to an
 	 * inode, and who waits for its turn there cannot even be killed: a write that waits is to hold
@@ -90,22 +93,5 @@ void special_getattr(struct op *op);
 
 /* Replies with the entry of `special` in op->inode. */
 void special_reply_entry(struct op *op, const struct special *special, const struct stat *st);
-
-/* The table's own files. */
-extern const struct special special_value;    /* special_value.c */
-extern const struct special special_perms;    /* special_perms.c */
-extern const struct special special_xsfs;     /* special_xsfs.c */
-extern const struct special special_nodes;    /* special_xsfs.c */
-extern const struct special special_self;     /* special_xsfs.c */
-extern const struct special special_stats;    /* report.c */
-extern const struct special special_requests; /* report.c */
-extern const struct special special_subtree;  /* special_watch.c */
-extern const struct special special_watch;    /* special_watch.c */
-extern const struct special special_transaction; /* special_transaction.c */
-extern const struct special special_tx;          /* special_transaction.c */
-extern const struct special special_xenbus;   /* special_xenbus.c */
-extern const struct special special_dump;     /* special_bulk.c */
-extern const struct special special_json;     /* special_bulk.c */
-extern const struct special special_control;  /* special_control.c */
 
 #endif

@@ -16,7 +16,7 @@
 
 #include "fs/node.h"
 #include "fs/print.h"
-#include "fs/special.h"
+#include "fs/special_files.h"
 #include "fs/walk.h"
 
 /* Bytes that are made before somebody wants them. */

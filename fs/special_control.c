@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "fs/node.h"
-#include "fs/special.h"
+#include "fs/special_files.h"
 
 /* What the words behind a command are. */
 enum word { WORD_END, WORD_DOMID, WORD_NUMBER, WORD_ANY };

@@ -9,7 +9,7 @@
 
 #include "fs/node.h"
 #include "fs/perms.h"
-#include "fs/special.h"
+#include "fs/special_files.h"
 
 /* Turns the GET_PERMS reply of the round into a line: *line (from malloc).  Returns its length or
  * -errno. */

@@ -9,7 +9,7 @@
 
 #include "fs/listing.h"
 #include "fs/node.h"
-#include "fs/special.h"
+#include "fs/special_files.h"
 
 static void opened(struct op *op, struct transaction *tx, int err)
 {

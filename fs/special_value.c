@@ -10,7 +10,7 @@
 
 #include "fs/node.h"
 #include "fs/poll.h"
-#include "fs/special.h"
+#include "fs/special_files.h"
 #include "fs/text.h"
 
 /*

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fs/node.h"
-#include "fs/special.h"
+#include "fs/special_files.h"
 #include "fs/stream.h"
 
 /* Gives the operation a handle with an empty stream.  Returns false having replied. */

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "fs/raw.h"
-#include "fs/special.h"
+#include "fs/special_files.h"
 
 static void xenbus_open(struct op *op)
 {

@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "fs/node.h"
-#include "fs/special.h"
+#include "fs/special_files.h"
 
 const struct special special_xsfs = {
 	.name = ".xsfs",
 	.place = SPECIAL_IN_ROOT,
 	.mode = S_IFDIR | 0777,
+	.holds_others = true,
 	.list = special_list_xsfs,
 };
 
@@ -21,6 +22,7 @@ const struct special special_xsfs = {
  * to the whole store. */
 const struct special special_nodes = {
 	.name = "nodes",
+	.is_uniform_root = true,
 	.place = SPECIAL_IN_XSFS,
 	.unlisted = true,
 	.mode = S_IFDIR | 0777,
