@@ -12,7 +12,6 @@
 #include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/transaction.h"
-#include "fs/tx.h"
 
 #define NAME_SIZE 40
 
@@ -67,6 +66,37 @@ static uint64_t now_ms(clockid_t clock)
 	clock_gettime(clock, &ts);
 	return ts.tv_sec * UINT64_C(1000) + ts.tv_nsec / 1000000;
 }
+
+/* ---- on the wire ---- */
+
+void tx_abort(struct fs *fs, uint32_t tx_id, uint32_t epoch)
+{
+	struct request *req = request_new_path(XS_TRANSACTION_END, tx_id, "F", NULL, 0);
+
+	if (!req) {
+		log_error(fs->log, "out of memory: transaction %u stays open", tx_id);
+		return;
+	}
+	req->epoch = epoch;
+	/* However long the store is silent: it has to get this. */
+	req->timeout_ms = UINT32_MAX;
+	chan_submit(fs->chan, req);
+	request_put(req);
+}
+
+int tx_id_parse(const struct request *start, uint32_t *tx_id)
+{
+	uint64_t id;
+
+	/* 0 would be none. */
+	if (wire_number_parse(start->reply, strnlen(start->reply, start->reply_len), UINT32_MAX,
+			      &id) || id == 0)
+		return -EIO;
+	*tx_id = id;
+	return 0;
+}
+
+/* ---- references ---- */
 
 void transactions_init(struct transactions *transactions)
 {

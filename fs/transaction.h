@@ -31,6 +31,7 @@ struct fs;
 struct inode;
 struct listing;
 struct op;
+struct request;
 struct transaction;
 struct view;
 
@@ -51,6 +52,15 @@ void transactions_deinit(struct transactions *transactions);
  * or -EINTR.  Takes the operation until then.
  */
 void transaction_start(struct op *op, void (*done)(struct op *op, struct transaction *tx, int err));
+
+/* What users' transactions have in common with those of single operations (tx.h). */
+
+/* Ends a transaction of a connection without effect.  Nobody waits for that; if even this cannot be
+ * sent the server ends it with the connection.  Any thread. */
+void tx_abort(struct fs *fs, uint32_t tx_id, uint32_t epoch);
+
+/* Takes a transaction's id from the reply to a TRANSACTION_START.  Returns 0, or -EIO. */
+int tx_id_parse(const struct request *start, uint32_t *tx_id);
 
 /* References, see above.  Any thread, under any lock. */
 struct transaction *transaction_get(struct transaction *tx);

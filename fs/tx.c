@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "fs/error.h"
+#include "fs/transaction.h"
 #include "fs/tx.h"
 
 /* First and longest pause between two tries, in nanoseconds. */
@@ -31,33 +32,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
-
-void tx_abort(struct fs *fs, uint32_t tx_id, uint32_t epoch)
-{
-	struct request *req = request_new_path(XS_TRANSACTION_END, tx_id, "F", NULL, 0);
-
-	if (!req) {
-		log_error(fs->log, "out of memory: transaction %u stays open", tx_id);
-		return;
-	}
-	req->epoch = epoch;
-	/* However long the store is silent: it has to get this. */
-	req->timeout_ms = UINT32_MAX;
-	chan_submit(fs->chan, req);
-	request_put(req);
-}
-
-int tx_id_parse(const struct request *start, uint32_t *tx_id)
-{
-	uint64_t id;
-
-	/* 0 would be none. */
-	if (wire_number_parse(start->reply, strnlen(start->reply, start->reply_len), UINT32_MAX,
-			      &id) || id == 0)
-		return -EIO;
-	*tx_id = id;
-	return 0;
 }
 
 /* Starts a transaction. */

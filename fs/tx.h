@@ -62,11 +62,4 @@ int tx_path(struct op *op, const struct inode *inode, const char *name, char *pa
  */
 void tx_call_parent(struct op *op, uint32_t tx_id, const char *path);
 
-/* Ends a transaction of a connection without effect.  Nobody waits for that; if even this cannot be
- * sent the server ends it with the connection.  Any thread. */
-void tx_abort(struct fs *fs, uint32_t tx_id, uint32_t epoch);
-
-/* Takes a transaction's id from the reply to a TRANSACTION_START.  Returns 0, or -EIO. */
-int tx_id_parse(const struct request *start, uint32_t *tx_id);
-
 #endif
