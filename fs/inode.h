@@ -411,8 +411,9 @@ struct stale {
  * now: *wait_ms is then the time until there will be, or -1. */
 bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms);
 
-/* The kernel was told.  Takes the reference. */
-void inode_told(struct inodes *t, struct inode *inode);
+/* The kernel was told.  Returns whether that is all: then the reference is the caller's to give back,
+ * else it will be told again. */
+bool inode_told(struct inodes *t, struct inode *inode);
 
 /*
  * The node moved: whatever inodes it had move with it, and what stood at the new place is removed.

@@ -34,15 +34,6 @@ static void touch_locked(struct inodes *t, struct inode *inode, bool own,
 	inode_set_stale_locked(t, inode, true);
 }
 
-struct inode *inode_next_locked(const struct inode *top, struct inode *inode)
-{
-	if (!LIST_EMPTY(&inode->children))
-		return LIST_FIRST(&inode->children);
-	while (inode != top && !LIST_NEXT(inode, sibling))
-		inode = inode->parent;
-	return inode == top ? NULL : LIST_NEXT(inode, sibling);
-}
-
 /* An inode and all below it. */
 static void touch_subtree_locked(struct inodes *t, struct inode *top, bool own,
 				 const struct timespec *now, struct wakeups *wakeups)

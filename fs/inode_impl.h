@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the table of inodes, shared by inode.c (names and lifetimes), inode_events.c (what
- * events mean) and inode_stale.c (what the kernel is to be told).  For nobody else.
+ * The inside of the table of inodes, for its own files.  From the bottom up: inode_name.c (names and
+ * paths), inode_listing.c (names in directories), inode_stale.c (what the kernel is to be told),
+ * inode_stat.c (numbers and times), inode.c (lifetimes and flags), inode_events.c (what events mean),
+ * inode_tree.c (removals and renames).
  *
- * All but inode_now_ms() are called with the table's lock held.
+ * All but inode_now_ms() and inode_key_new() are called with the table's lock held.
  */
 #ifndef FS_INODE_IMPL_H
 #define FS_INODE_IMPL_H
@@ -12,6 +14,26 @@
 
 /* Returns CLOCK_MONOTONIC in milliseconds, some of them late. */
 uint64_t inode_now_ms(void);
+
+/* Returns the key (malloc) under which `name` in `parent` is found, and its length; NULL without
+ * memory.  `kind`: an enum inode_kind, or a number of its own for what is not to be found. */
+char *inode_key_new(const struct inode *parent, const char *name, uint64_t kind, size_t *len);
+
+/* Gives the inode, which is not in the table of names, a key (taken). */
+void inode_set_key(struct inode *inode, char *key, size_t len);
+
+/* Puts the inode into the table of names.  Without memory it is not found there: its name will lead
+ * to another, and events find it on a list. */
+void inode_hash_locked(struct inodes *t, struct inode *inode);
+
+/* Takes it out; nothing happens if it is not in. */
+void inode_unhash_locked(struct inodes *t, struct inode *inode);
+
+/* Returns the inode with that key, without a reference, or NULL. */
+struct inode *inode_find_key_locked(struct inodes *t, const char *key, size_t key_len);
+
+/* inode_changed(): this mount shows its own changes at once, the event may come a little later. */
+void inode_changed_locked(struct inodes *t, struct inode *inode);
 
 /* Returns the inode of `name` in `parent` with that kind, without a reference, or NULL. */
 struct inode *inode_find_locked(struct inodes *t, const struct inode *parent, const char *name,

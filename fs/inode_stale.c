@@ -112,16 +112,16 @@ bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms)
 	return inode != NULL;
 }
 
-void inode_told(struct inodes *t, struct inode *inode)
+bool inode_told(struct inodes *t, struct inode *inode)
 {
+	bool again;
+
 	pthread_mutex_lock(&t->lock);
-	if (!inode->stale && inode->unsettled && inode->round + 1 < INODE_ROUNDS) {
+	again = !inode->stale && inode->unsettled && inode->round + 1 < INODE_ROUNDS;
+	if (again)
 		queue_stale_locked(t, inode, inode->round + 1);
-	} else {
-		if (!inode->stale)
-			inode->unsettled = inode->stale_name = false;
-		inode->refs--;
-		inode_release_locked(t, inode);
-	}
+	else if (!inode->stale)
+		inode->unsettled = inode->stale_name = false;
 	pthread_mutex_unlock(&t->lock);
+	return !again;
 }

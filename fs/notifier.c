@@ -60,7 +60,8 @@ static int invalidate_all(struct fs *fs)
 
 	while (!ending(fs->notifier) && inode_take_stale(&fs->inodes, &stale, &wait_ms)) {
 		invalidate(fs, &stale);
-		inode_told(&fs->inodes, stale.inode);
+		if (inode_told(&fs->inodes, stale.inode))
+			inode_put(&fs->inodes, stale.inode);
 	}
 	return wait_ms;
 }
