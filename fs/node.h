@@ -14,7 +14,7 @@
 extern const struct inode_ops node_dir_ops;
 extern const struct inode_ops node_leaf_ops;
 
-/* node_read.c: one round trip each. */
+/* node_look.c, node_read.c, node_list.c: one round trip each. */
 void node_lookup(struct op *op);  /* op->name in op->inode */
 void node_getattr(struct op *op); /* op->handle may be NULL */
 void node_open(struct op *op);    /* op->flags */
@@ -156,5 +156,14 @@ bool node_sees_empty(struct op *op);
 /* Compares what the store said of `inode` with what it said before: calls `read` and `dir` of the round
  * are XS_READ and XS_DIRECTORY of it (-1: not asked).  A difference moves its time. */
 void node_saw(struct op *op, struct inode *inode, int read, int dir);
+
+/*
+ * Remembers that a directory, whose node is `path`, is there, for as long as no event comes: the kernel
+ * asks again and again, as each listing makes it forget the time of access.
+ */
+void node_confirm_dir(struct op *op, struct inode *dir, const char *path);
+
+/* Keeps what the store says of the mount's root: whether it may be listed. */
+void node_note_root(const struct op *op, int err);
 
 #endif
