@@ -29,7 +29,7 @@ static time_t now(void)
 
 static struct fs *fs_of_base(struct watcher *w)
 {
-	return (struct fs *)((char *)w - offsetof(struct fs, cover.base));
+	return ((struct cover *)((char *)w - offsetof(struct cover, base)))->fs;
 }
 
 static struct cover_ref *ref_of(struct watcher *w)
@@ -40,9 +40,9 @@ static struct cover_ref *ref_of(struct watcher *w)
 static void pass_event(struct fs *fs, enum watch_event_type type, const char *path)
 {
 	if (type == WATCH_CHANGED)
-		fs->cover.handlers->changed(fs, path);
+		fs->cover->handlers->changed(fs, path);
 	else
-		fs->cover.handlers->resync(fs);
+		fs->cover->handlers->resync(fs);
 }
 
 /* ---- a watch of its own ---- */
@@ -72,7 +72,7 @@ static int add_own(struct cover_ref *ref)
 {
 	ref->own = true;
 	ref->watcher = (struct watcher){ .armed = own_armed, .event = own_event };
-	return watch_add(ref->fs->cover.watches, &ref->watcher, ref->path);
+	return watch_add(ref->fs->cover->watches, &ref->watcher, ref->path);
 }
 
 /* ---- the base ---- */
@@ -85,7 +85,7 @@ static bool base_covers_locked(const struct cover *cover, const char *path)
 /* Those who waited are covered, or have to look after themselves. */
 static void base_settled(struct fs *fs)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = fs->cover;
 	struct cover_ref *ref;
 	bool covered;
 
@@ -112,42 +112,42 @@ static void set_state(struct fs *fs, enum cover_state state)
 {
 	uint32_t epoch = chan_epoch(fs->chan);
 
-	pthread_mutex_lock(&fs->cover.lock);
-	fs->cover.state = state;
-	fs->cover.epoch = epoch;
-	fs->cover.retry_at = now() + RETRY_SECONDS;
-	pthread_mutex_unlock(&fs->cover.lock);
+	pthread_mutex_lock(&fs->cover->lock);
+	fs->cover->state = state;
+	fs->cover->epoch = epoch;
+	fs->cover->retry_at = now() + RETRY_SECONDS;
+	pthread_mutex_unlock(&fs->cover->lock);
 	base_settled(fs);
 }
 
 static void base_armed(struct watcher *w, int error)
 {
 	struct fs *fs = fs_of_base(w);
-	bool again = fs->cover.again;
+	bool again = fs->cover->again;
 
 	/* Once is enough: what cannot be had is tried again every now and then. */
-	if (error && !fs->cover.missed)
-		log_warning(fs->log, "no watch on %s: %s; nothing is cached", fs->cover.base_path,
+	if (error && !fs->cover->missed)
+		log_warning(fs->log, "no watch on %s: %s; nothing is cached", fs->cover->base_path,
 			    strerror(-error));
-	else if (!error && fs->cover.missed)
-		log_info(fs->log, "the watch on %s is set", fs->cover.base_path);
-	fs->cover.missed = error != 0;
+	else if (!error && fs->cover->missed)
+		log_info(fs->log, "the watch on %s is set", fs->cover->base_path);
+	fs->cover->missed = error != 0;
 	if (error)
-		fs->cover.again = false;
+		fs->cover->again = false;
 	set_state(fs, error ? COVER_NONE : COVER_ARMED);
 	/* Who relied on the one before has missed something; and what was read before the watch was
 	 * set may be out of date by now. */
 	if (again)
-		fs->cover.handlers->resync(fs);
+		fs->cover->handlers->resync(fs);
 	else if (!error)
-		fs->cover.handlers->unseen(fs);
+		fs->cover->handlers->unseen(fs);
 }
 
 static void base_event(struct watcher *w, enum watch_event_type type, const char *path);
 
 static void base_arm(struct fs *fs)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = fs->cover;
 
 	cover->base = (struct watcher){ .armed = base_armed, .event = base_event };
 	if (watch_add(cover->watches, &cover->base, cover->base_path))
@@ -158,14 +158,14 @@ static void base_arm(struct fs *fs)
  * it is asked once more. */
 static void base_lost(struct fs *fs)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = fs->cover;
 
 	log_warning(fs->log, "the watch on %s is lost: trying again", cover->base_path);
 	pthread_mutex_lock(&cover->lock);
 	cover->state = COVER_ARMING;
 	pthread_mutex_unlock(&cover->lock);
 	cover->again = true;
-	fs->cover.handlers->resync(fs);
+	fs->cover->handlers->resync(fs);
 	base_arm(fs);
 }
 
@@ -179,7 +179,7 @@ static void base_event(struct watcher *w, enum watch_event_type type, const char
 
 static void base_add(struct fs *fs, const char *path)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = fs->cover;
 
 	snprintf(cover->base_path, sizeof(cover->base_path), "%s", path);
 	base_arm(fs);
@@ -216,7 +216,7 @@ static void domid_done(struct op *op)
  * time has passed.  Nobody relies on it, so it can be tried for at any moment. */
 static bool retry_is_due(struct fs *fs)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = fs->cover;
 	bool none, late;
 	uint32_t epoch;
 
@@ -230,7 +230,7 @@ static bool retry_is_due(struct fs *fs)
 
 void cover_start(struct fs *fs)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = fs->cover;
 	bool retry = retry_is_due(fs), start;
 	struct op *op;
 
@@ -258,7 +258,7 @@ void cover_start(struct fs *fs)
 
 bool cover_has(struct fs *fs, const char *path)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = fs->cover;
 	bool covered, none;
 
 	pthread_mutex_lock(&cover->lock);
@@ -272,7 +272,7 @@ bool cover_has(struct fs *fs, const char *path)
 
 bool cover_holds(const struct cover_ref *ref)
 {
-	struct cover *cover = &ref->fs->cover;
+	struct cover *cover = ref->fs->cover;
 	bool held;
 
 	if (ref->own)
@@ -285,28 +285,40 @@ bool cover_holds(const struct cover_ref *ref)
 
 int cover_init(struct fs *fs, const struct cover_handlers *handlers)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = calloc(1, sizeof(*cover));
 
-	cover->handlers = handlers;
-	cover->watches = watches_new(fs->chan, fs->log);
-	if (!cover->watches)
+	if (!cover)
 		return -ENOMEM;
+	cover->watches = watches_new(fs->chan, fs->log);
+	if (!cover->watches) {
+		free(cover);
+		return -ENOMEM;
+	}
+	cover->fs = fs;
+	cover->handlers = handlers;
 	TAILQ_INIT(&cover->waiting);
 	pthread_mutex_init(&cover->lock, NULL);
 	pthread_cond_init(&cover->told, NULL);
+	fs->cover = cover;
+	fs->covers = cover_has;
 	return 0;
 }
 
 void cover_deinit(struct fs *fs)
 {
-	watches_free(fs->cover.watches);
-	pthread_cond_destroy(&fs->cover.told);
-	pthread_mutex_destroy(&fs->cover.lock);
+	struct cover *cover = fs->cover;
+
+	if (!cover)
+		return;
+	watches_free(cover->watches);
+	pthread_cond_destroy(&cover->told);
+	pthread_mutex_destroy(&cover->lock);
+	free(cover);
 }
 
 int cover_add(struct fs *fs, struct cover_ref *ref, const char *path)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = fs->cover;
 	bool covered, waiting;
 
 	ref->fs = fs;
@@ -333,7 +345,7 @@ int cover_add(struct fs *fs, struct cover_ref *ref, const char *path)
 
 void cover_remove(struct fs *fs, struct cover_ref *ref)
 {
-	struct cover *cover = &fs->cover;
+	struct cover *cover = fs->cover;
 
 	pthread_mutex_lock(&cover->lock);
 	if (ref->waiting)

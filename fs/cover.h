@@ -53,6 +53,7 @@ enum cover_state {
 };
 
 struct cover {
+	struct fs *fs;
 	const struct cover_handlers *handlers;
 	pthread_mutex_t lock;
 	enum cover_state state;
@@ -71,10 +72,10 @@ struct cover {
 	pthread_cond_t told;
 };
 
-/* Makes the channel's watch registry; `handlers` is borrowed.  Returns 0 or -ENOMEM. */
+/* Makes fs->cover, with the channel's watch registry; `handlers` is borrowed.  Returns 0 or -ENOMEM. */
 int cover_init(struct fs *fs, const struct cover_handlers *handlers);
 
-/* The channel was shut down before. */
+/* Frees it, if it was made.  The channel was shut down before. */
 void cover_deinit(struct fs *fs);
 
 /* Sets the base watch, if that was not done, or was in vain and may not be now.  Any thread. */

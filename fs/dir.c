@@ -20,7 +20,7 @@ void dir_listed(struct op *op, struct listing *listing)
 		dir_reply(op);
 		return;
 	}
-	handle = handle_new(op->fs, op->inode, op->flags);
+	handle = handle_new(&op->fs->handles, op->inode, op->flags);
 	if (!handle) {
 		listing_put(listing);
 		op_reply_error(op, -ENOMEM);

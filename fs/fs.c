@@ -13,10 +13,13 @@
 #include "fs/fs.h"
 #include "fs/fs_impl.h"
 #include "fs/loop.h"
+#include "fs/mount.h"
 #include "fs/node.h"
 #include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/ops.h"
+#include "fs/poll.h"
+#include "fs/raw.h"
 #include "fs/special_table.h"
 #include "fs/stream.h"
 
@@ -43,8 +46,10 @@ static int parts_new(struct fs *fs, struct fuse_args *args)
 	if (fs->wake_readers < 0)
 		return -errno;
 	fs->streams = streams_new();
+	fs->polls = polls_new();
+	fs->raws = raws_new();
 	fs->pool = pool_new(config->privileged ? POOL_THREADS : POOL_THREADS_UNPRIVILEGED);
-	if (!fs->streams || !fs->pool)
+	if (!fs->streams || !fs->polls || !fs->raws || !fs->pool)
 		return -ENOMEM;
 	err = dirs_init(&fs->dirs, config->dirs);
 	if (!err)
@@ -80,13 +85,10 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 		fs->generation = fs->mounted_at.tv_sec ^ fs->mounted_at.tv_nsec;
 	TAILQ_INIT(&fs->interrupted);
 	pthread_mutex_init(&fs->interrupted_lock, NULL);
-	LIST_INIT(&fs->handles);
-	pthread_mutex_init(&fs->handles_lock, NULL);
+	handles_init(&fs->handles, &fs->inodes, fs);
 	made_init(&fs->made);
 	events_init(&fs->events);
-	LIST_INIT(&fs->polls.unwatched);
 	transactions_init(&fs->transactions);
-	raws_init(&fs->raws);
 	err = parts_new(fs, &args);
 	fuse_opt_free_args(&args);
 	if (err) {
@@ -103,10 +105,9 @@ int fs_mount(struct fs *fs, const char *mountpoint)
 
 	if (fuse_session_mount(fs->se, mountpoint))
 		return -EIO;
-	err = own_mount_init(&fs->mount, mountpoint);
+	err = own_mount_new(&fs->mount, mountpoint);
 	if (err)
 		return err;
-	fs->mounted = true;
 	/* The readers poll: they have more than one thing to wait for. */
 	flags = fcntl(fuse_session_fd(fs->se), F_GETFL);
 	if (flags < 0 || fcntl(fuse_session_fd(fs->se), F_SETFL, flags | O_NONBLOCK) < 0)
@@ -182,28 +183,27 @@ void fs_stop(struct fs *fs)
 
 void fs_free(struct fs *fs)
 {
-	if (fs->mounted)
-		own_mount_end(&fs->mount, fuse_session_fd(fs->se), fs->log);
+	if (fs->mount)
+		own_mount_end(fs->mount, fuse_session_fd(fs->se), fs->log);
 	if (fs->se) {
 		fuse_session_unmount(fs->se);
 		fuse_session_destroy(fs->se);
 	}
 	if (fs->pool)
 		pool_free(fs->pool);
-	handles_free(fs);
-	if (fs->cover.watches)
-		cover_deinit(fs);
+	handles_deinit(&fs->handles);
+	cover_deinit(fs);
 	if (fs->inodes.root)
 		inodes_deinit(&fs->inodes);
 	transactions_deinit(&fs->transactions);
-	raws_deinit(&fs->raws);
+	raws_free(fs->raws);
+	polls_free(fs->polls);
 	streams_free(fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
 	dirs_deinit(&fs->dirs);
 	if (fs->wake_readers >= 0)
 		close(fs->wake_readers);
-	pthread_mutex_destroy(&fs->handles_lock);
 	pthread_mutex_destroy(&fs->interrupted_lock);
 	free(fs);
 }

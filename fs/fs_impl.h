@@ -19,18 +19,21 @@
 #include <time.h>
 
 #include "fs/config.h"
-#include "fs/cover.h"
 #include "fs/dirs.h"
 #include "fs/event.h"
+#include "fs/handle.h"
 #include "fs/inode.h"
 #include "fs/made.h"
-#include "fs/mount.h"
-#include "fs/poll.h"
 #include "fs/pool.h"
-#include "fs/raw.h"
 #include "fs/transaction.h"
+#include "ring/chan.h"
+#include "ring/logger.h"
 
+struct cover;
 struct notifier;
+struct own_mount;
+struct polls;
+struct raws;
 struct op;
 struct special;
 struct streams;
@@ -42,8 +45,7 @@ struct fs {
 	struct chan *chan;
 	struct logger *log;
 	struct fuse_session *se;
-	struct own_mount mount; /* valid once `mounted` */
-	bool mounted;
+	struct own_mount *mount; /* NULL: not mounted */
 	struct dirs dirs;
 	const struct special *const *specials; /* all special files, NULL behind the last */
 	struct view root_view;
@@ -56,12 +58,16 @@ struct fs {
 	struct inodes inodes;
 	struct made made;
 	struct events events;
-	struct cover cover;
-	struct polls polls;
-	struct streams *streams;
 	struct transactions transactions;
-	struct raws raws;
+
+	/* Of the files above, which alone know what is in them. */
+	struct cover *cover;
+	struct polls *polls;
+	struct streams *streams;
+	struct raws *raws;
 	struct notifier *notifier;
+	/* Whether events tell of all that happens at and below a path: cover_has(). */
+	bool (*covers)(struct fs *fs, const char *path);
 	bool caching;              /* the kernel may remember what events cover */
 	bool can_expire;           /* the kernel can be told to ask for a name again */
 	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */
@@ -71,10 +77,7 @@ struct fs {
 	struct op_list interrupted;
 	atomic_bool any_interrupted;
 
-	/* Open files.  An unmount may leave some without a RELEASE. */
-	pthread_mutex_t handles_lock;
-	struct handle_list handles;
-	atomic_uint handles_now;
+	struct handles handles;
 
 	atomic_bool stop;
 	atomic_ulong ops_started;

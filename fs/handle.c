@@ -3,53 +3,70 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/fs_impl.h"
 #include "fs/handle.h"
 #include "fs/listing.h"
-#include "fs/poll.h"
-#include "fs/special.h"
 
-struct handle *handle_new(struct fs *fs, struct inode *inode, int flags)
+void handles_init(struct handles *all, struct inodes *inodes, struct fs *fs)
+{
+	LIST_INIT(&all->open);
+	pthread_mutex_init(&all->lock, NULL);
+	atomic_init(&all->count, 0);
+	all->inodes = inodes;
+	all->fs = fs;
+}
+
+void handles_deinit(struct handles *all)
+{
+	while (!LIST_EMPTY(&all->open))
+		handle_free(LIST_FIRST(&all->open));
+	pthread_mutex_destroy(&all->lock);
+}
+
+struct handle *handle_new(struct handles *all, struct inode *inode, int flags)
 {
 	struct handle *handle = calloc(1, sizeof(*handle));
 
 	if (!handle)
 		return NULL;
-	handle->inode = inode_ref_open(&fs->inodes, inode);
-	handle->table = &fs->inodes;
+	handle->all = all;
+	handle->inode = inode_ref_open(all->inodes, inode);
 	handle->flags = flags;
 	pthread_mutex_init(&handle->lock, NULL);
-	pthread_mutex_lock(&fs->handles_lock);
-	LIST_INSERT_HEAD(&fs->handles, handle, open_link);
-	pthread_mutex_unlock(&fs->handles_lock);
-	atomic_fetch_add(&fs->handles_now, 1);
+	pthread_mutex_lock(&all->lock);
+	LIST_INSERT_HEAD(&all->open, handle, open_link);
+	pthread_mutex_unlock(&all->lock);
+	atomic_fetch_add(&all->count, 1);
 	return handle;
 }
 
-void handle_free(struct fs *fs, struct handle *handle)
+void handle_set_own(struct handle *handle, void *own, void (*close)(struct fs *fs, void *own))
 {
+	handle->own = own;
+	handle->close_own = close;
+}
+
+void handle_free(struct handle *handle)
+{
+	struct handles *all;
+
 	if (!handle)
 		return;
-	atomic_fetch_sub(&fs->handles_now, 1);
-	pthread_mutex_lock(&fs->handles_lock);
+	all = handle->all;
+	atomic_fetch_sub(&all->count, 1);
+	pthread_mutex_lock(&all->lock);
 	LIST_REMOVE(handle, open_link);
-	pthread_mutex_unlock(&fs->handles_lock);
-	poll_release(fs, handle);
-	inode_clear_emptied(&fs->inodes, handle);
+	pthread_mutex_unlock(&all->lock);
+	if (handle->unpoll)
+		handle->unpoll(all->fs, handle);
+	inode_clear_emptied(all->inodes, handle);
 	if (handle->own)
-		handle->inode->special->close(fs, handle->own);
-	inode_put_open(&fs->inodes, handle->inode);
+		handle->close_own(all->fs, handle->own);
+	inode_put_open(all->inodes, handle->inode);
 	listing_put(handle->listing);
 	free(handle->snapshot);
 	free(handle->content);
 	pthread_mutex_destroy(&handle->lock);
 	free(handle);
-}
-
-void handles_free(struct fs *fs)
-{
-	while (!LIST_EMPTY(&fs->handles))
-		handle_free(fs, LIST_FIRST(&fs->handles));
 }
 
 void handle_set_snapshot(struct handle *handle, char *data, size_t size)
@@ -144,23 +161,23 @@ void handle_set_content(struct handle *handle, char *content, size_t size)
 	handle->content = content;
 	handle->content_size = size;
 	handle->empty_due = false;
-	inode_clear_emptied(handle->table, handle);
+	inode_clear_emptied(handle->all->inodes, handle);
 	handle->write_refused = false;
 	pthread_mutex_unlock(&handle->lock);
 	free(old);
 	handle_set_snapshot(handle, NULL, 0);
 }
 
-void handle_truncate(struct fs *fs, struct handle *handle, pid_t process)
+void handle_truncate(struct handle *handle, pid_t process)
 {
-	unsigned changes = inode_changes(&fs->inodes, handle->inode);
+	unsigned changes = inode_changes(handle->all->inodes, handle->inode);
 
 	handle_set_content(handle, NULL, 0);
 	pthread_mutex_lock(&handle->lock);
 	handle->whole = true;
 	handle->empty_due = true;
 	handle->due_since = changes;
-	inode_set_emptied(&fs->inodes, handle, process);
+	inode_set_emptied(handle->all->inodes, handle, process);
 	pthread_mutex_unlock(&handle->lock);
 }
 
@@ -205,14 +222,14 @@ bool handle_take_empty_due(struct handle *handle)
 	due = handle->empty_due;
 	handle->empty_due = false;
 	if (due)
-		inode_clear_emptied(handle->table, handle);
+		inode_clear_emptied(handle->all->inodes, handle);
 	pthread_mutex_unlock(&handle->lock);
 	return due;
 }
 
-bool handle_is_empty_due(struct fs *fs, struct handle *handle)
+bool handle_is_empty_due(struct handle *handle)
 {
-	unsigned changes = inode_changes(&fs->inodes, handle->inode);
+	unsigned changes = inode_changes(handle->all->inodes, handle->inode);
 	bool due;
 
 	pthread_mutex_lock(&handle->lock);
@@ -221,9 +238,9 @@ bool handle_is_empty_due(struct fs *fs, struct handle *handle)
 	return due;
 }
 
-bool handle_ends_empty(struct fs *fs, struct handle *handle)
+bool handle_ends_empty(struct handle *handle)
 {
-	bool due = handle_is_empty_due(fs, handle), refused;
+	bool due = handle_is_empty_due(handle), refused;
 
 	pthread_mutex_lock(&handle->lock);
 	refused = handle->write_refused;

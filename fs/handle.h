@@ -9,6 +9,7 @@
 #define FS_HANDLE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -18,6 +19,17 @@
 struct listing;
 struct fs;
 struct poll_cover;
+
+LIST_HEAD(handle_list, handle);
+
+/* All open files and directories of a mount.  An unmount may leave some without a RELEASE. */
+struct handles {
+	pthread_mutex_t lock;
+	struct handle_list open;
+	atomic_uint count;
+	struct inodes *inodes;
+	struct fs *fs;
+};
 
 struct handle {
 	struct inode *inode; /* with a reference */
@@ -42,7 +54,7 @@ struct handle {
 	bool empty_due;
 	bool write_refused;
 	unsigned due_since;
-	struct inodes *table; /* of inode; the next four are under its lock */
+	/* The next four are under the lock of the inodes. */
 	bool emptied;         /* is on the inode's list: empty_due */
 	unsigned emptied_since;
 	pid_t emptier;        /* the process to which that was done; 0: not known */
@@ -68,19 +80,31 @@ struct handle {
 	bool covering;
 	bool cover_wanted;
 
-	void *own; /* what its special file keeps for it, see special.h; NULL: nothing */
+	/* Called first when the handle is freed: for what poll.c keeps in it.  NULL: nothing. */
+	void (*unpoll)(struct fs *fs, struct handle *handle);
 
-	LIST_ENTRY(handle) open_link; /* under fs->handles_lock */
+	void *own; /* what its special file keeps for it; NULL: nothing */
+	void (*close_own)(struct fs *fs, void *own);
+
+	struct handles *all;
+	LIST_ENTRY(handle) open_link; /* under its lock */
 };
 
+/* Makes a set for the open files of `inodes` (borrowed); `fs` is what their hooks are called with. */
+void handles_init(struct handles *all, struct inodes *inodes, struct fs *fs);
+
+/* Frees all that are left, after the last operation, and the set. */
+void handles_deinit(struct handles *all);
+
 /* Makes a handle for `inode` (a reference is taken).  Returns NULL when out of memory. */
-struct handle *handle_new(struct fs *fs, struct inode *inode, int flags);
+struct handle *handle_new(struct handles *all, struct inode *inode, int flags);
+
+/* Gives the handle what its special file keeps for it, and how that is freed: `close` waits for nothing,
+ * and runs also at the end of the mount, when the channel takes no more requests. */
+void handle_set_own(struct handle *handle, void *own, void (*close)(struct fs *fs, void *own));
 
 /* Frees a handle; NULL is allowed. */
-void handle_free(struct fs *fs, struct handle *handle);
-
-/* Frees all that are left, after the last operation. */
-void handles_free(struct fs *fs);
+void handle_free(struct handle *handle);
 
 /* Replaces the snapshot; takes `data` (from malloc; NULL drops it). */
 void handle_set_snapshot(struct handle *handle, char *data, size_t size);
@@ -110,7 +134,7 @@ void handle_set_content(struct handle *handle, char *content, size_t size);
 
 /* Begins anew: the content is empty and defined by this handle.  `process`: whose doing that is, 0 if that
  * is not known. */
-void handle_truncate(struct fs *fs, struct handle *handle, pid_t process);
+void handle_truncate(struct handle *handle, pid_t process);
 
 /* The next close is to write the empty value that is due. */
 void handle_set_closing(struct handle *handle);
@@ -129,9 +153,9 @@ void handle_set_partial(struct handle *handle);
 bool handle_take_empty_due(struct handle *handle);
 
 /* Returns whether an empty value is due: through this handle the file is empty. */
-bool handle_is_empty_due(struct fs *fs, struct handle *handle);
+bool handle_is_empty_due(struct handle *handle);
 
 /* Returns whether that value has to be written when the handle is closed. */
-bool handle_ends_empty(struct fs *fs, struct handle *handle);
+bool handle_ends_empty(struct handle *handle);
 
 #endif

@@ -11,6 +11,8 @@
 #include "fs/dispatch.h"
 #include "fs/loop.h"
 #include "fs/op.h"
+#include "fs/poll.h"
+#include "fs/raw.h"
 #include "fs/stream.h"
 #include "ring/spin.h"
 
@@ -125,7 +127,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		/* What another thread put on a list before it saw us asleep. */
 		if (wait_ms < 0 && atomic_load(&fs->any_interrupted))
 			continue;
-		if (tell_ms < 0 && atomic_load(&fs->polls.count))
+		if (tell_ms < 0 && atomic_load(&fs->polls->count))
 			continue;
 		sleep_and_wake(fs, extra, n_extra, earlier(wait_ms, earlier(idle_ms, tell_ms)));
 		spin_restart(&spin);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -14,6 +15,12 @@
 
 #include "fs/mount.h"
 #include "fs/mountinfo.h"
+
+struct own_mount {
+	uint64_t id;
+	unsigned major, minor; /* the device number, which lives as long as the FUSE connection */
+	int broken; /* a pipe that nobody reads: poll(2) says POLLERR */
+};
 
 /* How many dead mounts may lie on each other: each start that fails after a kill adds one. */
 #define DEAD_MAX 1000
@@ -103,8 +110,9 @@ static int top_remove(int fd, const char *point)
 
 /* ---- our own -------------------------------------------------------------------------------- */
 
-int own_mount_init(struct own_mount *m, const char *mountpoint)
+int own_mount_new(struct own_mount **out, const char *mountpoint)
 {
+	struct own_mount *m;
 	struct statx st;
 	int fds[2], fd;
 
@@ -112,14 +120,20 @@ int own_mount_init(struct own_mount *m, const char *mountpoint)
 	if (fd < 0)
 		return fd;
 	close(fd);
+	m = malloc(sizeof(*m));
+	if (!m)
+		return -ENOMEM;
 	/* Now, as there may be no descriptor to be had later. */
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		free(m);
 		return -errno;
+	}
 	close(fds[0]);
 	m->id = st.stx_mnt_id;
 	m->major = st.stx_dev_major;
 	m->minor = st.stx_dev_minor;
 	m->broken = fds[1];
+	*out = m;
 	return 0;
 }
 
@@ -169,6 +183,7 @@ void own_mount_end(struct own_mount *m, int fuse_fd, struct logger *log)
 			    info.point);
 	else if (err < 0 && err != -ENOENT && err != -EINVAL)
 		log_warning(log, "the mount cannot be removed: %s", strerror(-err));
+	free(m);
 }
 
 /* ---- dead ones ------------------------------------------------------------------------------ */

@@ -21,24 +21,20 @@
 
 #include "ring/logger.h"
 
-struct own_mount {
-	uint64_t id;
-	unsigned major, minor; /* the device number, which lives as long as the FUSE connection */
-	int broken; /* a pipe that nobody reads: poll(2) says POLLERR */
-};
+struct own_mount;
 
 /*
- * Remembers what has just been mounted at `mountpoint`; own_mount_end() must follow.
- * Returns 0 or -errno.
+ * Stores in *out what is needed to find again what has just been mounted at `mountpoint`;
+ * own_mount_end() frees it.  Returns 0 or -errno.
  */
-int own_mount_init(struct own_mount *m, const char *mountpoint);
+int own_mount_new(struct own_mount **out, const char *mountpoint);
 
 /*
  * Ends the connection and removes our mount from this mount namespace, wherever it is now.  It stays,
  * and a warning says so, where something lies over it.  `fuse_fd`, the session's descriptor, is
  * replaced by one for which libfuse believes the mount to be gone, so that fuse_session_unmount()
  * frees what it has and touches no path.
- * Nobody reads requests any more.
+ * Nobody reads requests any more.  Frees `m`.
  */
 void own_mount_end(struct own_mount *m, int fuse_fd, struct logger *log);
 

@@ -137,7 +137,7 @@ bool node_sees_empty(struct op *op)
 	unsigned count;
 
 	if (op->handle)
-		return handle_is_empty_due(fs, op->handle);
+		return handle_is_empty_due(op->handle);
 	count = inode_emptiers(&fs->inodes, op->inode, processes, EMPTIERS_MAX);
 	for (unsigned i = 0; i < count && op->req && !sees; i++)
 		sees = process_descends(fuse_req_ctx(op->req)->pid, processes[i]);

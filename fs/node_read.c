@@ -17,14 +17,14 @@ void node_open(struct op *op)
 	/* Replaced on the way here: the old content is as good as the new one, but for writing. */
 	if (err == -ESTALE && (op->flags & O_ACCMODE) == O_RDONLY)
 		err = 0;
-	handle = err ? NULL : handle_new(op->fs, op->inode, op->flags);
+	handle = err ? NULL : handle_new(&op->fs->handles, op->inode, op->flags);
 	if (!handle) {
 		op_reply_error(op, err ? err : -ENOMEM);
 		return;
 	}
 	/* An empty value is not written now: a write follows, most often. */
 	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
-		handle_truncate(op->fs, handle, op_process(op));
+		handle_truncate(handle, op_process(op));
 	op_reply_open(op, handle);
 }
 
@@ -89,7 +89,7 @@ static bool read_from_handle(struct op *op)
 	ssize_t count = -1;
 	char *buf;
 
-	if (handle_is_empty_due(op->fs, op->handle)) {
+	if (handle_is_empty_due(op->handle)) {
 		op_reply_buf(op, NULL, 0);
 		return true;
 	}

@@ -373,7 +373,7 @@ void node_write(struct op *op)
 	if (op->flags & O_APPEND) {
 		/* What was just truncated still has its old value in the store.  A new file may
 		 * have got one meanwhile, from somebody else who appends. */
-		whole = handle_is_empty_due(op->fs, op->handle) &&
+		whole = handle_is_empty_due(op->handle) &&
 			!inode_is_pending(&op->fs->inodes, op->inode);
 		op->off = 0;
 	}
@@ -434,7 +434,7 @@ void node_truncate(struct op *op)
 		op_reply_error(op, err);
 	} else if (op->off == 0 && op->handle) {
 		/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
-		handle_truncate(op->fs, op->handle, op_process(op));
+		handle_truncate(op->handle, op_process(op));
 		handle_set_closing(op->handle);
 		emptied(op);
 	} else if (op->off == 0) {
@@ -458,14 +458,14 @@ static void created(struct op *op, bool pending)
 
 	leaf = inode_intern(&fs->inodes, op->inode, op->name, INODE_LEAF, op->inode->view, NULL);
 	if (leaf)
-		handle = handle_new(fs, leaf, op->flags);
+		handle = handle_new(&fs->handles, leaf, op->flags);
 	if (!handle) {
 		inode_put(&fs->inodes, leaf);
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
 	inode_made(&fs->inodes, leaf);
-	handle_truncate(fs, handle, op_process(op));
+	handle_truncate(handle, op_process(op));
 	if (pending) {
 		inode_set_pending(&fs->inodes, leaf, true);
 	} else {
@@ -581,7 +581,7 @@ void node_flush_empty(struct op *op, void (*then)(struct op *op))
 	bool due = inode_is_pending(&op->fs->inodes, op->inode);
 
 	if (op->handle)
-		due |= handle_ends_empty(op->fs, op->handle);
+		due |= handle_ends_empty(op->handle);
 	if (!due) {
 		then(op);
 		return;
@@ -677,7 +677,7 @@ void node_flush(struct op *op)
 	uint64_t owner = op->fi.lock_owner;
 	struct handle *handle = op->handle;
 
-	if (!handle_ends_empty(op->fs, handle))
+	if (!handle_ends_empty(handle))
 		op_reply_error(op, 0);
 	else if (op->inode->view->tx || handle_is_last_close(handle, owner))
 		node_fsync(op);
@@ -721,7 +721,7 @@ void node_release(struct fs *fs, struct handle *handle)
 	struct inode *inode = handle->inode;
 	struct op *op;
 
-	if (handle_ends_empty(fs, handle) && !inode_is_removed(&fs->inodes, inode)) {
+	if (handle_ends_empty(handle) && !inode_is_removed(&fs->inodes, inode)) {
 		op = op_new(fs, NULL, inode->nodeid, "release");
 		if (op)
 			release_empty(op);
@@ -729,5 +729,5 @@ void node_release(struct fs *fs, struct handle *handle)
 	/* Nobody is left who would make it. */
 	if (handle_take_empty_due(handle))
 		inode_set_pending(&fs->inodes, inode, false);
-	handle_free(fs, handle);
+	handle_free(handle);
 }

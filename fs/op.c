@@ -527,12 +527,12 @@ bool op_is_covered(const struct op *op, const struct inode *inode, const char *p
 	struct fs *fs = op->fs;
 	char hidden[PATH_SIZE];
 
-	if (!cover_has(fs, path))
+	if (!fs->covers(fs, path))
 		return false;
 	/* A server does not tell an unprivileged domain of what is removed with a node that it may
 	 * not see. */
 	return fs->config.privileged || !inode_hidden_above(&fs->inodes, inode, hidden) ||
-	       !cover_has(fs, hidden);
+	       !fs->covers(fs, hidden);
 }
 
 /*
@@ -615,7 +615,7 @@ void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr
 	fill_open(&op->fi, handle);
 	if (fuse_reply_create(op->req, &entry, &op->fi) < 0) {
 		inode_forget(&fs->inodes, entry.ino, 1);
-		handle_free(fs, handle);
+		handle_free(handle);
 	}
 	op_end(op);
 }
@@ -626,7 +626,7 @@ void op_reply_open(struct op *op, struct handle *handle)
 	log_op(op, 0);
 	fill_open(&op->fi, handle);
 	if (fuse_reply_open(op->req, &op->fi) < 0)
-		handle_free(op->fs, handle);
+		handle_free(handle);
 	op_end(op);
 }
 
@@ -700,6 +700,6 @@ void op_reply_open_stream(struct op *op, struct handle *handle)
 	op_disarm(op);
 	log_op(op, 0);
 	if (fuse_reply_buf(op->req, (const char *)&out, sizeof(out)) < 0)
-		handle_free(op->fs, handle);
+		handle_free(handle);
 	op_end(op);
 }

@@ -333,7 +333,7 @@ static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct op *op;
 
 	/* Closing is no error where nothing is lost by it. */
-	if (view_is_over(handle->inode->view) && !handle_ends_empty(fs_of(req), handle)) {
+	if (view_is_over(handle->inode->view) && !handle_ends_empty(handle)) {
 		fuse_reply_err(req, 0);
 		return;
 	}
@@ -389,7 +389,7 @@ static void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 static void ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	(void)ino;
-	handle_free(fs_of(req), handle_of(fi));
+	handle_free(handle_of(fi));
 	fuse_reply_err(req, 0);
 }
 

@@ -11,6 +11,7 @@
 #include "fs/dispatch.h"
 #include "fs/inode_impl.h"
 #include "fs/op.h"
+#include "fs/poll.h"
 
 /* How often pollers of what is not watched are told to look. */
 #define UNWATCHED_MS 1000
@@ -25,6 +26,20 @@ enum cover_outcome {
 	OUTCOME_REFUSED,
 };
 
+struct polls *polls_new(void)
+{
+	struct polls *polls = calloc(1, sizeof(*polls));
+
+	if (polls)
+		LIST_INIT(&polls->unwatched);
+	return polls;
+}
+
+void polls_free(struct polls *polls)
+{
+	free(polls);
+}
+
 /* Sees to it that a path is watched which the base does not cover, or not yet. */
 struct poll_cover {
 	struct cover_ref ref;
@@ -36,7 +51,7 @@ struct poll_cover {
 
 static void set_unwatched_locked(struct fs *fs, struct handle *handle, bool unwatched)
 {
-	struct polls *polls = &fs->polls;
+	struct polls *polls = fs->polls;
 
 	if (unwatched == handle->unwatched)
 		return;
@@ -56,7 +71,7 @@ static void not_watched(struct fs *fs, struct handle *handle)
 {
 	pthread_mutex_lock(&fs->inodes.lock);
 	set_unwatched_locked(fs, handle, true);
-	fs->polls.refused_ms = inode_now_ms();
+	fs->polls->refused_ms = inode_now_ms();
 	pthread_mutex_unlock(&fs->inodes.lock);
 	/* The I/O thread may be asleep for longer than until they are to be told. */
 	chan_wake(fs->chan);
@@ -119,7 +134,7 @@ static bool retry_is_due(struct fs *fs)
 	bool due;
 
 	pthread_mutex_lock(&fs->inodes.lock);
-	due = inode_now_ms() >= fs->polls.refused_ms + RETRY_MS;
+	due = inode_now_ms() >= fs->polls->refused_ms + RETRY_MS;
 	pthread_mutex_unlock(&fs->inodes.lock);
 	return due;
 }
@@ -182,6 +197,25 @@ static void see_to_cover(struct op *op)
 	pthread_mutex_unlock(&handle->lock);
 }
 
+/* Forgets the handle's poll and watch. */
+static void poll_release(struct fs *fs, struct handle *handle)
+{
+	struct fuse_pollhandle *poll;
+
+	/* First: its outcome may be that the handle is unwatched. */
+	cover_free(fs, handle);
+	pthread_mutex_lock(&fs->inodes.lock);
+	if (handle->polled)
+		LIST_REMOVE(handle, poll_link);
+	handle->polled = false;
+	set_unwatched_locked(fs, handle, false);
+	poll = handle->poll;
+	handle->poll = NULL;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	if (poll)
+		fuse_pollhandle_destroy(poll);
+}
+
 /* Keeps the poll to be notified, then looks: a change between the two is not lost.  Returns what
  * is ready; *unknown: whether the node is there has to be asked. */
 static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
@@ -196,6 +230,7 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 	if (!handle->polled)
 		LIST_INSERT_HEAD(&inode->pollers, handle, poll_link);
 	handle->polled = true;
+	handle->unpoll = poll_release;
 	old = handle->poll;
 	if (op->poll)
 		handle->poll = op->poll;
@@ -291,27 +326,10 @@ void poll_seen(struct op *op, bool gone)
 	pthread_mutex_unlock(&inodes->lock);
 }
 
-void poll_release(struct fs *fs, struct handle *handle)
-{
-	struct fuse_pollhandle *poll;
-
-	/* First: its outcome may be that the handle is unwatched. */
-	cover_free(fs, handle);
-	pthread_mutex_lock(&fs->inodes.lock);
-	if (handle->polled)
-		LIST_REMOVE(handle, poll_link);
-	handle->polled = false;
-	set_unwatched_locked(fs, handle, false);
-	poll = handle->poll;
-	handle->poll = NULL;
-	pthread_mutex_unlock(&fs->inodes.lock);
-	if (poll)
-		fuse_pollhandle_destroy(poll);
-}
 
 int polls_tell_unwatched(struct fs *fs)
 {
-	struct polls *polls = &fs->polls;
+	struct polls *polls = fs->polls;
 	struct wakeups wakeups = { 0 };
 	struct handle *handle;
 	uint64_t now;

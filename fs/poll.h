@@ -16,10 +16,10 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "fs/handle.h"
+
 struct fs;
-struct handle;
 struct op;
-LIST_HEAD(handle_list, handle);
 
 /* Of a mount; under the lock of the inodes. */
 struct polls {
@@ -29,15 +29,16 @@ struct polls {
 	uint64_t refused_ms;          /* and when a watch was refused last */
 };
 
+/* Returns those of a mount, or NULL when out of memory.  And: frees them; NULL is allowed. */
+struct polls *polls_new(void);
+void polls_free(struct polls *polls);
+
 /* Answers a POLL on a file whose content is a node's value (op->handle; op->poll may be NULL).
  * Takes the operation. */
 void poll_value(struct op *op);
 
 /* This open file has read all of the value, having asked for it after op->events. */
 void poll_seen(struct op *op, bool gone);
-
-/* Forgets the handle's poll and watch. */
-void poll_release(struct fs *fs, struct handle *handle);
 
 /* Tells the pollers of unwatched files, if it is time for that.  I/O thread.  Returns the
  * milliseconds after which to call it again, or -1 if there is none. */

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "fs/cover.h"
 #include "fs/op.h"
 #include "fs/raw.h"
 
@@ -28,16 +29,23 @@ struct going {
 	struct fuse_pollhandle *poll;
 };
 
-void raws_init(struct raws *raws)
+struct raws *raws_new(void)
 {
-	*raws = (struct raws){ 0 };
+	struct raws *raws = calloc(1, sizeof(*raws));
+
+	if (!raws)
+		return NULL;
 	LIST_INIT(&raws->all);
 	pthread_mutex_init(&raws->lock, NULL);
+	return raws;
 }
 
-void raws_deinit(struct raws *raws)
+void raws_free(struct raws *raws)
 {
+	if (!raws)
+		return;
 	pthread_mutex_destroy(&raws->lock);
+	free(raws);
 }
 
 /* Takes the first of the list that was not interrupted. */
@@ -104,10 +112,10 @@ void raws_resync(struct fs *fs)
 {
 	struct raw *raw;
 
-	pthread_mutex_lock(&fs->raws.lock);
-	LIST_FOREACH(raw, &fs->raws.all, all_link)
+	pthread_mutex_lock(&fs->raws->lock);
+	LIST_FOREACH(raw, &fs->raws->all, all_link)
 		client_resync(raw->client);
-	pthread_mutex_unlock(&fs->raws.lock);
+	pthread_mutex_unlock(&fs->raws->lock);
 }
 
 void raws_shutdown(struct fs *fs)
@@ -116,15 +124,15 @@ void raws_shutdown(struct fs *fs)
 	struct raw *raw;
 	struct op *op;
 
-	pthread_mutex_lock(&fs->raws.lock);
-	LIST_FOREACH(raw, &fs->raws.all, all_link) {
+	pthread_mutex_lock(&fs->raws->lock);
+	LIST_FOREACH(raw, &fs->raws->all, all_link) {
 		pthread_mutex_lock(&raw->lock);
 		while ((op = take_parked_locked(&raw->reads)) ||
 		       (op = take_parked_locked(&raw->writes)))
 			TAILQ_INSERT_TAIL(&parked, op, parked_link);
 		pthread_mutex_unlock(&raw->lock);
 	}
-	pthread_mutex_unlock(&fs->raws.lock);
+	pthread_mutex_unlock(&fs->raws->lock);
 	while ((op = TAILQ_FIRST(&parked))) {
 		TAILQ_REMOVE(&parked, op, parked_link);
 		op_reply_error(op, -EIO);
@@ -143,9 +151,9 @@ struct raw *raw_new(struct fs *fs)
 	pthread_mutex_init(&raw->lock, NULL);
 	raw->client = client_new(&(struct client_config){
 		.chan = fs->chan,
-		.watches = fs->cover.watches,
+		.watches = fs->cover->watches,
 		.domid = fs->config.self_domid,
-		.counters = &fs->raws.counters,
+		.counters = &fs->raws->counters,
 		.ready = raw_ready,
 		.arg = raw,
 	});
@@ -154,9 +162,9 @@ struct raw *raw_new(struct fs *fs)
 		free(raw);
 		return NULL;
 	}
-	pthread_mutex_lock(&fs->raws.lock);
-	LIST_INSERT_HEAD(&fs->raws.all, raw, all_link);
-	pthread_mutex_unlock(&fs->raws.lock);
+	pthread_mutex_lock(&fs->raws->lock);
+	LIST_INSERT_HEAD(&fs->raws->all, raw, all_link);
+	pthread_mutex_unlock(&fs->raws->lock);
 	return raw;
 }
 
@@ -164,9 +172,9 @@ void raw_close(struct fs *fs, void *own)
 {
 	struct raw *raw = own;
 
-	pthread_mutex_lock(&fs->raws.lock);
+	pthread_mutex_lock(&fs->raws->lock);
 	LIST_REMOVE(raw, all_link);
-	pthread_mutex_unlock(&fs->raws.lock);
+	pthread_mutex_unlock(&fs->raws->lock);
 	client_close(raw->client);
 	if (raw->poll)
 		fuse_pollhandle_destroy(raw->poll);

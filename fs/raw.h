@@ -23,8 +23,11 @@ struct raws {
 	struct client_counters counters;
 };
 
-void raws_init(struct raws *raws);
-void raws_deinit(struct raws *raws);
+/* Returns the set of all raw clients of a mount, or NULL when out of memory. */
+struct raws *raws_new(void);
+
+/* Frees it; no client is left.  NULL is allowed. */
+void raws_free(struct raws *raws);
 
 /* Events may have been lost: every client hears of all its watches.  I/O thread. */
 void raws_resync(struct fs *fs);
@@ -35,7 +38,7 @@ void raws_shutdown(struct fs *fs);
 /* Returns a new client, or NULL when out of memory. */
 struct raw *raw_new(struct fs *fs);
 
-/* Ends it: a special file's `close`.  No operation waits on it. */
+/* Ends it: for handle_set_own().  No operation waits on it. */
 void raw_close(struct fs *fs, void *own);
 
 /* Answer a READ, a WRITE, a POLL: now or when that can be done; EAGAIN with O_NONBLOCK in op->flags.

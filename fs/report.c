@@ -111,16 +111,16 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	line(out, "fuse_interrupted", atomic_load(&fs->ops_interrupted));
 	line(out, "transaction_retries", atomic_load(&fs->tx_retries));
 	streams = streams_count(fs, &overflows);
-	line(out, "watches", watches_count(fs->cover.watches));
-	line(out, "polls_unwatched", atomic_load(&fs->polls.count));
+	line(out, "watches", watches_count(fs->cover->watches));
+	line(out, "polls_unwatched", atomic_load(&fs->polls->count));
 	line(out, "streams", streams);
 	line(out, "stream_overflows", overflows);
 	line(out, "transactions", atomic_load(&fs->transactions.count));
 	line(out, "transactions_idle", atomic_load(&fs->transactions.idle_ends));
-	print_raw(out, &fs->raws.counters);
+	print_raw(out, &fs->raws->counters);
 	line(out, "invalidations", atomic_load(&fs->invalidations));
 	line(out, "inodes", inodes_count(&fs->inodes));
-	line(out, "open_files", atomic_load(&fs->handles_now));
+	line(out, "open_files", atomic_load(&fs->handles.count));
 	return fclose(out) ? -ENOMEM : 0;
 }
 

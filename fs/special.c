@@ -193,7 +193,7 @@ static void special_open(struct op *op)
 		return;
 	}
 	err = special->text(op->fs, &text, &size);
-	handle = err ? NULL : handle_new(op->fs, op->inode, op->flags);
+	handle = err ? NULL : handle_new(&op->fs->handles, op->inode, op->flags);
 	if (handle) {
 		handle_set_snapshot(handle, text, size);
 		op_reply_open(op, handle);

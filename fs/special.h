@@ -58,9 +58,6 @@ struct special {
 	void (*create)(struct op *op, const struct special *special); /* op->inode: the directory */
 	void (*unlink)(struct op *op);                               /* op->inode: the directory */
 	void (*fsync)(struct op *op);
-	/* An open file ends that has something of its own (handle->own): frees that, and waits for
-	 * nothing.  Also at the end of the mount, when the channel takes no more requests. */
-	void (*close)(struct fs *fs, void *own);
 	/* Lists op->inode, a directory.  Returns 0 or -ENOMEM. */
 	int (*list)(struct op *op, struct listing *listing);
 	/* Looks op->name up in op->inode, a directory with entries of its own; NULL: it has none but

@@ -300,34 +300,6 @@ static void bulk_read(struct op *op)
 
 /* ---- open files ---- */
 
-static void bulk_open(struct op *op, const struct print_format *format)
-{
-	struct bulk *bulk = NULL;
-
-	if ((op->flags & O_ACCMODE) != O_RDONLY) {
-		op_reply_error(op, -EACCES);
-		return;
-	}
-	op->handle = handle_new(op->fs, op->inode, op->flags);
-	if (op->handle)
-		bulk = calloc(1, sizeof(*bulk));
-	if (!bulk) {
-		handle_free(op->fs, op->handle);
-		op_reply_error(op, -ENOMEM);
-		return;
-	}
-	bulk->owner.ready = bulk_ready;
-	bulk->owner.gone = walk_gone;
-	bulk->fs = op->fs;
-	bulk->special = op->inode->special;
-	bulk->format = format;
-	atomic_init(&bulk->refs, 1);
-	pthread_mutex_init(&bulk->lock, NULL);
-	TAILQ_INIT(&bulk->parked);
-	op->handle->own = bulk;
-	op_reply_open(op, op->handle);
-}
-
 static void bulk_close(struct fs *fs, void *own)
 {
 	struct bulk *bulk = own;
@@ -344,6 +316,34 @@ static void bulk_close(struct fs *fs, void *own)
 	bulk_put(bulk);
 }
 
+static void bulk_open(struct op *op, const struct print_format *format)
+{
+	struct bulk *bulk = NULL;
+
+	if ((op->flags & O_ACCMODE) != O_RDONLY) {
+		op_reply_error(op, -EACCES);
+		return;
+	}
+	op->handle = handle_new(&op->fs->handles, op->inode, op->flags);
+	if (op->handle)
+		bulk = calloc(1, sizeof(*bulk));
+	if (!bulk) {
+		handle_free(op->handle);
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	bulk->owner.ready = bulk_ready;
+	bulk->owner.gone = walk_gone;
+	bulk->fs = op->fs;
+	bulk->special = op->inode->special;
+	bulk->format = format;
+	atomic_init(&bulk->refs, 1);
+	pthread_mutex_init(&bulk->lock, NULL);
+	TAILQ_INIT(&bulk->parked);
+	handle_set_own(op->handle, bulk, bulk_close);
+	op_reply_open(op, op->handle);
+}
+
 static void dump_open(struct op *op)
 {
 	bulk_open(op, &print_dump);
@@ -355,7 +355,6 @@ const struct special special_dump = {
 	.mode = S_IFREG | 0444,
 	.open = dump_open,
 	.read = bulk_read,
-	.close = bulk_close,
 };
 
 static void json_open(struct op *op)
@@ -369,5 +368,4 @@ const struct special special_json = {
 	.mode = S_IFREG | 0444,
 	.open = json_open,
 	.read = bulk_read,
-	.close = bulk_close,
 };

@@ -296,16 +296,16 @@ static void control_open(struct op *op)
 {
 	struct control *control = NULL;
 
-	op->handle = handle_new(op->fs, op->inode, op->flags);
+	op->handle = handle_new(&op->fs->handles, op->inode, op->flags);
 	if (op->handle)
 		control = calloc(1, sizeof(*control));
 	if (!control) {
-		handle_free(op->fs, op->handle);
+		handle_free(op->handle);
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
 	pthread_mutex_init(&control->lock, NULL);
-	op->handle->own = control;
+	handle_set_own(op->handle, control, control_close);
 	op_reply_open_stream(op, op->handle);
 }
 
@@ -318,6 +318,5 @@ const struct special special_control = {
 	.open = control_open,
 	.read = control_read,
 	.write = control_write,
-	.close = control_close,
 	.truncate = special_getattr,
 };

@@ -11,6 +11,12 @@
 #include "fs/node.h"
 #include "fs/special_files.h"
 
+static void file_close(struct fs *fs, void *own)
+{
+	(void)fs;
+	transaction_close(own);
+}
+
 static void opened(struct op *op, struct transaction *tx, int err)
 {
 	struct handle *handle;
@@ -19,13 +25,13 @@ static void opened(struct op *op, struct transaction *tx, int err)
 		op_reply_error(op, err);
 		return;
 	}
-	handle = handle_new(op->fs, op->inode, op->flags);
+	handle = handle_new(&op->fs->handles, op->inode, op->flags);
 	if (!handle) {
 		transaction_close(tx);
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
-	handle->own = tx;
+	handle_set_own(handle, tx, file_close);
 	op_reply_open_stream(op, handle);
 }
 
@@ -68,12 +74,6 @@ static void file_write(struct op *op)
 		op_reply_error(op, -EINVAL);
 }
 
-static void file_close(struct fs *fs, void *own)
-{
-	(void)fs;
-	transaction_close(own);
-}
-
 const struct special special_transaction = {
 	.name = "transaction",
 	.place = SPECIAL_IN_XSFS,
@@ -84,7 +84,6 @@ const struct special special_transaction = {
 	.read = file_read,
 	.write = file_write,
 	.poll = file_poll,
-	.close = file_close,
 };
 
 static void tx_lookup_in(struct op *op)

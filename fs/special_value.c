@@ -114,14 +114,14 @@ static void created(struct op *op)
 
 	file = special_intern(op, &special_value);
 	if (file)
-		handle = handle_new(fs, file, op->flags);
+		handle = handle_new(&fs->handles, file, op->flags);
 	if (!handle) {
 		inode_put(&fs->inodes, file);
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
 	inode_made(&fs->inodes, file);
-	handle_truncate(fs, handle, op_process(op));
+	handle_truncate(handle, op_process(op));
 	inode_set_pending(&fs->inodes, file, true);
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, file, &st, handle);

@@ -14,12 +14,12 @@
 /* Gives the operation a handle with an empty stream.  Returns false having replied. */
 static bool open_stream(struct op *op)
 {
-	op->handle = handle_new(op->fs, op->inode, op->flags);
+	op->handle = handle_new(&op->fs->handles, op->inode, op->flags);
 	if (op->handle)
-		op->handle->own = stream_new(op->fs);
+		handle_set_own(op->handle, stream_new(op->fs), stream_close);
 	if (op->handle && op->handle->own)
 		return true;
-	handle_free(op->fs, op->handle);
+	handle_free(op->handle);
 	op->handle = NULL;
 	op_reply_error(op, -ENOMEM);
 	return false;
@@ -28,7 +28,7 @@ static bool open_stream(struct op *op)
 static void subtree_opened(struct op *op, int error)
 {
 	if (error) {
-		handle_free(op->fs, op->handle);
+		handle_free(op->handle);
 		op_reply_error(op, error);
 		return;
 	}
@@ -58,7 +58,6 @@ const struct special special_subtree = {
 	.open = subtree_open,
 	.read = stream_read,
 	.poll = stream_poll,
-	.close = stream_close,
 };
 
 static void watch_open(struct op *op)
@@ -140,6 +139,5 @@ const struct special special_watch = {
 	.read = stream_read,
 	.write = watch_write,
 	.poll = stream_poll,
-	.close = stream_close,
 	.truncate = special_getattr,
 };

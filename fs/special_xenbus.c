@@ -12,14 +12,14 @@
 
 static void xenbus_open(struct op *op)
 {
-	op->handle = handle_new(op->fs, op->inode, op->flags);
+	op->handle = handle_new(&op->fs->handles, op->inode, op->flags);
 	if (op->handle)
-		op->handle->own = raw_new(op->fs);
+		handle_set_own(op->handle, raw_new(op->fs), raw_close);
 	if (op->handle && op->handle->own) {
 		op_reply_open_stream(op, op->handle);
 		return;
 	}
-	handle_free(op->fs, op->handle);
+	handle_free(op->handle);
 	op->handle = NULL;
 	op_reply_error(op, -ENOMEM);
 }
@@ -35,6 +35,5 @@ const struct special special_xenbus = {
 	.read = raw_read,
 	.write = raw_write,
 	.poll = raw_poll,
-	.close = raw_close,
 	.truncate = special_getattr,
 };

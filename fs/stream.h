@@ -44,7 +44,7 @@ void streams_shutdown(struct fs *fs);
 /* Returns a new stream, or NULL when out of memory. */
 struct stream *stream_new(struct fs *fs);
 
-/* Ends its subscriptions and frees it: a special file's `close`.  No operation waits on it. */
+/* Ends its subscriptions and frees it: for handle_set_own().  No operation waits on it. */
 void stream_close(struct fs *fs, void *own);
 
 /*
