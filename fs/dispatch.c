@@ -4,10 +4,11 @@
 #include "fs/fs_impl.h"
 #include "fs/notifier.h"
 #include "fs/stream.h"
+#include "fs/wakeup.h"
 
 void dispatch_changed(struct fs *fs, const char *path)
 {
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 
 	events_add(&fs->events, path);
 	inodes_changed(&fs->inodes, path, &wakeups);
@@ -18,7 +19,7 @@ void dispatch_changed(struct fs *fs, const char *path)
 
 void dispatch_unseen(struct fs *fs)
 {
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 
 	events_add(&fs->events, NULL);
 	inodes_changed(&fs->inodes, NULL, &wakeups);

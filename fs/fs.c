@@ -22,6 +22,7 @@
 #include "fs/raw.h"
 #include "fs/special_table.h"
 #include "fs/stream.h"
+#include "fs/transaction.h"
 
 /* Threads for operations of several round trips.  Each has a transaction open at most, and an
  * unprivileged domain has ten of these in all. */
@@ -45,11 +46,12 @@ static int parts_new(struct fs *fs, struct fuse_args *args)
 	fs->wake_readers = eventfd(0, EFD_CLOEXEC);
 	if (fs->wake_readers < 0)
 		return -errno;
+	fs->transactions = transactions_new();
 	fs->streams = streams_new();
 	fs->polls = polls_new();
 	fs->raws = raws_new();
 	fs->pool = pool_new(config->privileged ? POOL_THREADS : POOL_THREADS_UNPRIVILEGED);
-	if (!fs->streams || !fs->polls || !fs->raws || !fs->pool)
+	if (!fs->transactions || !fs->streams || !fs->polls || !fs->raws || !fs->pool)
 		return -ENOMEM;
 	err = dirs_init(&fs->dirs, config->dirs);
 	if (!err)
@@ -88,7 +90,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	handles_init(&fs->handles, &fs->inodes, fs);
 	made_init(&fs->made);
 	events_init(&fs->events);
-	transactions_init(&fs->transactions);
+	fs->tell_kernel = notifier_wake;
 	err = parts_new(fs, &args);
 	fuse_opt_free_args(&args);
 	if (err) {
@@ -195,7 +197,7 @@ void fs_free(struct fs *fs)
 	cover_deinit(fs);
 	if (fs->inodes.root)
 		inodes_deinit(&fs->inodes);
-	transactions_deinit(&fs->transactions);
+	transactions_free(fs->transactions);
 	raws_free(fs->raws);
 	polls_free(fs->polls);
 	streams_free(fs->streams);

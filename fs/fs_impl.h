@@ -25,7 +25,6 @@
 #include "fs/inode.h"
 #include "fs/made.h"
 #include "fs/pool.h"
-#include "fs/transaction.h"
 #include "ring/chan.h"
 #include "ring/logger.h"
 
@@ -37,6 +36,7 @@ struct raws;
 struct op;
 struct special;
 struct streams;
+struct transactions;
 TAILQ_HEAD(op_list, op);
 
 struct fs {
@@ -58,14 +58,16 @@ struct fs {
 	struct inodes inodes;
 	struct made made;
 	struct events events;
-	struct transactions transactions;
 
-	/* Of the files above, which alone know what is in them. */
+	/* What the files above keep, which alone know what is in it. */
+	struct transactions *transactions;
 	struct cover *cover;
 	struct polls *polls;
 	struct streams *streams;
 	struct raws *raws;
 	struct notifier *notifier;
+	/* The kernel believes something that is no longer so: notifier_wake(). */
+	void (*tell_kernel)(struct fs *fs);
 	/* Whether events tell of all that happens at and below a path: cover_has(). */
 	bool (*covers)(struct fs *fs, const char *path);
 	bool caching;              /* the kernel may remember what events cover */

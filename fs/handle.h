@@ -18,6 +18,7 @@
 
 struct listing;
 struct fs;
+struct kept_poll;
 struct poll_cover;
 
 LIST_HEAD(handle_list, handle);
@@ -67,7 +68,7 @@ struct handle {
 	bool listing_used; /* a reader began with it: starting over reads anew */
 
 	/* Polls, see poll.h; under the lock of the inodes. */
-	struct fuse_pollhandle *poll; /* to be notified; NULL: none */
+	struct kept_poll *poll;       /* to be notified; NULL: none */
 	uint64_t seen;                /* the inode's `events` when all of the value was read; 0: not */
 	bool polled;                  /* is on the inode's list */
 	bool unwatched;               /* is on fs->polls's: nothing tells of changes */

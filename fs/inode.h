@@ -54,7 +54,7 @@ struct transaction;
 struct handle;
 struct listing;
 struct cover_ref;
-struct fuse_pollhandle;
+struct wakeups;
 
 /* Bytes of names that are remembered of directories, all together. */
 #define INODE_LISTING_BYTES_MAX (16u << 20)
@@ -178,13 +178,6 @@ struct inodes {
 	/* What the kernel is to be told for the n-th time, the first due first. */
 	TAILQ_HEAD(inode_queue, inode) stale[INODE_ROUNDS];
 	bool track_stale;             /* the kernel caches: it has to be told */
-};
-
-/* Polls to be notified, taken from their handles; see inodes_changed(). */
-struct wakeups {
-	struct fuse_pollhandle **polls;
-	unsigned count;
-	unsigned max;
 };
 
 /*
@@ -313,15 +306,6 @@ void inodes_doubted(struct inodes *t, const char *path);
  * frees them: wakeups_notify().  NULL for `path`: anything may have changed.
  */
 void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups);
-
-/*
- * Moves a poll, if there is one, to those that will be notified; under the lock that guards *poll.
- * Without memory it is notified at once, and stays.
- */
-void wakeups_take(struct wakeups *wakeups, struct fuse_pollhandle **poll);
-
-/* Notifies and destroys the polls.  No lock is held. */
-void wakeups_notify(struct wakeups *wakeups);
 
 /* This mount is about to write the node's value: the event of that is news neither about its kind, nor
  * about its being there, nor about the names above it.  And: the write failed. */

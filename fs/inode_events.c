@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What events mean for inodes: whom they wake up, and what is no longer right.  Any thread; no I/O
- * but the wake-ups. */
-#define FUSE_USE_VERSION 312
-
-#include <fuse_lowlevel.h>
+/* What events mean for inodes: whom they wake up, and what is no longer right.  Any thread; no I/O. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,37 +225,6 @@ void inodes_removed(struct inodes *t, const char *path)
 void inodes_doubted(struct inodes *t, const char *path)
 {
 	doubt(t, path, false);
-}
-
-void wakeups_take(struct wakeups *wakeups, struct fuse_pollhandle **poll)
-{
-	unsigned max = wakeups->max ? wakeups->max * 2 : 16;
-	struct fuse_pollhandle **polls;
-
-	if (!*poll)
-		return;
-	if (wakeups->count == wakeups->max) {
-		polls = reallocarray(wakeups->polls, max, sizeof(*polls));
-		if (!polls) {
-			/* Notifying may be done anywhere; only here it holds others up. */
-			fuse_lowlevel_notify_poll(*poll);
-			return;
-		}
-		wakeups->polls = polls;
-		wakeups->max = max;
-	}
-	wakeups->polls[wakeups->count++] = *poll;
-	*poll = NULL;
-}
-
-void wakeups_notify(struct wakeups *wakeups)
-{
-	for (unsigned i = 0; i < wakeups->count; i++) {
-		fuse_lowlevel_notify_poll(wakeups->polls[i]);
-		fuse_pollhandle_destroy(wakeups->polls[i]);
-	}
-	free(wakeups->polls);
-	*wakeups = (struct wakeups){ 0 };
 }
 
 /* What stands for the node of a special file is its directory. */

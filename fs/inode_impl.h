@@ -11,6 +11,7 @@
 #define FS_INODE_IMPL_H
 
 #include "fs/inode.h"
+#include "fs/kept_poll.h"
 
 /* Returns CLOCK_MONOTONIC in milliseconds, some of them late. */
 uint64_t inode_now_ms(void);

@@ -14,6 +14,7 @@
 #include "fs/poll.h"
 #include "fs/raw.h"
 #include "fs/stream.h"
+#include "fs/transaction.h"
 #include "ring/spin.h"
 
 /* Requests taken from /dev/fuse before the channel gets its turn. */

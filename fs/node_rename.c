@@ -350,7 +350,7 @@ static void keep_kind(struct op *op, const struct paths *paths)
 static void rename_run(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	struct paths paths;
 	int err = paths_init(op, &paths);
 

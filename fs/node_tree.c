@@ -207,7 +207,7 @@ static int rmdir_body(struct op *op, uint32_t tx_id)
 void node_removed(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	char path[PATH_SIZE];
 
 	inode_remove(inodes, op->inode, op->name, &wakeups);

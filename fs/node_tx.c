@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "fs/transaction.h"
 #include "fs/node.h"
 #include "fs/text.h"
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/transaction.h"
 #include "fs/node.h"
 #include "fs/text.h"
 #include "fs/tx.h"

@@ -377,6 +377,18 @@ bool op_unpark(struct op *op)
 	return parked;
 }
 
+struct kept_poll *op_keep_poll(struct op *op, struct kept_poll **kept)
+{
+	struct kept_poll *old = NULL;
+
+	if (op->poll) {
+		old = *kept;
+		*kept = op->poll;
+		op->poll = NULL;
+	}
+	return old;
+}
+
 /* Returns call `i` of a round under way, with a reference; NULL: there is none. */
 static struct request *submitted_call(struct op *op, unsigned i)
 {
@@ -482,8 +494,7 @@ static void op_end(struct op *op)
 	free(op->name);
 	free(op->new_name);
 	free(op->data);
-	if (op->poll)
-		fuse_pollhandle_destroy(op->poll);
+	kept_poll_free(op->poll);
 	atomic_fetch_sub_explicit(&fs->ops_now, 1, memory_order_relaxed);
 	op_put(op);
 }

@@ -21,6 +21,7 @@
 
 #include "fs/fs_impl.h"
 #include "fs/handle.h"
+#include "fs/wakeup.h"
 #include "ring/request.h"
 
 /* Store requests that need no allocation of their own list. */
@@ -41,7 +42,7 @@ struct op {
 	off_t off;
 	unsigned flags;
 	struct fuse_file_info fi;
-	struct fuse_pollhandle *poll; /* of a POLL; owned until it is taken */
+	struct kept_poll *poll; /* of a POLL that may be kept; owned until it is; NULL: none */
 	uint64_t seq;     /* events_seq() when it began */
 	uint64_t events; /* inode_events() before the store was asked */
 	uint64_t foreign; /* inode_foreign() before that */
@@ -155,6 +156,12 @@ int op_park(struct op *op, void (*unpark)(struct op *op));
 /* It is to wait no more, and is the caller's to go on with.  Returns false if it was interrupted
  * and `unpark` runs, or will: then it stays where it is, untouched. */
 bool op_unpark(struct op *op);
+
+/*
+ * Keeps the operation's poll, if it has one, in *kept, under the lock that guards that.  Returns the one
+ * that was there before, to be freed when the lock is released (kept_poll_free()); NULL: none.
+ */
+struct kept_poll *op_keep_poll(struct op *op, struct kept_poll **kept);
 
 /* The ends: each replies and frees the operation.  Any thread; no lock held. */
 void op_reply_error(struct op *op, int error); /* 0 or -errno */

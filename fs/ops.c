@@ -310,7 +310,11 @@ static void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		return;
 	}
 	op->handle = handle_of(fi);
-	op->poll = ph;
+	if (ph && !(op->poll = kept_poll_new(ph))) {
+		fuse_pollhandle_destroy(ph);
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
 	call(op, op->inode->ops->poll, -EBADF);
 }
 

@@ -200,7 +200,7 @@ static void see_to_cover(struct op *op)
 /* Forgets the handle's poll and watch. */
 static void poll_release(struct fs *fs, struct handle *handle)
 {
-	struct fuse_pollhandle *poll;
+	struct kept_poll *poll;
 
 	/* First: its outcome may be that the handle is unwatched. */
 	cover_free(fs, handle);
@@ -212,8 +212,7 @@ static void poll_release(struct fs *fs, struct handle *handle)
 	poll = handle->poll;
 	handle->poll = NULL;
 	pthread_mutex_unlock(&fs->inodes.lock);
-	if (poll)
-		fuse_pollhandle_destroy(poll);
+	kept_poll_free(poll);
 }
 
 /* Keeps the poll to be notified, then looks: a change between the two is not lost.  Returns what
@@ -223,7 +222,7 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 	struct inodes *inodes = &op->fs->inodes;
 	struct handle *handle = op->handle;
 	struct inode *inode = op->inode;
-	struct fuse_pollhandle *old;
+	struct kept_poll *old;
 	unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 
 	pthread_mutex_lock(&inodes->lock);
@@ -231,12 +230,7 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 		LIST_INSERT_HEAD(&inode->pollers, handle, poll_link);
 	handle->polled = true;
 	handle->unpoll = poll_release;
-	old = handle->poll;
-	if (op->poll)
-		handle->poll = op->poll;
-	else
-		old = NULL;
-	op->poll = NULL;
+	old = op_keep_poll(op, &handle->poll);
 	op->events = inode->events;
 	/* Also while a watch is being set, whose outcome will wake the poll, and while there is none,
 	 * when it is woken once a second: a poll that was ready each time would never wait. */
@@ -248,8 +242,7 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 		revents |= POLLHUP;
 	*unknown = inode->looked_at != inode->events;
 	pthread_mutex_unlock(&inodes->lock);
-	if (old)
-		fuse_pollhandle_destroy(old);
+	kept_poll_free(old);
 	op->flags = revents;
 	return revents;
 }
@@ -330,7 +323,7 @@ void poll_seen(struct op *op, bool gone)
 int polls_tell_unwatched(struct fs *fs)
 {
 	struct polls *polls = fs->polls;
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	struct handle *handle;
 	uint64_t now;
 	int wait_ms;

@@ -19,14 +19,14 @@ struct raw {
 
 	pthread_mutex_t lock;
 	struct op_list reads, writes; /* parked */
-	struct fuse_pollhandle *poll;
+	struct kept_poll *poll;
 	short polled; /* what the last POLL was told */
 };
 
 /* What can go on. */
 struct going {
 	struct op *read, *write;
-	struct fuse_pollhandle *poll;
+	struct kept_poll *poll;
 };
 
 struct raws *raws_new(void)
@@ -79,14 +79,6 @@ static struct going take_going_locked(struct raw *raw)
 	return going;
 }
 
-static void notify_poll(struct fuse_pollhandle *poll)
-{
-	if (!poll)
-		return;
-	fuse_lowlevel_notify_poll(poll);
-	fuse_pollhandle_destroy(poll);
-}
-
 /* The client may be gone but for these, which keep it open. */
 static void run_going(const struct going *going)
 {
@@ -104,7 +96,7 @@ static void raw_ready(void *arg)
 	pthread_mutex_lock(&raw->lock);
 	going = take_going_locked(raw);
 	pthread_mutex_unlock(&raw->lock);
-	notify_poll(going.poll);
+	kept_poll_notify(going.poll);
 	run_going(&going);
 }
 
@@ -176,8 +168,7 @@ void raw_close(struct fs *fs, void *own)
 	LIST_REMOVE(raw, all_link);
 	pthread_mutex_unlock(&fs->raws->lock);
 	client_close(raw->client);
-	if (raw->poll)
-		fuse_pollhandle_destroy(raw->poll);
+	kept_poll_free(raw->poll);
 	pthread_mutex_destroy(&raw->lock);
 	free(raw);
 }
@@ -229,7 +220,7 @@ void raw_read(struct op *op)
 		/* Others may have had no room until now, or find something left. */
 		going = take_going_locked(raw);
 	pthread_mutex_unlock(&raw->lock);
-	notify_poll(going.poll);
+	kept_poll_notify(going.poll);
 	if (n >= 0)
 		op_reply_buf(op, buf, n);
 	else if (n != -EAGAIN || err)
@@ -284,7 +275,7 @@ void raw_write(struct op *op)
 	}
 	if (n < (ssize_t)op->size)
 		going = expect_room(raw);
-	notify_poll(going.poll);
+	kept_poll_notify(going.poll);
 	if (n < 0)
 		op_reply_error(op, n);
 	else
@@ -295,23 +286,18 @@ void raw_write(struct op *op)
 void raw_poll(struct op *op)
 {
 	struct raw *raw = op->handle->own;
-	struct fuse_pollhandle *old = NULL;
+	struct kept_poll *old;
 	unsigned revents = 0;
 
 	pthread_mutex_lock(&raw->lock);
 	/* Kept first: what comes after the look is notified. */
-	if (op->poll) {
-		old = raw->poll;
-		raw->poll = op->poll;
-		op->poll = NULL;
-	}
+	old = op_keep_poll(op, &raw->poll);
 	raw->polled = client_poll(raw->client);
 	if (raw->polled & POLLIN)
 		revents |= POLLIN | POLLRDNORM;
 	if (raw->polled & POLLOUT)
 		revents |= POLLOUT | POLLWRNORM;
 	pthread_mutex_unlock(&raw->lock);
-	if (old)
-		fuse_pollhandle_destroy(old);
+	kept_poll_free(old);
 	op_reply_poll(op, revents);
 }

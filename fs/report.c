@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fs/transaction.h"
+#include "fs/cover.h"
+#include "fs/poll.h"
+#include "fs/raw.h"
 #include "fs/special_files.h"
 #include "fs/stream.h"
 
@@ -115,8 +119,8 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	line(out, "polls_unwatched", atomic_load(&fs->polls->count));
 	line(out, "streams", streams);
 	line(out, "stream_overflows", overflows);
-	line(out, "transactions", atomic_load(&fs->transactions.count));
-	line(out, "transactions_idle", atomic_load(&fs->transactions.idle_ends));
+	line(out, "transactions", atomic_load(&fs->transactions->count));
+	line(out, "transactions_idle", atomic_load(&fs->transactions->idle_ends));
 	print_raw(out, &fs->raws->counters);
 	line(out, "invalidations", atomic_load(&fs->invalidations));
 	line(out, "inodes", inodes_count(&fs->inodes));

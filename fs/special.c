@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/transaction.h"
 #include "fs/dir.h"
 #include "fs/listing.h"
 #include "fs/node.h"

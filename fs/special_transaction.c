@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "fs/transaction.h"
 #include "fs/listing.h"
 #include "fs/node.h"
 #include "fs/special_files.h"

@@ -110,7 +110,10 @@ static void push(void *arg, struct path_user *user, const char *path)
 
 void streams_changed(struct fs *fs, const char *path)
 {
-	struct pushed pushed = { .reads = TAILQ_HEAD_INITIALIZER(pushed.reads) };
+	struct pushed pushed = {
+		.reads = TAILQ_HEAD_INITIALIZER(pushed.reads),
+		.wakeups = STAILQ_HEAD_INITIALIZER(pushed.wakeups),
+	};
 	struct streams *streams = fs->streams;
 
 	/* Each line is one path: what could not be one is not passed on. */
@@ -140,7 +143,7 @@ static void note_lost_locked(struct stream *stream)
 void streams_resync(struct fs *fs)
 {
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	struct stream *stream;
 
 	pthread_mutex_lock(&fs->streams->lock);
@@ -230,7 +233,7 @@ static void reply_text(struct op *op)
 {
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
 	struct stream *stream = op->handle->own;
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	char *buf = malloc(op->size ? op->size : 1);
 	size_t size = 0;
 	bool any;
@@ -284,7 +287,7 @@ static void check_done(struct op *op)
 {
 	struct stream *stream = op->handle->own;
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	bool interrupted = false;
 	char *text = NULL;
 	size_t len = 0;
@@ -408,22 +411,17 @@ void stream_read(struct op *op)
 void stream_poll(struct op *op)
 {
 	struct stream *stream = op->handle->own;
-	struct fuse_pollhandle *old = NULL;
+	struct kept_poll *old;
 	unsigned revents = POLLOUT | POLLWRNORM;
 
 	pthread_mutex_lock(&stream->lock);
-	if (op->poll) {
-		old = stream->poll;
-		stream->poll = op->poll;
-		op->poll = NULL;
-	}
+	old = op_keep_poll(op, &stream->poll);
 	if (readable_locked(stream))
 		revents |= POLLIN | POLLRDNORM;
 	if (stream->lost)
 		revents |= POLLERR;
 	pthread_mutex_unlock(&stream->lock);
-	if (old)
-		fuse_pollhandle_destroy(old);
+	kept_poll_free(old);
 	op_reply_poll(op, revents);
 }
 
@@ -459,8 +457,7 @@ void stream_close(struct fs *fs, void *own)
 	subscriptions_end(stream);
 	path_queue_clear(&stream->queue);
 	free(stream->text);
-	if (stream->poll)
-		fuse_pollhandle_destroy(stream->poll);
+	kept_poll_free(stream->poll);
 	pthread_mutex_destroy(&stream->lock);
 	free(stream);
 }

@@ -42,7 +42,7 @@ struct stream {
 	size_t text_len;
 	size_t text_read;
 	struct op_list parked;
-	struct fuse_pollhandle *poll;
+	struct kept_poll *poll;
 
 	/* A subscribe that waits for its watches. */
 	struct op *subscriber; /* once it does */

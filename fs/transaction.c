@@ -9,7 +9,6 @@
 
 #include "fs/error.h"
 #include "fs/listing.h"
-#include "fs/notifier.h"
 #include "fs/op.h"
 #include "fs/transaction.h"
 
@@ -55,7 +54,7 @@ struct transaction {
 	size_t read;          /* bytes of the line that were */
 	TAILQ_HEAD(, turn) turns;
 	struct op_list parked; /* WRITEs that wait for the outcome */
-	struct fuse_pollhandle *poll;
+	struct kept_poll *poll;
 	struct inode *root;    /* with a reference, until it has ended; NULL: not known */
 };
 
@@ -98,16 +97,24 @@ int tx_id_parse(const struct request *start, uint32_t *tx_id)
 
 /* ---- references ---- */
 
-void transactions_init(struct transactions *transactions)
+struct transactions *transactions_new(void)
 {
-	*transactions = (struct transactions){ .first_ms = now_ms(CLOCK_REALTIME) };
+	struct transactions *transactions = calloc(1, sizeof(*transactions));
+
+	if (!transactions)
+		return NULL;
+	transactions->first_ms = now_ms(CLOCK_REALTIME);
 	pthread_mutex_init(&transactions->lock, NULL);
 	LIST_INIT(&transactions->open);
+	return transactions;
 }
 
-void transactions_deinit(struct transactions *transactions)
+void transactions_free(struct transactions *transactions)
 {
+	if (!transactions)
+		return;
 	pthread_mutex_destroy(&transactions->lock);
+	free(transactions);
 }
 
 struct transaction *transaction_get(struct transaction *tx)
@@ -123,8 +130,7 @@ void transaction_put(struct transaction *tx)
 	changes_deinit(&tx->changes);
 	made_deinit(&tx->made);
 	request_put(tx->end);
-	if (tx->poll)
-		fuse_pollhandle_destroy(tx->poll);
+	kept_poll_free(tx->poll);
 	pthread_mutex_destroy(&tx->lock);
 	free(tx);
 }
@@ -133,7 +139,7 @@ void transaction_put(struct transaction *tx)
 
 static void list_add(struct transaction *tx)
 {
-	struct transactions *all = &tx->fs->transactions;
+	struct transactions *all = tx->fs->transactions;
 
 	pthread_mutex_lock(&all->lock);
 	/* Two mounts at the same place, one after the other, have different names as well: who has
@@ -147,7 +153,7 @@ static void list_add(struct transaction *tx)
 
 static void list_remove(struct transaction *tx)
 {
-	struct transactions *all = &tx->fs->transactions;
+	struct transactions *all = tx->fs->transactions;
 	bool listed;
 
 	pthread_mutex_lock(&all->lock);
@@ -164,14 +170,14 @@ struct transaction *transaction_find(struct fs *fs, const char *name)
 {
 	struct transaction *tx;
 
-	pthread_mutex_lock(&fs->transactions.lock);
-	LIST_FOREACH(tx, &fs->transactions.open, link) {
+	pthread_mutex_lock(&fs->transactions->lock);
+	LIST_FOREACH(tx, &fs->transactions->open, link) {
 		if (!strcmp(tx->name, name) && !transaction_is_over(tx)) {
 			transaction_get(tx);
 			break;
 		}
 	}
-	pthread_mutex_unlock(&fs->transactions.lock);
+	pthread_mutex_unlock(&fs->transactions->lock);
 	return tx;
 }
 
@@ -180,11 +186,11 @@ int transactions_list(struct fs *fs, struct listing *listing)
 	struct transaction *tx;
 	int err = 0;
 
-	pthread_mutex_lock(&fs->transactions.lock);
-	LIST_FOREACH(tx, &fs->transactions.open, link)
+	pthread_mutex_lock(&fs->transactions->lock);
+	LIST_FOREACH(tx, &fs->transactions->open, link)
 		if (!err && !transaction_is_over(tx))
 			err = listing_add(listing, tx->name);
-	pthread_mutex_unlock(&fs->transactions.lock);
+	pthread_mutex_unlock(&fs->transactions->lock);
 	return err;
 }
 
@@ -195,8 +201,8 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
 	struct transaction *tx;
 	uint64_t now, used;
 
-	pthread_mutex_lock(&fs->transactions.lock);
-	LIST_FOREACH(tx, &fs->transactions.open, link) {
+	pthread_mutex_lock(&fs->transactions->lock);
+	LIST_FOREACH(tx, &fs->transactions->open, link) {
 		/* In this order: other threads use it meanwhile. */
 		used = atomic_load(&tx->used_ms);
 		now = now_ms(CLOCK_MONOTONIC);
@@ -209,7 +215,7 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
 		if (!transaction_is_over(tx))
 			fn(arg, &info);
 	}
-	pthread_mutex_unlock(&fs->transactions.lock);
+	pthread_mutex_unlock(&fs->transactions->lock);
 }
 
 /* ---- the start ---- */
@@ -397,7 +403,7 @@ void transaction_spoil(struct transaction *tx)
 
 void transaction_conflict(struct transaction *tx)
 {
-	struct fuse_pollhandle *poll;
+	struct kept_poll *poll;
 
 	pthread_mutex_lock(&tx->lock);
 	tx->conflict = true;
@@ -405,10 +411,7 @@ void transaction_conflict(struct transaction *tx)
 	tx->poll = NULL;
 	pthread_mutex_unlock(&tx->lock);
 	log_debug(tx->fs->log, "transaction %s has a conflict", tx->name);
-	if (poll) {
-		fuse_lowlevel_notify_poll(poll);
-		fuse_pollhandle_destroy(poll);
-	}
+	kept_poll_notify(poll);
 }
 
 /* ---- turns ---- */
@@ -547,7 +550,7 @@ static void make(void *arg, const char *path)
 
 static void set_outcome(struct transaction *tx, int err)
 {
-	struct fuse_pollhandle *poll;
+	struct kept_poll *poll;
 	struct inode *root;
 	struct op *op;
 
@@ -573,14 +576,11 @@ static void set_outcome(struct transaction *tx, int err)
 	root = tx->root;
 	tx->root = NULL;
 	pthread_mutex_unlock(&tx->lock);
-	if (poll) {
-		fuse_lowlevel_notify_poll(poll);
-		fuse_pollhandle_destroy(poll);
-	}
+	kept_poll_notify(poll);
 	if (root) {
 		inode_drop(&tx->fs->inodes, root);
 		inode_put(&tx->fs->inodes, root);
-		notifier_wake(tx->fs);
+		tx->fs->tell_kernel(tx->fs);
 	}
 }
 
@@ -691,7 +691,7 @@ static uint64_t due_ms(struct transaction *tx)
 
 int transactions_expire(struct fs *fs)
 {
-	struct transactions *all = &fs->transactions;
+	struct transactions *all = fs->transactions;
 	uint64_t now, due, first = UINT64_MAX;
 	struct transaction *tx;
 	bool idle;
@@ -724,7 +724,7 @@ int transactions_expire(struct fs *fs)
 
 void transactions_shutdown(struct fs *fs)
 {
-	struct transactions *all = &fs->transactions;
+	struct transactions *all = fs->transactions;
 	struct transaction *tx;
 
 	do {
@@ -758,21 +758,16 @@ void transaction_read(struct transaction *tx, struct op *op)
 void transaction_poll(struct transaction *tx, struct op *op)
 {
 	unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
-	struct fuse_pollhandle *old = NULL;
+	struct kept_poll *old;
 
 	pthread_mutex_lock(&tx->lock);
-	if (op->poll) {
-		old = tx->poll;
-		tx->poll = op->poll;
-		op->poll = NULL;
-	}
+	old = op_keep_poll(op, &tx->poll);
 	if (tx->conflict)
 		revents |= POLLPRI;
 	pthread_mutex_unlock(&tx->lock);
 	/* Looked at after the poll was kept: an end in between is seen by one of the two. */
 	if (transaction_is_over(tx))
 		revents |= POLLERR | POLLHUP;
-	if (old)
-		fuse_pollhandle_destroy(old);
+	kept_poll_free(old);
 	op_reply_poll(op, revents);
 }

@@ -44,8 +44,9 @@ struct transactions {
 	atomic_ulong idle_ends;
 };
 
-void transactions_init(struct transactions *transactions);
-void transactions_deinit(struct transactions *transactions);
+/* Returns those of a mount, or NULL when out of memory.  And: frees them; NULL is allowed. */
+struct transactions *transactions_new(void);
+void transactions_free(struct transactions *transactions);
 
 /*
  * Starts a transaction and calls `done` with it and 0, or with NULL and an error: as the store's,

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/transaction.h"
 #include "fs/error.h"
 #include "fs/fs_impl.h"
 #include "fs/name.h"

@@ -13,6 +13,7 @@
 
 #include "fs/inode.h"
 #include "fs/listing.h"
+#include "fs/wakeup.h"
 #include "tests/failing_malloc.h"
 
 static const struct view view = { .layout = 0 };
@@ -45,7 +46,7 @@ static struct inode *intern(struct inode *parent, const char *name, enum inode_k
 /* What the operations do, with the polls that they woke up, of which there are none here. */
 static void remove_name(struct inode *parent, const char *name)
 {
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 
 	inode_remove(&table, parent, name, &wakeups);
 	wakeups_notify(&wakeups);
@@ -53,7 +54,7 @@ static void remove_name(struct inode *parent, const char *name)
 
 static int rename_in_root(const char *name, const char *new_name)
 {
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	int err;
 
 	err = inode_rename(&table, table.root, name, table.root, new_name, &wakeups);
@@ -65,7 +66,7 @@ static int rename_in_root(const char *name, const char *new_name)
 static unsigned touched(struct inode *inode, const char *path)
 {
 	uint64_t before = inode_events(&table, inode);
-	struct wakeups wakeups = { 0 };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 
 	inodes_changed(&table, path, &wakeups);
 	wakeups_notify(&wakeups);
