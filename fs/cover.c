@@ -3,7 +3,7 @@
  * The base watch and the others.  Events arrive on the I/O thread.
  *
  * Lock discipline.  `lock` guards the state and the list of those who wait; it is given up before
- * the registry is called and before anybody is told.
+ * the registry or the channel is called and before anybody is told.  It is a leaf.
  */
 #include <errno.h>
 #include <stddef.h>

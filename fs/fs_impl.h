@@ -4,8 +4,8 @@
  *
  * Threads: the I/O thread (fs_run()'s caller: reads /dev/fuse, services the channel, runs
  * completions), further readers of /dev/fuse, the pool.  None but the pool's ever waits for the
- * store.  Lock order: an operation's lock, then the channel's; the locks of inodes and
- * of the set of made directories are leaves; a handle's comes before that of the inodes.
+ * store.  Locks: `interrupted_lock` and `handles_lock` are leaves; those of the parts stand in their
+ * headers, all of them in HACKING.md.
  */
 #ifndef FS_FS_IMPL_H
 #define FS_FS_IMPL_H

@@ -16,7 +16,9 @@
  * anything below it: inode_path() fails, and with it every operation that needs the store.  What
  * somebody else removes from the store is no such removal: its inode stays, and is the node's again
  * if that comes back.
- * Lock discipline.  One leaf lock for the whole table, held for a few lookups at a time.
+ *
+ * Lock discipline.  One leaf lock for the whole table, held for a few lookups at a time.  It is also
+ * over the polls of handles and of the mount (poll.h).
  */
 #ifndef FS_INODE_H
 #define FS_INODE_H

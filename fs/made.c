@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The set of paths, and what is remembered of them.  Any thread, one leaf lock. */
+/* The set of paths, and what is remembered of them.  Any thread; no I/O. */
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>

@@ -5,6 +5,9 @@
  * paths; the one longest in it goes first, which changes the look of an empty node and nothing else:
  * a directory becomes a file once the kernel has forgotten it, a file at a path of dirs.h a
  * directory, and a `.value` is there again, empty.  Any thread.
+ *
+ * `lock` is a leaf but for made_copy(), which holds that of the mount's set and takes that of a
+ * transaction's.
  */
 #ifndef FS_MADE_H
 #define FS_MADE_H

@@ -13,7 +13,7 @@
 
 struct notifier {
 	pthread_t thread;
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* a leaf, over the rest; not held while the kernel is told */
 	pthread_cond_t changed;
 	bool work;
 	bool ending;

@@ -79,7 +79,7 @@ struct op {
 	void (*unpark)(struct op *op);
 	TAILQ_ENTRY(op) parked_link;
 
-	/* `lock` guards the rest, and `calls` against the interrupter. */
+	/* `lock` guards the rest, and `calls` against the interrupter.  The pool's is taken under it. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool interrupted;

@@ -12,10 +12,15 @@
 #include "fs/op.h"
 #include "fs/raw.h"
 
+/* The open file has a reference; raws_resync() takes another while it tells the client. */
 struct raw {
 	struct fs *fs;
 	struct client *client;
+	atomic_uint refs;
+
+	/* Under raws.lock. */
 	LIST_ENTRY(raw) all_link;
+	uint64_t resync; /* the last that it was told of */
 
 	pthread_mutex_t lock;
 	struct op_list reads, writes; /* parked */
@@ -100,14 +105,43 @@ static void raw_ready(void *arg)
 	run_going(&going);
 }
 
-void raws_resync(struct fs *fs)
+static void raw_put(struct raw *raw)
+{
+	if (atomic_fetch_sub(&raw->refs, 1) != 1)
+		return;
+	client_close(raw->client);
+	kept_poll_free(raw->poll);
+	pthread_mutex_destroy(&raw->lock);
+	free(raw);
+}
+
+/* Returns one that was not told of this resync yet, with a reference, or NULL. */
+static struct raw *take_untold(struct raws *raws, uint64_t resync)
 {
 	struct raw *raw;
 
-	pthread_mutex_lock(&fs->raws->lock);
-	LIST_FOREACH(raw, &fs->raws->all, all_link)
+	pthread_mutex_lock(&raws->lock);
+	LIST_FOREACH(raw, &raws->all, all_link)
+		if (raw->resync != resync)
+			break;
+	if (raw) {
+		raw->resync = resync;
+		atomic_fetch_add(&raw->refs, 1);
+	}
+	pthread_mutex_unlock(&raws->lock);
+	return raw;
+}
+
+void raws_resync(struct fs *fs)
+{
+	uint64_t resync = ++fs->raws->resyncs;
+	struct raw *raw;
+
+	/* Each is told with no lock held: what waited for it is answered inside. */
+	while ((raw = take_untold(fs->raws, resync))) {
 		client_resync(raw->client);
-	pthread_mutex_unlock(&fs->raws->lock);
+		raw_put(raw);
+	}
 }
 
 void raws_shutdown(struct fs *fs)
@@ -138,6 +172,7 @@ struct raw *raw_new(struct fs *fs)
 	if (!raw)
 		return NULL;
 	raw->fs = fs;
+	atomic_init(&raw->refs, 1);
 	TAILQ_INIT(&raw->reads);
 	TAILQ_INIT(&raw->writes);
 	pthread_mutex_init(&raw->lock, NULL);
@@ -167,10 +202,7 @@ void raw_close(struct fs *fs, void *own)
 	pthread_mutex_lock(&fs->raws->lock);
 	LIST_REMOVE(raw, all_link);
 	pthread_mutex_unlock(&fs->raws->lock);
-	client_close(raw->client);
-	kept_poll_free(raw->poll);
-	pthread_mutex_destroy(&raw->lock);
-	free(raw);
+	raw_put(raw);
 }
 
 /* The operation was interrupted. */

@@ -4,6 +4,8 @@
  * waits to read or to write is parked here, and the polls.
  *
  * Lock order: raws.lock (the list of all), then a raw's own, then the client's or an operation's.
+ * None of them is held for replies and wake-ups, nor where the client may call back: client_resync(),
+ * client_write(), client_close().
  */
 #ifndef FS_RAW_H
 #define FS_RAW_H
@@ -20,6 +22,7 @@ struct raw;
 struct raws {
 	pthread_mutex_t lock;
 	LIST_HEAD(, raw) all;
+	uint64_t resyncs; /* the I/O thread's */
 	struct client_counters counters;
 };
 

@@ -30,8 +30,8 @@
 #define ENOUGH_MIN (4 << 10)
 #define ENOUGH_MAX (64 << 10)
 
-/* Lock discipline: `lock` guards all that changes; it is taken before a walk's lock, the inodes' and
- * an operation's, and is not held in walk_go() and walk_stop(). */
+/* Lock discipline: `lock` guards all that changes; it is taken before a walk's lock, the inodes',
+ * an operation's and the channel's, and is not held in walk_go(), in walk_stop() and for replies. */
 struct bulk {
 	struct walk_owner owner;
 	struct fs *fs;

@@ -51,7 +51,7 @@ static const struct command commands[] = {
 
 /* What an open file keeps. */
 struct control {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock; /* a leaf, over the rest */
 	const struct command *command; /* under way; NULL: none */
 	char *answer;
 	size_t len;

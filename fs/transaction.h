@@ -13,8 +13,8 @@
  * transaction from each other, and the end is not to come in the middle of one.
  *
  * References: the open file's; one of each inode that shows it; that of the END on its way.
- * Lock order: transactions.lock (the list) alone; a transaction's own lock, then an operation's, or
- * that of the inodes or of what was made.
+ * Lock order: transactions.lock (the list), then the channel's; a transaction's own lock, then an
+ * operation's, or that of the inodes or of what was made.  The two are not held together.
  */
 #ifndef FS_TRANSACTION_H
 #define FS_TRANSACTION_H

@@ -71,7 +71,7 @@ struct walk {
 	struct transaction *tx; /* with a reference; NULL: in none */
 	atomic_uint refs;       /* the owner's, and one for each node that is asked for */
 
-	pthread_mutex_t lock; /* the channel's is taken under it */
+	pthread_mutex_t lock; /* over what follows; the channel's is taken under it */
 	struct step_list steps;
 	struct step *taken; /* the one that walk_next() gave last */
 	unsigned ahead;     /* nodes in `steps` */

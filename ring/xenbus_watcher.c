@@ -41,6 +41,7 @@ struct watcher {
 	int fd;       /* for WATCH, UNWATCH and watch events */
 	int event_fd; /* wakes the I/O thread for `refused` and `lost` */
 
+	/* A leaf, over what follows; not held in the thread's write(). */
 	pthread_mutex_t lock;
 	pthread_cond_t wakeup; /* `queued` or `quit` changed */
 	struct entry_list idle;

@@ -62,7 +62,7 @@ os.unlink(mnt + '/h/k1')
 check(content(mnt, handles[1]), 'ESTALE', 'of a key that was removed through the mount: nowhere')
 with open(mnt + '/h/k1', 'w') as f:
     f.write('made again')
-check(content(mnt, handles[1]) in ('ESTALE', 'made again\n'), True, 'nor to another key when it is made again')
+check(content(mnt, handles[1]), 'ESTALE', 'nor to the one that is made at its place')
 os.close(held[2])
 store.remove('/h/k2')
 # The kernel is told that the name is gone, and forgets it.
