@@ -9,20 +9,20 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "fs/dispatch.h"
+#include "fs/events/dispatch.h"
+#include "fs/events/notifier.h"
+#include "fs/events/poll.h"
+#include "fs/events/stream.h"
 #include "fs/fs.h"
-#include "fs/fs_impl.h"
 #include "fs/loop.h"
 #include "fs/mount.h"
-#include "fs/node.h"
-#include "fs/notifier.h"
-#include "fs/op.h"
+#include "fs/node/node.h"
+#include "fs/op/fs_impl.h"
+#include "fs/op/op.h"
+#include "fs/op/transaction.h"
 #include "fs/ops.h"
-#include "fs/poll.h"
-#include "fs/raw.h"
-#include "fs/special_table.h"
-#include "fs/stream.h"
-#include "fs/transaction.h"
+#include "fs/special/raw.h"
+#include "fs/special/special_table.h"
 
 /* Threads for operations of several round trips.  Each has a transaction open at most, and an
  * unprivileged domain has ten of these in all. */

@@ -6,8 +6,8 @@
 #ifndef FS_FS_H
 #define FS_FS_H
 
-#include "fs/config.h"
 #include "fs/loop.h"
+#include "fs/model/config.h"
 #include "ring/chan.h"
 #include "ring/logger.h"
 

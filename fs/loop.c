@@ -8,13 +8,13 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#include "fs/dispatch.h"
+#include "fs/events/dispatch.h"
+#include "fs/events/poll.h"
+#include "fs/events/stream.h"
 #include "fs/loop.h"
-#include "fs/op.h"
-#include "fs/poll.h"
-#include "fs/raw.h"
-#include "fs/stream.h"
-#include "fs/transaction.h"
+#include "fs/op/op.h"
+#include "fs/op/transaction.h"
+#include "fs/special/raw.h"
 #include "ring/spin.h"
 
 /* Requests taken from /dev/fuse before the channel gets its turn. */

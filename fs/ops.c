@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/inode_ops.h"
-#include "fs/node.h"
+#include "fs/node/node.h"
+#include "fs/op/inode_ops.h"
 #include "fs/ops.h"
-#include "fs/special.h"
+#include "fs/special/special.h"
 
 static struct fs *fs_of(fuse_req_t req)
 {
@@ -239,7 +239,7 @@ static void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse
 		err = -ENOMEM;
 	else if (!op->target)
 		err = -ESTALE;
-	else if (!strcmp(name, SPECIAL_VALUE_NAME) || !strcmp(new_name, SPECIAL_VALUE_NAME))
+	else if (!strcmp(name, NAME_OF_VALUE) || !strcmp(new_name, NAME_OF_VALUE))
 		/* A value can be copied to or from a node, and mv then does. */
 		err = -EXDEV;
 	else if (special_is_name(name) || is_special(op) ||

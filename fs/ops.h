@@ -3,7 +3,7 @@
 #ifndef FS_OPS_H
 #define FS_OPS_H
 
-#include "fs/fs_impl.h"
+#include "fs/op/fs_impl.h"
 
 /* Each function runs on a thread that reads /dev/fuse and never waits. */
 extern const struct fuse_lowlevel_ops ops_table;

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "fs/name.h"
+#include "fs/model/name.h"
 
 /* Bytes of a buffer for a file below the mount. */
 #define MOUNTPOINT_FILE_SIZE (PATH_MAX + PATH_SIZE)

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/dirs.h"
-#include "fs/name.h"
+#include "fs/model/dirs.h"
+#include "fs/model/name.h"
 #include "ring/wire.h"
 #include "src/options.h"
 

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 #include <xen/io/xs_wire.h>
 
-#include "fs/changes.h"
-#include "fs/made.h"
+#include "fs/model/changes.h"
+#include "fs/model/made.h"
 #include "tests/failing_malloc.h"
 
 static struct changes changes;

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "fs/dirs.h"
-#include "fs/name.h"
+#include "fs/model/dirs.h"
+#include "fs/model/name.h"
 #include "tests/failing_malloc.h"
 
 static void expect(const char *option, bool expected, const char *const *paths)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <xen/io/xs_wire.h>
 
-#include "fs/error.h"
+#include "fs/model/error.h"
 
 struct row {
 	uint32_t type;

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "fs/path_index.h"
-#include "fs/path_queue.h"
+#include "fs/events/path_index.h"
+#include "fs/events/path_queue.h"
 #include "tests/failing_malloc.h"
 
 struct listener {

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "fs/print.h"
-#include "fs/walk.h"
+#include "fs/special/print.h"
+#include "fs/special/walk.h"
 
 #define NODE(depth_, path_, name_, value_, children_) \
 	{ .depth = (depth_), .path = (path_), .name = (name_), .value = (value_), \

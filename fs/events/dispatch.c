@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Events are remembered, and passed on to inodes, streams and the notifier, in this order. */
+#include "fs/events/dispatch.h"
+#include "fs/events/notifier.h"
+#include "fs/events/stream.h"
+#include "fs/op/fs_impl.h"
+#include "fs/op/wakeup.h"
+
+void dispatch_changed(struct fs *fs, const char *path)
+{
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+
+	events_add(&fs->events, path);
+	inodes_changed(&fs->inodes, path, &wakeups);
+	wakeups_notify(&wakeups);
+	streams_changed(fs, path);
+	notifier_wake(fs);
+}
+
+void dispatch_unseen(struct fs *fs)
+{
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+
+	events_add(&fs->events, NULL);
+	inodes_changed(&fs->inodes, NULL, &wakeups);
+	wakeups_notify(&wakeups);
+	notifier_wake(fs);
+}
+
+void dispatch_resync(struct fs *fs)
+{
+	log_info(fs->log, "events may have been lost: everything is looked at anew");
+	dispatch_unseen(fs);
+	streams_resync(fs);
+}
+
+const struct cover_handlers dispatch_handlers = {
+	.changed = dispatch_changed,
+	.resync = dispatch_resync,
+	.unseen = dispatch_unseen,
+};

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an event of the store sets in motion here: polls are woken, streams fed, and the kernel is
+ * told what it must no longer believe.  cover.c is handed these functions (dispatch_handlers).
+ */
+#ifndef FS_EVENTS_DISPATCH_H
+#define FS_EVENTS_DISPATCH_H
+
+#include "fs/events/cover.h"
+
+extern const struct cover_handlers dispatch_handlers;
+
+/* The store reported `path`.  I/O thread. */
+void dispatch_changed(struct fs *fs, const char *path);
+
+/* Events may have been lost: everything may have changed.  I/O thread. */
+void dispatch_resync(struct fs *fs);
+
+/* A watch was set only now: pollers are to look again.  Any thread. */
+void dispatch_unseen(struct fs *fs);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tells the kernel what it no longer knows.  A thread of its own, as the kernel makes it wait for
+ * directories that somebody else has locked, perhaps while waiting for us: nothing may wait for
+ * this thread, but the end, which goes on answering meanwhile.
+ */
+#ifndef FS_EVENTS_NOTIFIER_H
+#define FS_EVENTS_NOTIFIER_H
+
+#include <stdbool.h>
+
+struct fs;
+struct notifier;
+
+/* Starts the thread.  Returns 0 or -errno. */
+int notifier_start(struct fs *fs);
+
+/* There may be stale inodes.  Any thread; never waits.  Does nothing if there is no notifier. */
+void notifier_wake(struct fs *fs);
+
+/* Asks the thread to end.  Returns whether it has; until then requests must be answered.  After
+ * true the notifier is gone. */
+bool notifier_end(struct fs *fs);
+
+#endif

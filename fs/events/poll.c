@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Polls on values.  They are kept in their handles, on a list of the inode, under the inodes' lock;
+ * event.c wakes them through inodes_changed().
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/events/dispatch.h"
+#include "fs/events/poll.h"
+#include "fs/model/inode_impl.h"
+#include "fs/op/op.h"
+
+/* How often pollers of what is not watched are told to look. */
+#define UNWATCHED_MS 1000
+
+/* How long after a watch was refused another is tried for: less than that, so that the poll which
+ * each telling leads to may do it. */
+#define RETRY_MS (UNWATCHED_MS / 2)
+
+enum cover_outcome {
+	OUTCOME_DUE, /* the server is asked */
+	OUTCOME_SET,
+	OUTCOME_REFUSED,
+};
+
+struct polls *polls_new(void)
+{
+	struct polls *polls = calloc(1, sizeof(*polls));
+
+	if (polls)
+		LIST_INIT(&polls->unwatched);
+	return polls;
+}
+
+void polls_free(struct polls *polls)
+{
+	free(polls);
+}
+
+/* Sees to it that a path is watched which the base does not cover, or not yet. */
+struct poll_cover {
+	struct cover_ref ref;
+	struct handle *handle;
+	_Atomic enum cover_outcome outcome;
+	bool warned; /* of a refusal */
+	char path[]; /* when it was set; a file may be moved while it is open */
+};
+
+static void set_unwatched_locked(struct fs *fs, struct handle *handle, bool unwatched)
+{
+	struct polls *polls = fs->polls;
+
+	if (unwatched == handle->unwatched)
+		return;
+	handle->unwatched = unwatched;
+	if (unwatched) {
+		if (!atomic_fetch_add(&polls->count, 1))
+			polls->tell_ms = inode_now_ms() + UNWATCHED_MS;
+		LIST_INSERT_HEAD(&polls->unwatched, handle, unwatched_link);
+	} else {
+		LIST_REMOVE(handle, unwatched_link);
+		atomic_fetch_sub(&polls->count, 1);
+	}
+}
+
+/* Nothing tells of changes of the handle's file for now. */
+static void not_watched(struct fs *fs, struct handle *handle)
+{
+	pthread_mutex_lock(&fs->inodes.lock);
+	set_unwatched_locked(fs, handle, true);
+	fs->polls->refused_ms = inode_now_ms();
+	pthread_mutex_unlock(&fs->inodes.lock);
+	/* The I/O thread may be asleep for longer than until they are to be told. */
+	chan_wake(fs->chan);
+}
+
+/* From now on changes are reported.  What came before is unknown: who polls is to look again. */
+static void cover_armed(struct cover_ref *ref, int error)
+{
+	struct poll_cover *cover = (struct poll_cover *)ref;
+	struct fs *fs = ref->fs;
+
+	atomic_store(&cover->outcome, error ? OUTCOME_REFUSED : OUTCOME_SET);
+	if (error) {
+		if (!cover->warned)
+			log_warning(fs->log, "%s is not watched: %s; who polls it is told every second",
+				    cover->path, strerror(-error));
+		cover->warned = true;
+		not_watched(fs, cover->handle);
+		return;
+	}
+	pthread_mutex_lock(&fs->inodes.lock);
+	set_unwatched_locked(fs, cover->handle, false);
+	pthread_mutex_unlock(&fs->inodes.lock);
+	dispatch_changed(fs, cover->path);
+}
+
+static void cover_lost(struct cover_ref *ref)
+{
+	struct poll_cover *cover = (struct poll_cover *)ref;
+
+	atomic_store(&cover->outcome, OUTCOME_REFUSED);
+	not_watched(ref->fs, cover->handle);
+}
+
+static struct poll_cover *cover_new(struct handle *handle, const char *path)
+{
+	size_t size = strlen(path) + 1;
+	struct poll_cover *cover = calloc(1, sizeof(*cover) + size);
+
+	if (!cover)
+		return NULL;
+	cover->ref.armed = cover_armed;
+	cover->ref.lost = cover_lost;
+	cover->handle = handle;
+	memcpy(cover->path, path, size);
+	return cover;
+}
+
+static void cover_free(struct fs *fs, struct handle *handle)
+{
+	if (!handle->cover)
+		return;
+	cover_remove(fs, &handle->cover->ref);
+	free(handle->cover);
+	handle->cover = NULL;
+}
+
+static bool retry_is_due(struct fs *fs)
+{
+	bool due;
+
+	pthread_mutex_lock(&fs->inodes.lock);
+	due = inode_now_ms() >= fs->polls->refused_ms + RETRY_MS;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	return due;
+}
+
+/* Returns whether the handle's watch is right for `path`, or nothing better can be had now. */
+static bool cover_will_do(struct fs *fs, const struct poll_cover *cover, const char *path)
+{
+	if (!cover || strcmp(cover->path, path) != 0)
+		return false;
+	switch (atomic_load(&cover->outcome)) {
+	case OUTCOME_DUE:
+		return true;
+	case OUTCOME_SET:
+		return cover_holds(&cover->ref);
+	default:
+		return !retry_is_due(fs);
+	}
+}
+
+/* Sets a watch for the handle's file, or tries again. */
+static void cover_renew(struct fs *fs, struct handle *handle, const char *path)
+{
+	bool again = handle->cover && !strcmp(handle->cover->path, path);
+	bool warned = again && handle->cover->warned;
+
+	if (cover_will_do(fs, handle->cover, path))
+		return;
+	cover_free(fs, handle);
+	handle->cover = cover_new(handle, path);
+	if (!handle->cover) {
+		not_watched(fs, handle);
+		return;
+	}
+	handle->cover->warned = warned;
+	if (cover_add(fs, &handle->cover->ref, path))
+		cover_armed(&handle->cover->ref, -ENOMEM);
+}
+
+/* The base does not cover the file's path: the handle's own watch is to.  Another thread may be at
+ * that, for a name that the file had before; it looks once more then. */
+static void see_to_cover(struct op *op)
+{
+	struct handle *handle = op->handle;
+	char path[PATH_SIZE];
+	bool mine;
+
+	pthread_mutex_lock(&handle->lock);
+	handle->cover_wanted = true;
+	mine = !handle->covering;
+	handle->covering = true;
+	while (mine && handle->cover_wanted) {
+		handle->cover_wanted = false;
+		pthread_mutex_unlock(&handle->lock);
+		if (!inode_path(&op->fs->inodes, op->inode, NULL, path))
+			cover_renew(op->fs, handle, path);
+		pthread_mutex_lock(&handle->lock);
+	}
+	if (mine)
+		handle->covering = false;
+	pthread_mutex_unlock(&handle->lock);
+}
+
+/* Forgets the handle's poll and watch. */
+static void poll_release(struct fs *fs, struct handle *handle)
+{
+	struct kept_poll *poll;
+
+	/* First: its outcome may be that the handle is unwatched. */
+	cover_free(fs, handle);
+	pthread_mutex_lock(&fs->inodes.lock);
+	if (handle->polled)
+		LIST_REMOVE(handle, poll_link);
+	handle->polled = false;
+	set_unwatched_locked(fs, handle, false);
+	poll = handle->poll;
+	handle->poll = NULL;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	kept_poll_free(poll);
+}
+
+/* Keeps the poll to be notified, then looks: a change between the two is not lost.  Returns what
+ * is ready; *unknown: whether the node is there has to be asked. */
+static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct handle *handle = op->handle;
+	struct inode *inode = op->inode;
+	struct kept_poll *old;
+	unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+
+	pthread_mutex_lock(&inodes->lock);
+	if (!handle->polled)
+		LIST_INSERT_HEAD(&inode->pollers, handle, poll_link);
+	handle->polled = true;
+	handle->unpoll = poll_release;
+	old = op_keep_poll(op, &handle->poll);
+	op->events = inode->events;
+	/* Also while a watch is being set, whose outcome will wake the poll, and while there is none,
+	 * when it is woken once a second: a poll that was ready each time would never wait. */
+	if (by_base)
+		set_unwatched_locked(op->fs, handle, false);
+	if (handle->seen != inode->events)
+		revents |= POLLPRI | POLLERR;
+	if (inode->gone)
+		revents |= POLLHUP;
+	*unknown = inode->looked_at != inode->events;
+	pthread_mutex_unlock(&inodes->lock);
+	kept_poll_free(old);
+	op->flags = revents;
+	return revents;
+}
+
+static void looked(struct op *op)
+{
+	int err = op_call_error(op, 0);
+	bool gone = err == -ENOENT;
+
+	inode_looked(&op->fs->inodes, op->inode, op->events, gone);
+	if (op->req)
+		op_reply_poll(op, gone ? op->flags | POLLHUP : op->flags & ~POLLHUP);
+	else
+		op_reply_error(op, 0);
+}
+
+/* Asks whether the node is there, for the next poll. */
+static void look(const struct op *polled, const char *path)
+{
+	struct op *op = op_new(polled->fs, NULL, polled->inode->nodeid, "look");
+
+	if (!op)
+		return;
+	op->events = polled->events;
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, looked);
+}
+
+void poll_value(struct op *op)
+{
+	char path[PATH_SIZE];
+	unsigned revents;
+	bool by_base, unknown;
+	int err;
+
+	/* No event tells what changes in a transaction. */
+	if (op->inode->view->tx) {
+		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+		return;
+	}
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err == -ENOENT || err == -ESTALE) {
+		/* Removed for good: there is nothing to wait for. */
+		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLPRI | POLLERR |
+					  POLLHUP);
+		return;
+	}
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	by_base = cover_has(op->fs, path);
+	if (!by_base)
+		see_to_cover(op);
+	revents = register_poll(op, by_base, &unknown);
+	/* The caller will read the value anyway, so the poll need not wait for that. */
+	if (unknown && (revents & POLLPRI))
+		look(op, path);
+	if (!unknown || (revents & POLLPRI)) {
+		op_reply_poll(op, revents);
+		return;
+	}
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, looked);
+}
+
+void poll_seen(struct op *op, bool gone)
+{
+	struct inodes *inodes = &op->fs->inodes;
+
+	inode_looked(inodes, op->inode, op->events, gone);
+	pthread_mutex_lock(&inodes->lock);
+	op->handle->seen = op->events;
+	pthread_mutex_unlock(&inodes->lock);
+}
+
+
+int polls_tell_unwatched(struct fs *fs)
+{
+	struct polls *polls = fs->polls;
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+	struct handle *handle;
+	uint64_t now;
+	int wait_ms;
+
+	/* Looked at first: this is called all the time. */
+	if (!atomic_load(&polls->count))
+		return -1;
+	pthread_mutex_lock(&fs->inodes.lock);
+	now = inode_now_ms();
+	if (now >= polls->tell_ms) {
+		LIST_FOREACH(handle, &polls->unwatched, unwatched_link) {
+			handle->seen = 0;
+			wakeups_take(&wakeups, &handle->poll);
+		}
+		polls->tell_ms = now + UNWATCHED_MS;
+	}
+	wait_ms = polls->tell_ms - now;
+	pthread_mutex_unlock(&fs->inodes.lock);
+	wakeups_notify(&wakeups);
+	return wait_ms;
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event streams.  Events come on the I/O thread, reads and polls on those that read /dev/fuse.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/events/stream_impl.h"
+
+/* Paths whose state is asked for at a time. */
+#define CHECK_BATCH 32
+
+struct streams *streams_new(void)
+{
+	struct streams *streams = calloc(1, sizeof(*streams));
+
+	if (!streams)
+		return NULL;
+	LIST_INIT(&streams->all);
+	path_index_init(&streams->index);
+	pthread_mutex_init(&streams->lock, NULL);
+	return streams;
+}
+
+void streams_free(struct streams *streams)
+{
+	if (!streams)
+		return;
+	pthread_mutex_destroy(&streams->lock);
+	free(streams);
+}
+
+/* ---- those who wait ---- */
+
+static bool readable_locked(const struct stream *stream)
+{
+	return stream->text || path_queue_first(&stream->queue) || stream->queue.overflow ||
+	       stream->resync || stream->lost;
+}
+
+static void queue_add_locked(struct stream *stream, const char *path)
+{
+	if (!path_queue_add(&stream->queue, path))
+		stream->fs->streams->overflows++;
+}
+
+/* Takes reads that wait: one, or all if there is an error for each. */
+static void take_reads_locked(struct stream *stream, struct op_list *reads)
+{
+	struct op *op, *next;
+
+	for (op = TAILQ_FIRST(&stream->parked); op; op = next) {
+		next = TAILQ_NEXT(op, parked_link);
+		if (!op_unpark(op))
+			continue;
+		TAILQ_REMOVE(&stream->parked, op, parked_link);
+		TAILQ_INSERT_TAIL(reads, op, parked_link);
+		if (!stream->lost)
+			return;
+	}
+}
+
+/* Takes what waits for something to read: reads, and the poll. */
+static void take_waiting_locked(struct stream *stream, struct op_list *reads,
+				struct wakeups *wakeups)
+{
+	if (!readable_locked(stream))
+		return;
+	if (!stream->checking)
+		take_reads_locked(stream, reads);
+	wakeups_take(wakeups, &stream->poll);
+}
+
+static void run_reads(struct op_list *reads)
+{
+	struct op *op;
+
+	while ((op = TAILQ_FIRST(reads))) {
+		TAILQ_REMOVE(reads, op, parked_link);
+		stream_read(op);
+	}
+}
+
+/* ---- events ---- */
+
+/* What an event sets in motion, gathered under the locks. */
+struct pushed {
+	struct op_list reads;
+	struct wakeups wakeups;
+};
+
+static void push(void *arg, struct path_user *user, const char *path)
+{
+	struct subscription *sub = subscription_of(user);
+	struct stream *stream = sub->stream;
+	struct pushed *pushed = arg;
+
+	pthread_mutex_lock(&stream->lock);
+	if (sub->armed) {
+		queue_add_locked(stream, path);
+		take_waiting_locked(stream, &pushed->reads, &pushed->wakeups);
+	}
+	pthread_mutex_unlock(&stream->lock);
+}
+
+void streams_changed(struct fs *fs, const char *path)
+{
+	struct pushed pushed = {
+		.reads = TAILQ_HEAD_INITIALIZER(pushed.reads),
+		.wakeups = STAILQ_HEAD_INITIALIZER(pushed.wakeups),
+	};
+	struct streams *streams = fs->streams;
+
+	/* Each line is one path: what could not be one is not passed on. */
+	if (path[0] != '@' && !path_is_legal(path))
+		return;
+	pthread_mutex_lock(&streams->lock);
+	path_index_visit(&streams->index, path, push, &pushed);
+	pthread_mutex_unlock(&streams->lock);
+	wakeups_notify(&pushed.wakeups);
+	run_reads(&pushed.reads);
+}
+
+/* Subscriptions whose watches could not be set again are none any more. */
+static void note_lost_locked(struct stream *stream)
+{
+	struct subscription *sub;
+
+	TAILQ_FOREACH(sub, &stream->subscriptions, link) {
+		if (!sub->armed || cover_holds(&sub->ref))
+			continue;
+		sub->armed = false;
+		sub->error = -EIO;
+		stream->lost = stream->failed = true;
+	}
+}
+
+void streams_resync(struct fs *fs)
+{
+	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+	struct stream *stream;
+
+	pthread_mutex_lock(&fs->streams->lock);
+	LIST_FOREACH(stream, &fs->streams->all, all_link) {
+		pthread_mutex_lock(&stream->lock);
+		stream->resync = true;
+		note_lost_locked(stream);
+		take_waiting_locked(stream, &reads, &wakeups);
+		pthread_mutex_unlock(&stream->lock);
+	}
+	pthread_mutex_unlock(&fs->streams->lock);
+	wakeups_notify(&wakeups);
+	run_reads(&reads);
+}
+
+void streams_shutdown(struct fs *fs)
+{
+	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
+	struct op_list subscribers = TAILQ_HEAD_INITIALIZER(subscribers);
+	struct stream *stream;
+	struct op *op;
+
+	/* None is being interrupted: that happens on this thread. */
+	pthread_mutex_lock(&fs->streams->lock);
+	LIST_FOREACH(stream, &fs->streams->all, all_link) {
+		pthread_mutex_lock(&stream->lock);
+		TAILQ_FOREACH(op, &stream->parked, parked_link)
+			op_unpark(op);
+		TAILQ_CONCAT(&reads, &stream->parked, parked_link);
+		op = stream->subscriber;
+		if (op && op_unpark(op))
+			TAILQ_INSERT_TAIL(&subscribers, op, parked_link);
+		stream->subscriber = NULL;
+		pthread_mutex_unlock(&stream->lock);
+	}
+	pthread_mutex_unlock(&fs->streams->lock);
+	while ((op = TAILQ_FIRST(&reads))) {
+		TAILQ_REMOVE(&reads, op, parked_link);
+		op_reply_error(op, -EIO);
+	}
+	while ((op = TAILQ_FIRST(&subscribers))) {
+		TAILQ_REMOVE(&subscribers, op, parked_link);
+		((struct stream *)op->handle->own)->done(op, -EIO);
+	}
+}
+
+unsigned streams_count(struct fs *fs, uint64_t *overflows)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&fs->streams->lock);
+	count = fs->streams->count;
+	*overflows = fs->streams->overflows;
+	pthread_mutex_unlock(&fs->streams->lock);
+	return count;
+}
+
+/* ---- reading ---- */
+
+/* Gives the reader what is left of the lines that were begun. */
+static size_t take_text_locked(struct stream *stream, char *buf, size_t size)
+{
+	size_t left = stream->text_len - stream->text_read;
+
+	if (size > left)
+		size = left;
+	memcpy(buf, stream->text + stream->text_read, size);
+	stream->text_read += size;
+	if (size == left) {
+		free(stream->text);
+		stream->text = NULL;
+	}
+	return size;
+}
+
+/* Begins a read anew, which another was faster than: it has asked the store for nothing. */
+static void read_again(struct op *op)
+{
+	op_calls_clear(op);
+	free(op->data);
+	op->data = NULL;
+	stream_read(op);
+}
+
+/* Replies with text that is there.  Another read that waits gets its turn. */
+static void reply_text(struct op *op)
+{
+	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
+	struct stream *stream = op->handle->own;
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+	char *buf = malloc(op->size ? op->size : 1);
+	size_t size = 0;
+	bool any;
+
+	pthread_mutex_lock(&stream->lock);
+	any = buf && stream->text;
+	if (any)
+		size = take_text_locked(stream, buf, op->size);
+	take_waiting_locked(stream, &reads, &wakeups);
+	pthread_mutex_unlock(&stream->lock);
+	wakeups_notify(&wakeups);
+	/* With the reply the stream may be gone.  No text is no end of file. */
+	if (!buf)
+		op_reply_error(op, -ENOMEM);
+	else if (any)
+		op_reply_buf(op, buf, size);
+	else
+		read_again(op);
+	free(buf);
+	run_reads(&reads);
+}
+
+/* The paths that were asked about, one after the other, each with its NUL, are in op->data. */
+static bool format_lines(struct op *op, char **text, size_t *len)
+{
+	FILE *out = open_memstream(text, len);
+	const char *path = op->data;
+	unsigned call = 0;
+	bool gone;
+
+	if (!out)
+		return false;
+	for (; path < op->data + op->off; path += strlen(path) + 1) {
+		/* Special paths are no nodes; the store was not asked for them. */
+		gone = path[0] == '/' && op_call_raw_error(op, call++) == -ENOENT;
+		fprintf(out, "%s %s\n", gone ? "deleted" : "changed", path);
+	}
+	return fclose(out) == 0;
+}
+
+/* Puts the paths back: their read did not get to tell of them. */
+static void requeue_locked(struct stream *stream, const struct op *op)
+{
+	const char *path;
+
+	for (path = op->data; path < op->data + op->off; path += strlen(path) + 1)
+		queue_add_locked(stream, path);
+}
+
+static void check_done(struct op *op)
+{
+	struct stream *stream = op->handle->own;
+	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+	bool interrupted = false;
+	char *text = NULL;
+	size_t len = 0;
+
+	for (unsigned i = 0; i < op->n_calls; i++)
+		interrupted |= op->calls[i]->error == -EINTR;
+	if (!interrupted && !format_lines(op, &text, &len)) {
+		free(text);
+		text = NULL;
+	}
+	pthread_mutex_lock(&stream->lock);
+	stream->checking = false;
+	if (text) {
+		stream->text = text;
+		stream->text_len = len;
+		stream->text_read = 0;
+	} else {
+		requeue_locked(stream, op);
+		take_waiting_locked(stream, &reads, &wakeups);
+	}
+	pthread_mutex_unlock(&stream->lock);
+	if (text)
+		reply_text(op);
+	else
+		op_reply_error(op, interrupted ? -EINTR : -ENOMEM);
+	wakeups_notify(&wakeups);
+	run_reads(&reads);
+}
+
+/* Takes the first paths off the queue, into op->data, and adds a question for each.  Returns
+ * whether there was memory. */
+static bool take_batch_locked(struct stream *stream, struct op *op)
+{
+	const char *path;
+	size_t len;
+
+	op->data = malloc(CHECK_BATCH * PATH_SIZE);
+	if (!op->data)
+		return false;
+	op->off = 0;
+	for (unsigned n = 0; n < CHECK_BATCH; n++) {
+		path = path_queue_first(&stream->queue);
+		if (!path)
+			break;
+		len = strlen(path) + 1;
+		memcpy(op->data + op->off, path, len);
+		op->off += len;
+		if (path[0] == '/')
+			op_call(op, XS_READ, 0, path, NULL, 0);
+		path_queue_pop(&stream->queue);
+	}
+	return true;
+}
+
+/* Turns what needs no question into text.  Returns 0 or -ENOMEM. */
+static int announce_locked(struct stream *stream)
+{
+	const char *text = stream->resync ? "resync\n" : "overflow\n";
+
+	stream->text = strdup(text);
+	if (!stream->text)
+		return -ENOMEM;
+	stream->text_len = strlen(text);
+	stream->text_read = 0;
+	if (stream->resync)
+		stream->resync = false;
+	else
+		stream->queue.overflow = false;
+	return 0;
+}
+
+static void unpark_read(struct op *op)
+{
+	struct stream *stream = op->handle->own;
+
+	pthread_mutex_lock(&stream->lock);
+	TAILQ_REMOVE(&stream->parked, op, parked_link);
+	pthread_mutex_unlock(&stream->lock);
+	op_reply_error(op, -EINTR);
+}
+
+/* Lets a read wait.  Returns 0 or why not. */
+static int park_locked(struct stream *stream, struct op *op)
+{
+	int err;
+
+	if (op->flags & O_NONBLOCK)
+		return -EAGAIN;
+	err = op_park(op, unpark_read);
+	if (!err)
+		TAILQ_INSERT_TAIL(&stream->parked, op, parked_link);
+	return err;
+}
+
+void stream_read(struct op *op)
+{
+	struct stream *stream = op->handle->own;
+	bool ask = false, ready;
+	int err = 0;
+
+	pthread_mutex_lock(&stream->lock);
+	if (!stream->text && !stream->checking && (stream->resync || stream->queue.overflow))
+		err = announce_locked(stream);
+	ready = stream->text != NULL;
+	if (!ready && !err && !stream->checking && path_queue_first(&stream->queue)) {
+		ask = take_batch_locked(stream, op);
+		stream->checking = ask;
+		err = ask ? 0 : -ENOMEM;
+	} else if (!ready && !err) {
+		err = stream->lost ? -EIO : park_locked(stream, op);
+	}
+	pthread_mutex_unlock(&stream->lock);
+	if (ready)
+		reply_text(op);
+	else if (ask)
+		op_submit(op, check_done);
+	else if (err)
+		op_reply_error(op, err);
+}
+
+void stream_poll(struct op *op)
+{
+	struct stream *stream = op->handle->own;
+	struct kept_poll *old;
+	unsigned revents = POLLOUT | POLLWRNORM;
+
+	pthread_mutex_lock(&stream->lock);
+	old = op_keep_poll(op, &stream->poll);
+	if (readable_locked(stream))
+		revents |= POLLIN | POLLRDNORM;
+	if (stream->lost)
+		revents |= POLLERR;
+	pthread_mutex_unlock(&stream->lock);
+	kept_poll_free(old);
+	op_reply_poll(op, revents);
+}
+
+/* ---- its life ---- */
+
+struct stream *stream_new(struct fs *fs)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+
+	if (!stream)
+		return NULL;
+	stream->fs = fs;
+	path_queue_init(&stream->queue, STREAM_QUEUE_MAX);
+	TAILQ_INIT(&stream->subscriptions);
+	TAILQ_INIT(&stream->parked);
+	pthread_mutex_init(&stream->lock, NULL);
+	pthread_mutex_lock(&fs->streams->lock);
+	LIST_INSERT_HEAD(&fs->streams->all, stream, all_link);
+	fs->streams->count++;
+	pthread_mutex_unlock(&fs->streams->lock);
+	return stream;
+}
+
+void stream_close(struct fs *fs, void *own)
+{
+	struct streams *streams = fs->streams;
+	struct stream *stream = own;
+
+	pthread_mutex_lock(&streams->lock);
+	LIST_REMOVE(stream, all_link);
+	streams->count--;
+	pthread_mutex_unlock(&streams->lock);
+	subscriptions_end(stream);
+	path_queue_clear(&stream->queue);
+	free(stream->text);
+	kept_poll_free(stream->poll);
+	pthread_mutex_destroy(&stream->lock);
+	free(stream);
+}

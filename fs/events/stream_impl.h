@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of an event stream, shared by stream.c (its queue, those who read it) and
+ * subscription.c (the paths that it tells of).  For nobody else. */
+#ifndef FS_EVENTS_STREAM_IMPL_H
+#define FS_EVENTS_STREAM_IMPL_H
+
+#include "fs/events/cover.h"
+#include "fs/events/path_index.h"
+#include "fs/events/path_queue.h"
+#include "fs/events/stream.h"
+#include "fs/op/op.h"
+
+struct streams {
+	pthread_mutex_t lock;
+	struct path_index index; /* of subscriptions */
+	LIST_HEAD(, stream) all;
+	uint64_t overflows;
+	unsigned count;
+};
+
+struct subscription {
+	struct cover_ref ref;
+	struct path_user user; /* in the index */
+	struct stream *stream;
+	bool armed; /* under the stream's lock, as `error` */
+	int error;  /* why it is none, or is none any more */
+	TAILQ_ENTRY(subscription) link;
+};
+
+struct stream {
+	struct fs *fs;
+	LIST_ENTRY(stream) all_link;
+	TAILQ_HEAD(, subscription) subscriptions; /* under streams.lock */
+
+	pthread_mutex_t lock;
+	struct path_queue queue;
+	bool resync;
+	bool lost;         /* of a subscription nothing will come any more */
+	bool failed;       /* there are subscriptions with an error */
+	bool checking;     /* a read is asking the store about the first paths */
+	char *text;        /* lines that were begun, and how much of them was read */
+	size_t text_len;
+	size_t text_read;
+	struct op_list parked;
+	struct kept_poll *poll;
+
+	/* A subscribe that waits for its watches. */
+	struct op *subscriber; /* once it does */
+	unsigned unarmed;      /* watches under way */
+	int error;             /* the first of those that failed */
+	void (*done)(struct op *op, int error);
+};
+
+static inline struct subscription *subscription_of(struct path_user *user)
+{
+	return (struct subscription *)((char *)user - offsetof(struct subscription, user));
+}
+
+/* Ends all subscriptions of a stream that no event finds any more. */
+void subscriptions_end(struct stream *stream);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* How a filesystem is to be: what the mount options say.  For all of fs/, and for src/ through fs.h. */
+#ifndef FS_MODEL_CONFIG_H
+#define FS_MODEL_CONFIG_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct chan;
+struct logger;
+
+/* How a node's value becomes a file's content; xsfs(5), "Values". */
+enum fs_format {
+	FS_TEXT, /* the value and one newline; an empty value is an empty file */
+	FS_RAW,  /* the bytes as they are */
+};
+
+/* How nodes become files and directories; xsfs(5), "The tree". */
+enum fs_layout {
+	FS_TREE,  /* a node without children is a file */
+	FS_NODES, /* every node is a directory, its value in `.value` */
+};
+
+/* What the kernel may remember; xsfs(5), "Caching". */
+enum fs_cache {
+	FS_CACHE_OFF,  /* nothing */
+	FS_CACHE_META, /* names and attributes, while a watch covers them */
+};
+
+struct fs_config {
+	struct chan *chan;     /* borrowed; connected, with no handlers set */
+	struct logger *log;    /* borrowed */
+	const char *root;      /* store path that is mounted, absolute; "/" for all (copied) */
+	enum fs_format format;
+	enum fs_layout layout;
+	enum fs_cache cache;
+	uid_t uid;             /* owner of all files */
+	gid_t gid;
+	mode_t umask;          /* taken from 0666 and 0777; the default 0077 leaves 0600 and 0700 */
+	bool strict_modes;     /* chmod, chown and utimens: EPERM instead of no effect */
+	bool privileged;       /* the store exempts us from quotas: more transactions at a time */
+	int self_domid;        /* our own domain where the caller knows it, -1: ask the store */
+	unsigned threads;      /* that read /dev/fuse, the I/O thread included; at least 1 */
+	unsigned timeout_ms;   /* how long an operation waits for the store */
+	const char *dirs;      /* the option dirs=, legal (dirs.h); NULL: not given (copied) */
+	unsigned tx_idle_s;    /* after how long without use a transaction is aborted; 0: never */
+};
+
+#endif

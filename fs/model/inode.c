@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of inodes: lifetimes and flags.  Any thread; no I/O. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/model/inode_impl.h"
+#include "fs/model/listing.h"
+
+/* A transaction stays for those that show it. */
+static const struct view *view_get(const struct view *view)
+{
+	if (view->hooks)
+		view->hooks->get(view);
+	return view;
+}
+
+static void view_put(const struct view *view)
+{
+	if (view->hooks)
+		view->hooks->put(view);
+}
+
+void inode_release_locked(struct inodes *t, struct inode *inode)
+{
+	struct inode *parent;
+
+	while (inode && inode->refs == 0 && inode->nlookup == 0) {
+		parent = inode->parent;
+		if (!inode->hashed && !inode->removed && inode->parent)
+			LIST_REMOVE(inode, unnamed_link);
+		inode_stat_end_locked(t, inode);
+		inode_unhash_locked(t, inode);
+		inode_drop_listing_locked(t, inode);
+		HASH_DELETE(by_id, t->by_id, inode);
+		if (parent)
+			LIST_REMOVE(inode, sibling);
+		if (inode == t->nodes_root)
+			t->nodes_root = NULL;
+		view_put(inode->view);
+		free(inode->last);
+		free(inode->key);
+		free(inode);
+		if (parent)
+			parent->refs--;
+		inode = parent;
+	}
+}
+
+/* Returns a new inode with a reference.  Takes `key`, also on failure. */
+static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, char *key,
+				      size_t key_len)
+{
+	struct inode *inode = calloc(1, sizeof(*inode));
+
+	if (inode) {
+		inode->nodeid = ++t->last_id;
+		HASH_ADD(by_id, t->by_id, nodeid, sizeof(inode->nodeid), inode);
+	}
+	if (!inode || !inode->by_id.tbl) {
+		free(inode);
+		free(key);
+		return NULL;
+	}
+	inode->refs = 1;
+	inode->parent = parent;
+	inode->events = 1;
+	inode->foreign = 1;
+	LIST_INIT(&inode->children);
+	LIST_INIT(&inode->pollers);
+	LIST_INIT(&inode->emptied);
+	if (parent) {
+		parent->refs++;
+		LIST_INSERT_HEAD(&parent->children, inode, sibling);
+	}
+	inode_set_key(inode, key, key_len);
+	inode_hash_locked(t, inode);
+	return inode;
+}
+
+int inodes_init(struct inodes *t, const char *root_path, const struct view *view,
+		const struct inode_ops *const *ops)
+{
+	size_t key_len = 0;
+	char *key;
+
+	*t = (struct inodes){ .ops = ops, .root_path = strdup(root_path) };
+	TAILQ_INIT(&t->listings);
+	LIST_INIT(&t->unnamed);
+	for (unsigned i = 0; i < INODE_ROUNDS; i++)
+		TAILQ_INIT(&t->stale[i]);
+	key = inode_key_new(NULL, "", INODE_DIR, &key_len);
+	if (!t->root_path || !key) {
+		free(key);
+		free(t->root_path);
+		return -ENOMEM;
+	}
+	t->root = inode_new_locked(t, NULL, key, key_len);
+	if (!t->root) {
+		free(t->root_path);
+		return -ENOMEM;
+	}
+	t->root->kind = INODE_DIR;
+	t->root->ops = ops[INODE_DIR];
+	t->root->view = view;
+	t->root->view_root = true;
+	inode_stat_begin_locked(t, t->root, false);
+	pthread_mutex_init(&t->lock, NULL);
+	return 0;
+}
+
+void inodes_deinit(struct inodes *t)
+{
+	struct inode *inode, *next;
+
+	HASH_CLEAR(by_name, t->by_name);
+	HASH_CLEAR(by_number, t->by_number);
+	recent_deinit(&t->recent);
+	HASH_ITER(by_id, t->by_id, inode, next) {
+		HASH_DELETE(by_id, t->by_id, inode);
+		listing_put(inode->listing);
+		view_put(inode->view);
+		free(inode->last);
+		free(inode->names);
+		free(inode->key);
+		free(inode);
+	}
+	free(t->root_path);
+	pthread_mutex_destroy(&t->lock);
+}
+
+unsigned inodes_count(struct inodes *t)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&t->lock);
+	count = HASH_CNT(by_id, t->by_id);
+	pthread_mutex_unlock(&t->lock);
+	return count;
+}
+
+struct inode *inode_get(struct inodes *t, uint64_t nodeid)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	HASH_FIND(by_id, t->by_id, &nodeid, sizeof(nodeid), inode);
+	if (inode)
+		inode->refs++;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+struct inode *inode_ref(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->refs++;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+void inode_put(struct inodes *t, struct inode *inode)
+{
+	if (!inode)
+		return;
+	pthread_mutex_lock(&t->lock);
+	inode->refs--;
+	inode_release_locked(t, inode);
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct inode *inode_ref_open(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->refs++;
+	inode->opens++;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+void inode_put_open(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->opens--;
+	inode->refs--;
+	inode_release_locked(t, inode);
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_open(struct inodes *t, const struct inode *inode)
+{
+	bool open;
+
+	pthread_mutex_lock(&t->lock);
+	open = inode->opens > 0;
+	pthread_mutex_unlock(&t->lock);
+	return open;
+}
+
+struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *name,
+			   enum inode_kind kind, const struct view *view,
+			   const struct special *special)
+{
+	struct inode *inode;
+	size_t key_len = 0;
+	char *key = inode_key_new(parent, name, kind, &key_len);
+
+	if (!key)
+		return NULL;
+	pthread_mutex_lock(&t->lock);
+	inode = inode_find_key_locked(t, key, key_len);
+	if (inode) {
+		inode->refs++;
+		free(key);
+	} else {
+		inode = inode_new_locked(t, parent, key, key_len);
+		if (inode) {
+			inode->kind = kind;
+			inode->ops = t->ops[kind];
+			inode->cacheable = kind != INODE_SPECIAL;
+			inode->view = view_get(view);
+			inode->special = special;
+			inode->view_root = view != parent->view;
+			/* No event is about a transaction. */
+			if (inode->view_root && !view->tx)
+				t->nodes_root = inode;
+			inode_stat_begin_locked(t, inode, false);
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+struct inode *inode_new_single(struct inodes *t, struct inode *parent, const char *name,
+			       const struct special *special)
+{
+	struct inode *inode = NULL;
+	size_t key_len = 0;
+	char *key;
+
+	pthread_mutex_lock(&t->lock);
+	/* A kind that nobody looks for, and another each time. */
+	key = inode_key_new(parent, name, ~t->last_id, &key_len);
+	if (key)
+		inode = inode_new_locked(t, parent, key, key_len);
+	if (inode) {
+		inode->kind = INODE_SPECIAL;
+		inode->ops = t->ops[INODE_SPECIAL];
+		inode->view = view_get(parent->view);
+		inode->special = special;
+		inode_stat_begin_locked(t, inode, true);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+struct inode *inode_find(struct inodes *t, struct inode *parent, const char *name,
+			 enum inode_kind kind)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = inode_find_locked(t, parent, name, kind);
+	if (inode)
+		inode->refs++;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+void inode_remember(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->nlookup++;
+	inode->absent = false;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	HASH_FIND(by_id, t->by_id, &nodeid, sizeof(nodeid), inode);
+	/* The root is looked up by nobody and may be forgotten at the end all the same. */
+	if (inode && inode != t->root) {
+		inode->nlookup -= nlookup < inode->nlookup ? nlookup : inode->nlookup;
+		inode_release_locked(t, inode);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct inode *inode_get_parent(struct inodes *t, const struct inode *inode)
+{
+	struct inode *parent;
+
+	pthread_mutex_lock(&t->lock);
+	parent = inode->parent;
+	parent->refs++;
+	pthread_mutex_unlock(&t->lock);
+	return parent;
+}
+
+void inode_set_cacheable(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->cacheable = true;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->sticky = sticky;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_sticky(struct inodes *t, const struct inode *inode)
+{
+	bool sticky;
+
+	pthread_mutex_lock(&t->lock);
+	sticky = inode->sticky;
+	pthread_mutex_unlock(&t->lock);
+	return sticky;
+}
+
+void inode_set_hidden(struct inodes *t, struct inode *inode, bool hidden)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->hidden = hidden;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path)
+{
+	bool found;
+
+	pthread_mutex_lock(&t->lock);
+	while (inode && !inode->hidden)
+		inode = inode->parent;
+	found = inode && !inode_path_locked(t, inode, path);
+	pthread_mutex_unlock(&t->lock);
+	return found;
+}
+
+static void set_pending_locked(struct inodes *t, struct inode *inode, bool pending)
+{
+	if (inode->pending != pending)
+		t->pending += pending ? 1 : -1;
+	inode->pending = pending;
+}
+
+void inode_set_pending(struct inodes *t, struct inode *inode, bool pending)
+{
+	pthread_mutex_lock(&t->lock);
+	set_pending_locked(t, inode, pending);
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_pending(struct inodes *t, const struct inode *inode)
+{
+	bool pending;
+
+	pthread_mutex_lock(&t->lock);
+	pending = inode->pending;
+	pthread_mutex_unlock(&t->lock);
+	return pending;
+}
+
+void inode_changed_locked(struct inodes *t, struct inode *inode)
+{
+	if (inode->pending)
+		inode_drop_listing_locked(t, inode->parent);
+	set_pending_locked(t, inode, false);
+	inode->changes++;
+	inode_change_value_locked(inode);
+	/* The value of a directory's node is its own, too. */
+	if (inode->kind == INODE_SPECIAL && inode->parent->kind == INODE_DIR)
+		inode_change_value_locked(inode->parent);
+}
+
+void inode_changed(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode_changed_locked(t, inode);
+	pthread_mutex_unlock(&t->lock);
+}
+
+unsigned inode_changes(struct inodes *t, const struct inode *inode)
+{
+	unsigned changes;
+
+	pthread_mutex_lock(&t->lock);
+	changes = inode->changes;
+	pthread_mutex_unlock(&t->lock);
+	return changes;
+}
+
+bool inodes_any_pending(struct inodes *t)
+{
+	bool pending;
+
+	pthread_mutex_lock(&t->lock);
+	pending = t->pending > 0;
+	pthread_mutex_unlock(&t->lock);
+	return pending;
+}
+
+void inode_for_each_pending(struct inodes *t, const struct inode *parent,
+			    void (*fn)(void *arg, const char *name), void *arg)
+{
+	struct inode *inode, *next;
+
+	pthread_mutex_lock(&t->lock);
+	/* Rarely is there any, and not for long. */
+	for (inode = t->pending ? t->by_id : NULL; inode; inode = next) {
+		next = inode->by_id.next;
+		if (inode->pending && inode->parent == parent && inode->hashed)
+			fn(arg, inode->name);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel knows: nodeids and the nodes, files and directories that they stand for.
+ * For the operations of fs/; any thread; no I/O.
+ *
+ * Inodes form a tree by name, so a rename moves one of them, not a subtree.  The same node may have
+ * two: one as a file and one as a directory, for the kernel must never see a nodeid change its type.
+ *
+ * Lifetime.  An inode lives while the kernel knows it (nlookup), while it has children, or while
+ * somebody holds a reference (inode_get and friends give one; inode_put returns it).
+ *
+ * Removal.  The kernel marks an inode dead when its directory was removed, and remembers that as long
+ * as anybody holds it: its nodeid must not be given out again.  So a removal that the kernel knows of
+ * (unlink, rmdir, the target of a rename) takes the inode out of the table of names for good; the
+ * next lookup or creation of that name makes another.  The removed one has no path any more, nor has
+ * anything below it: inode_path() fails, and with it every operation that needs the store.  What
+ * somebody else removes from the store is no such removal: its inode stays, and is the node's again
+ * if that comes back.
+ *
+ * Lock discipline.  One leaf lock for the whole table, held for a few lookups at a time.  It is also
+ * over the polls of handles and of the mount (poll.h).
+ */
+#ifndef FS_MODEL_INODE_H
+#define FS_MODEL_INODE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <time.h>
+#include <uthash.h>
+
+#include "fs/model/config.h"
+#include "fs/model/name.h"
+#include "fs/model/recent.h"
+
+/* nodeid of the mount's root; FUSE_ROOT_ID. */
+#define INODE_ROOT_ID 1
+
+enum inode_kind {
+	INODE_DIR,     /* a node as a directory */
+	INODE_LEAF,    /* a node as a regular file */
+	INODE_SPECIAL, /* a file or directory of ours, see special.h */
+};
+
+/* How often the kernel is told of one change at the most. */
+#define INODE_ROUNDS 4
+
+#define INODE_KINDS 3
+
+struct inode_ops;
+struct inode_queue;
+struct made;
+struct special;
+struct transaction;
+struct handle;
+struct listing;
+struct cover_ref;
+struct wakeups;
+
+/* Bytes of names that are remembered of directories, all together. */
+#define INODE_LISTING_BYTES_MAX (16u << 20)
+
+struct view;
+struct op;
+
+/* What a view that does not last (a transaction's) is asked and told; any thread. */
+struct view_hooks {
+	/* An inode begins to show it, or ends. */
+	void (*get)(const struct view *view);
+	void (*put)(const struct view *view);
+	bool (*is_over)(const struct view *view);
+	/* An operation in it begins, and has a round of requests answered. */
+	void (*touch)(const struct view *view);
+	void (*answered)(const struct view *view, const struct op *op);
+};
+
+/* A way to look at the store.  That of a transaction lives as long as an inode shows it. */
+struct view {
+	const struct view_hooks *hooks; /* NULL: it lasts as long as the mount */
+	enum fs_layout layout;
+	uint32_t tx_id;         /* 0: none */
+	uint32_t epoch;         /* the connection on which that was started */
+	struct transaction *tx; /* whose view it is; NULL: nobody's */
+	struct made *made;      /* directories without children */
+};
+
+/* Returns whether a view shows a transaction that is over. */
+static inline bool view_is_over(const struct view *view)
+{
+	return view->hooks && view->hooks->is_over(view);
+}
+
+struct inode {
+	/* Constant. */
+	uint64_t nodeid;
+	enum inode_kind kind;
+	const struct inode_ops *ops; /* what file operations do on it */
+	const struct view *view;
+	const struct special *special; /* INODE_SPECIAL */
+	uint64_t number;               /* for stat(2) */
+
+	/* Under the table's lock. */
+	struct inode *parent; /* with a reference; NULL for the root */
+	const char *name;     /* in key */
+	uint64_t nlookup;
+	unsigned refs;
+	unsigned opens;   /* those of the references that are open files */
+	unsigned changes; /* of the file's content, its removals included */
+	bool cacheable; /* events tell when its attributes change: the kernel may remember them */
+	bool view_root; /* its path is the mount's root path */
+	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
+	bool hidden;    /* INODE_DIR: the store refuses to show it */
+	bool pending;   /* created here, not yet in the store */
+	bool hashed;    /* can be found by name */
+	int removed;    /* 0, or why it has no path: -ENOENT; -ESTALE: another file replaced it */
+	char *last;     /* the value that the file then had; NULL: unknown */
+	size_t last_len;
+	bool numbered;  /* no other has its number */
+	bool absent;    /* it was last found to be gone */
+	LIST_HEAD(, inode) children;
+	LIST_ENTRY(inode) sibling;
+
+	/* What events told, see event.h. */
+	uint64_t events;            /* counts events that concern it; starts at 1 */
+	uint64_t foreign;           /* counts those that no write of ours made; starts at 1 */
+	uint64_t found;             /* `foreign` when it was last found in the store; 0: not yet */
+	uint64_t looked_at;         /* `events` when the store was last asked for it by a poll */
+	uint64_t confirmed;         /* `events` when a lookup last found it there; 0: since unknown */
+	bool gone;                  /* the store said so then, or when it was read */
+	struct timespec changed_at; /* 0: not as far as is known */
+	uint64_t value_hash;        /* of the value that was last seen, */
+	bool value_known;           /* if one was */
+	bool names_known;           /* INODE_DIR: which children it had was seen, */
+	bool names_unsure;          /* and they may have changed since */
+	unsigned n_names;
+	uint64_t *names;            /* hashes of their names, sorted; owned */
+	struct timespec names_event_at; /* when that was, if names_unsure */
+	LIST_HEAD(, handle) emptied;    /* open files that an empty value is due for */
+	unsigned own_writes;        /* our own writes whose events are to come, */
+	uint64_t own_write_ms;      /* and when the last was */
+	LIST_HEAD(, handle) pollers;
+	struct cover_ref *cover;    /* poll.c: a watch for this path alone */
+	struct listing *listing;    /* the names in it, while they are known to be right */
+	TAILQ_ENTRY(inode) listing_link;
+	LIST_ENTRY(inode) unnamed_link;
+
+	/* What the kernel may believe without asking, and what it is to be told; see notifier.c. */
+	bool believed;              /* it was given a time of validity since it was last told */
+	uint64_t answered_ms;       /* CLOCK_MONOTONIC: when that was */
+	bool unsettled;             /* it may not have taken that in yet: it is told several times */
+	bool stale_name;            /* the name is to be told too, not only the attributes */
+	struct inode_queue *stale;  /* where it waits to be told, with a reference; NULL: nowhere */
+	uint64_t due_ms;            /* CLOCK_MONOTONIC: until when */
+	unsigned round;             /* which telling is under way, the first is 0 */
+	TAILQ_ENTRY(inode) stale_link;
+
+	char *key;
+	size_t key_len;
+	UT_hash_handle by_id;
+	UT_hash_handle by_name;
+	UT_hash_handle by_number;
+};
+
+struct inodes {
+	pthread_mutex_t lock;
+	const struct inode_ops *const *ops; /* by kind */
+	struct inode *by_id;
+	struct inode *by_name;
+	struct inode *by_number;
+	struct recent recent; /* changes of nodes that have no inode */
+	uint64_t last_id;
+	unsigned pending; /* inodes that are */
+	char *root_path;
+	struct inode *root;
+	struct inode *nodes_root; /* of the uniform view, if the kernel knows it */
+	TAILQ_HEAD(, inode) listings; /* inodes with one, longest unused first */
+	size_t listing_bytes;
+	LIST_HEAD(, inode) unnamed;   /* not hashed for want of memory, but not removed */
+	/* What the kernel is to be told for the n-th time, the first due first. */
+	TAILQ_HEAD(inode_queue, inode) stale[INODE_ROUNDS];
+	bool track_stale;             /* the kernel caches: it has to be told */
+};
+
+/*
+ * Makes a table that holds the root, a directory in `view` (borrowed for the table's life), whose
+ * store path is `root_path` (copied).  `ops` (borrowed) has INODE_KINDS tables of operations.
+ * Returns 0 or -ENOMEM.
+ */
+int inodes_init(struct inodes *t, const char *root_path, const struct view *view,
+		const struct inode_ops *const *ops);
+
+/* Frees the table and all that is in it. */
+void inodes_deinit(struct inodes *t);
+
+/* Returns how many inodes there are. */
+unsigned inodes_count(struct inodes *t);
+
+/* Returns the inode of a nodeid, with a reference, or NULL if there is none. */
+struct inode *inode_get(struct inodes *t, uint64_t nodeid);
+
+/* Returns another reference. */
+struct inode *inode_ref(struct inodes *t, struct inode *inode);
+
+/* Gives a reference back; NULL is allowed. */
+void inode_put(struct inodes *t, struct inode *inode);
+
+/* The same for a reference that is an open file. */
+struct inode *inode_ref_open(struct inodes *t, struct inode *inode);
+void inode_put_open(struct inodes *t, struct inode *inode);
+
+/* Returns whether the file is open. */
+bool inode_is_open(struct inodes *t, const struct inode *inode);
+
+/*
+ * Returns the inode of `name` in `parent` with that kind, made if need be, with a reference.
+ * `view`: what it shows; `special`: for INODE_SPECIAL.  NULL when out of memory.
+ */
+struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *name,
+			   enum inode_kind kind, const struct view *view,
+			   const struct special *special);
+
+/* Returns a new inode of `name` in `parent`, of INODE_SPECIAL, that is found by its nodeid only; with
+ * a reference.  NULL when out of memory. */
+struct inode *inode_new_single(struct inodes *t, struct inode *parent, const char *name,
+			       const struct special *special);
+
+/* Returns the inode of `name` in `parent` with that kind if there is one, with a reference. */
+struct inode *inode_find(struct inodes *t, struct inode *parent, const char *name,
+			 enum inode_kind kind);
+
+/* The kernel got (or, if the reply did not reach it, did not get) a reference by lookup. */
+void inode_remember(struct inodes *t, struct inode *inode);
+void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup);
+
+/*
+ * Writes the store path of `inode`, or of `name` in it if that is not NULL, to `path` (PATH_SIZE).
+ * For a special file: of the node that it belongs to.  Returns 0, -ENAMETOOLONG, -ENOENT if it was
+ * removed, or something above it, or -ESTALE if it is a file that another one replaced.
+ */
+int inode_path(struct inodes *t, const struct inode *inode, const char *name, char *path);
+
+/* Returns whether the inode, or something above it, was removed. */
+bool inode_is_removed(struct inodes *t, const struct inode *inode);
+
+/* Returns the directory of an inode, with a reference. */
+struct inode *inode_get_parent(struct inodes *t, const struct inode *inode);
+
+/* Sets, clears or reads a flag.  Nodes are cacheable from the start, special files are not. */
+void inode_set_cacheable(struct inodes *t, struct inode *inode);
+void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky);
+bool inode_is_sticky(struct inodes *t, const struct inode *inode);
+void inode_set_hidden(struct inodes *t, struct inode *inode, bool hidden);
+void inode_set_pending(struct inodes *t, struct inode *inode, bool pending);
+bool inode_is_pending(struct inodes *t, const struct inode *inode);
+
+/* Writes the store path of the inode, or of the lowest directory above it, that is hidden to `path`
+ * (PATH_SIZE).  Returns whether there is one. */
+bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path);
+
+/* The file got a new content, or was removed: it is no longer pending. */
+void inode_changed(struct inodes *t, struct inode *inode);
+
+/* Returns how often that happened. */
+unsigned inode_changes(struct inodes *t, const struct inode *inode);
+
+/* Returns whether any file is pending. */
+bool inodes_any_pending(struct inodes *t);
+
+/* Calls `fn` with the name of each file in `parent` that is pending, under the lock. */
+void inode_for_each_pending(struct inodes *t, const struct inode *parent,
+			    void (*fn)(void *arg, const char *name), void *arg);
+
+/*
+ * The store has no node `name` in `parent`: its directory no longer sticks, its file is no longer
+ * pending.
+ */
+void inode_gone(struct inodes *t, struct inode *parent, const char *name);
+
+/*
+ * The node `name` in `parent` was removed, and the kernel knows or is about to hear it: its inodes
+ * are removed.  To be called before the reply.  `wakeups` as for inodes_changed().
+ */
+void inode_remove(struct inodes *t, struct inode *parent, const char *name,
+		  struct wakeups *wakeups);
+
+/* The file is about to be replaced by a rename, and had the value `data` (from malloc, with room for a
+ * byte more; taken): who has it open goes on reading that, as from any file that was replaced. */
+void inode_set_last(struct inodes *t, struct inode *inode, char *data, size_t len);
+
+/* Returns that value (the caller's to free, with room for a byte more) if the inode was replaced and
+ * it is known, or NULL. */
+char *inode_get_last(struct inodes *t, const struct inode *inode, size_t *len);
+
+/* The node at `path` was removed, in a way of which the kernel does not know: by the commit of a
+ * transaction, or in the other layout.  Directories there and below no longer stick, and nothing
+ * there counts as found. */
+void inodes_removed(struct inodes *t, const char *path);
+
+/* The node at `path` was moved or replaced in a way of which the kernel does not know: nothing there
+ * and below counts as found. */
+void inodes_doubted(struct inodes *t, const char *path);
+
+/*
+ * Something at or below `path` may have changed, or something above it come into being.  Notes
+ * that in all inodes that it concerns, drops the listings that may be wrong, and queues what the
+ * kernel has to be told.  Polls that wait for it are added to `wakeups`, whose owner notifies and
+ * frees them: wakeups_notify().  NULL for `path`: anything may have changed.
+ */
+void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups);
+
+/* This mount is about to write the node's value: the event of that is news neither about its kind, nor
+ * about its being there, nor about the names above it.  And: the write failed. */
+void inode_wrote(struct inodes *t, struct inode *inode);
+void inode_not_written(struct inodes *t, struct inode *inode);
+
+/*
+ * Whether a node may be taken to be in the store.  inode_found(): it was there, as the store said
+ * when it was asked after inode_foreign() had returned `foreign` (0: take that back).
+ * inode_is_doubtful(): it was not found yet, or something has happened to it, or above it, since,
+ * that was no write of ours.  For a special file: about its node.
+ */
+uint64_t inode_foreign(struct inodes *t, const struct inode *inode);
+void inode_found(struct inodes *t, struct inode *inode, uint64_t foreign);
+bool inode_is_doubtful(struct inodes *t, const struct inode *inode);
+
+/* Returns the number of events noted so far. */
+uint64_t inode_events(struct inodes *t, const struct inode *inode);
+
+/* The store was asked after inode_events() had said `events`: the node was there, or not. */
+void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool gone);
+
+/* The node was found after inode_events() had said `events` (0: take that back).
+ * inode_is_confirmed() returns whether that was so and no event has come since. */
+void inode_confirm(struct inodes *t, struct inode *inode, uint64_t events);
+bool inode_is_confirmed(struct inodes *t, const struct inode *inode);
+
+/* The node was made here, now. */
+void inode_made(struct inodes *t, struct inode *inode);
+
+/*
+ * What the store said of a node: another value than before, without an event, is a change, now.
+ * inode_saw_names(): the reply to XS_DIRECTORY, NULL if it was too large; `covered`: events tell
+ * of changes; `sure`: none has come since the store was asked.
+ */
+void inode_saw_value(struct inodes *t, struct inode *inode, const void *value, size_t len);
+void inode_saw_names(struct inodes *t, struct inode *dir, const char *reply, size_t len,
+		     bool covered, bool sure);
+
+/* Returns whether an event came since inode_saw_names() that may be about them. */
+bool inode_is_unsure(struct inodes *t, const struct inode *dir);
+
+/*
+ * Numbers for a listing: of `name` in a directory, also if the kernel does not know it yet, with what
+ * inode_number_prefix() returned for that directory; and of the directory above it.
+ */
+uint64_t inode_number_prefix(struct inodes *t, const struct inode *dir);
+uint64_t inode_child_number(struct inodes *t, const struct inode *dir, uint64_t prefix,
+			    const char *name);
+uint64_t inode_parent_number(struct inodes *t, const struct inode *inode);
+
+/* An empty value is due for an open file, which `process` emptied; or no longer. */
+void inode_set_emptied(struct inodes *t, struct handle *handle, pid_t process);
+void inode_clear_emptied(struct inodes *t, struct handle *handle);
+
+/* Writes the processes that emptied an open file of the inode to `processes`, `max` at the most.  Returns
+ * how many. */
+unsigned inode_emptiers(struct inodes *t, const struct inode *inode, pid_t *processes, unsigned max);
+
+/* Returns when the last change was noted, or 0. */
+struct timespec inode_changed_at(struct inodes *t, const struct inode *inode);
+
+/* Remembers the names in a directory (a reference is taken), or drops them (NULL). */
+void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *listing);
+
+/* Returns the names in a directory with a reference, or NULL if they are not known to be right. */
+struct listing *inode_get_listing(struct inodes *t, struct inode *inode);
+
+/* The kernel is about to be given an answer that it may believe for a while.  After this an event
+ * finds the inode.  Any thread. */
+void inode_believed(struct inodes *t, struct inode *inode);
+
+/* The kernel has something to forget about an inode.  See notifier_wake(). */
+void inode_set_stale(struct inodes *t, struct inode *inode);
+
+/* The kernel is to forget the inode and all below it.  See notifier_wake(). */
+void inode_drop(struct inodes *t, struct inode *inode);
+
+/* What the kernel is to be told. */
+struct stale {
+	struct inode *inode;  /* with a reference */
+	uint64_t parent;      /* 0: only its attributes are stale */
+	char name[PATH_SIZE]; /* in parent */
+};
+
+/* Takes the next thing to tell the kernel; inode_told() comes next.  Returns false if there is none
+ * now: *wait_ms is then the time until there will be, or -1. */
+bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms);
+
+/* The kernel was told.  Returns whether that is all: then the reference is the caller's to give back,
+ * else it will be told again. */
+bool inode_told(struct inodes *t, struct inode *inode);
+
+/*
+ * The node moved: whatever inodes it had move with it, and what stood at the new place is removed.
+ * `wakeups` as for inodes_changed().  Returns 0 or -ENOMEM with nothing changed.
+ */
+int inode_rename(struct inodes *t, struct inode *parent, const char *name,
+		 struct inode *new_parent, const char *new_name, struct wakeups *wakeups);
+
+#endif

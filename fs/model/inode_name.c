@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of inodes: names, the tree that they form, and paths.  Any thread; no I/O. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/model/inode_impl.h"
+
+/* What stands in front of the name in a key. */
+struct key_head {
+	uint64_t parent;
+	uint64_t kind;
+};
+
+/* Writes a key to `key`, which has room for the head and a name of that length with its NUL. */
+static void key_write(char *key, const struct inode *parent, const char *name, size_t name_len,
+		      uint64_t kind)
+{
+	struct key_head head = { .parent = parent ? parent->nodeid : 0, .kind = kind };
+
+	memcpy(key, &head, sizeof(head));
+	memcpy(key + sizeof(head), name, name_len + 1);
+}
+
+char *inode_key_new(const struct inode *parent, const char *name, uint64_t kind, size_t *len)
+{
+	size_t name_len = strlen(name);
+	char *key = malloc(sizeof(struct key_head) + name_len + 1);
+
+	if (!key)
+		return NULL;
+	key_write(key, parent, name, name_len, kind);
+	*len = sizeof(struct key_head) + name_len;
+	return key;
+}
+
+void inode_set_key(struct inode *inode, char *key, size_t len)
+{
+	free(inode->key);
+	inode->key = key;
+	inode->key_len = len;
+	inode->name = key + sizeof(struct key_head);
+}
+
+void inode_hash_locked(struct inodes *t, struct inode *inode)
+{
+	HASH_ADD_KEYPTR(by_name, t->by_name, inode->key, inode->key_len, inode);
+	inode->hashed = inode->by_name.tbl != NULL;
+	if (!inode->hashed && inode->parent)
+		LIST_INSERT_HEAD(&t->unnamed, inode, unnamed_link);
+}
+
+void inode_unhash_locked(struct inodes *t, struct inode *inode)
+{
+	if (inode->hashed)
+		HASH_DELETE(by_name, t->by_name, inode);
+	inode->hashed = false;
+}
+
+struct inode *inode_find_key_locked(struct inodes *t, const char *key, size_t key_len)
+{
+	struct inode *inode;
+
+	HASH_FIND(by_name, t->by_name, key, key_len, inode);
+	return inode;
+}
+
+struct inode *inode_find_locked(struct inodes *t, const struct inode *parent, const char *name,
+				enum inode_kind kind)
+{
+	/* Without an allocation: an event has to find its inode. */
+	char key[sizeof(struct key_head) + PATH_SIZE];
+	size_t len = strlen(name);
+
+	if (len >= PATH_SIZE)
+		return NULL;
+	key_write(key, parent, name, len, kind);
+	return inode_find_key_locked(t, key, sizeof(struct key_head) + len);
+}
+
+/* Appends the path of an inode's node to `path`, from the root of its view on. */
+int inode_path_locked(struct inodes *t, const struct inode *inode, char *path)
+{
+	const struct inode *chain[XENSTORE_ABS_PATH_MAX / 2 + 1];
+	unsigned depth = 0;
+	int err;
+
+	for (; !inode->view_root; inode = inode->parent) {
+		if (inode->removed)
+			return depth ? -ENOENT : inode->removed;
+		/* A special file has the path of its node. */
+		if (inode->kind == INODE_SPECIAL)
+			continue;
+		if (depth == sizeof(chain) / sizeof(chain[0]))
+			return -ENAMETOOLONG;
+		chain[depth++] = inode;
+	}
+	strcpy(path, t->root_path);
+	while (depth > 0) {
+		err = path_append(path, chain[--depth]->name);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int inode_path(struct inodes *t, const struct inode *inode, const char *name, char *path)
+{
+	int err;
+
+	pthread_mutex_lock(&t->lock);
+	err = inode_path_locked(t, inode, path);
+	pthread_mutex_unlock(&t->lock);
+	return err || !name ? err : path_append(path, name);
+}
+
+bool inode_is_removed(struct inodes *t, const struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	while (inode && !inode->removed)
+		inode = inode->parent;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
+struct inode *inode_next_locked(const struct inode *top, struct inode *inode)
+{
+	if (!LIST_EMPTY(&inode->children))
+		return LIST_FIRST(&inode->children);
+	while (inode != top && !LIST_NEXT(inode, sibling))
+		inode = inode->parent;
+	return inode == top ? NULL : LIST_NEXT(inode, sibling);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel believes of inodes, and what it is to be told; see notifier.c.  Any thread; no I/O.
+ */
+#include <stdio.h>
+
+#include "fs/model/inode_impl.h"
+
+/*
+ * An answer that is younger than this may not be in the kernel's caches yet: the process that it is
+ * for was woken, but puts it there only when it runs.  If such an answer becomes stale the kernel is
+ * told at once, and again after each of these times: the first is enough nearly always, the others
+ * are for a machine that is very busy.
+ */
+#define SETTLED_MS 1000
+static const unsigned round_after_ms[INODE_ROUNDS] = { 0, 25, 200, SETTLED_MS };
+
+uint64_t inode_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * UINT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+/* Queues an inode, whose reference stays in the queue. */
+static void queue_stale_locked(struct inodes *t, struct inode *inode, unsigned round)
+{
+	inode->stale = &t->stale[round];
+	inode->due_ms = round ? inode_now_ms() + round_after_ms[round] : 0;
+	TAILQ_INSERT_TAIL(inode->stale, inode, stale_link);
+}
+
+void inode_set_stale_locked(struct inodes *t, struct inode *inode, bool name)
+{
+	if (!t->track_stale || !inode->believed || !inode->hashed)
+		return;
+	inode->stale_name |= name;
+	if (inode_now_ms() - inode->answered_ms < SETTLED_MS)
+		inode->unsettled = true;
+	if (inode->stale == &t->stale[0])
+		return;
+	if (inode->stale)
+		TAILQ_REMOVE(inode->stale, inode, stale_link);
+	else
+		inode->refs++;
+	queue_stale_locked(t, inode, 0);
+}
+
+void inode_believed(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->believed = true;
+	inode->answered_ms = inode_now_ms();
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_set_stale(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->believed = true;
+	inode_set_stale_locked(t, inode, true);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_drop(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->stale_name = true;
+	if (!inode->stale) {
+		inode->refs++;
+		queue_stale_locked(t, inode, 0);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* Returns the inode that is due to be told of, or NULL. */
+static struct inode *next_stale_locked(struct inodes *t, int *wait_ms)
+{
+	uint64_t now = inode_now_ms();
+	struct inode *inode;
+
+	*wait_ms = -1;
+	for (unsigned i = 0; i < INODE_ROUNDS; i++) {
+		inode = TAILQ_FIRST(&t->stale[i]);
+		if (inode && inode->due_ms <= now)
+			return inode;
+		if (inode && (*wait_ms < 0 || inode->due_ms - now < (uint64_t)*wait_ms))
+			*wait_ms = inode->due_ms - now;
+	}
+	return NULL;
+}
+
+bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms)
+{
+	struct inode *inode;
+
+	pthread_mutex_lock(&t->lock);
+	inode = next_stale_locked(t, wait_ms);
+	if (inode) {
+		TAILQ_REMOVE(inode->stale, inode, stale_link);
+		inode->round = inode->stale - t->stale;
+		inode->stale = NULL;
+		/* An answer that is still on its way is believed when it arrives. */
+		if (inode_now_ms() - inode->answered_ms >= SETTLED_MS)
+			inode->believed = false;
+		stale->parent = inode->stale_name && inode->parent ? inode->parent->nodeid : 0;
+		snprintf(stale->name, sizeof(stale->name), "%s", inode->name);
+	}
+	stale->inode = inode;
+	pthread_mutex_unlock(&t->lock);
+	return inode != NULL;
+}
+
+bool inode_told(struct inodes *t, struct inode *inode)
+{
+	bool again;
+
+	pthread_mutex_lock(&t->lock);
+	again = !inode->stale && inode->unsettled && inode->round + 1 < INODE_ROUNDS;
+	if (again)
+		queue_stale_locked(t, inode, inode->round + 1);
+	else if (!inode->stale)
+		inode->unsettled = inode->stale_name = false;
+	pthread_mutex_unlock(&t->lock);
+	return !again;
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stat(2) says of inodes beyond what the store knows: numbers, times, and for whom a file is empty.
+ * Any thread; no I/O.
+ *
+ * A number follows from view and path, so that it is the same when the kernel has forgotten the inode
+ * and asks again.  An inode keeps it wherever it is moved; another that would get the same one meanwhile
+ * gets the next.
+ *
+ * A time is that of the last event, of what this mount did, or, where no event would come, the time at
+ * which a change was seen.  A directory changes when its own node does, and when a child is made or
+ * removed: an event says only that a child may have been, so the names are compared when somebody asks.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/model/handle.h"
+#include "fs/model/inode_impl.h"
+#include "ring/wire.h"
+
+#define HASH_BEGIN UINT64_C(14695981039346656037)
+
+/* What libfuse takes for "no inode number". */
+#define NUMBER_UNKNOWN 0xffffffff
+
+/* FNV-1a: a guest that makes two of its own names collide confuses nobody but itself. */
+static uint64_t hash(uint64_t h, const void *data, size_t len)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ bytes[i]) * UINT64_C(1099511628211);
+	return h;
+}
+
+/* ---- numbers ---- */
+
+/* What all numbers below a directory begin with. */
+static uint64_t prefix_locked(const struct inode *dir)
+{
+	const struct view *view = dir->view;
+	uint64_t h = HASH_BEGIN;
+
+	for (; !dir->view_root; dir = dir->parent)
+		h = hash(h, dir->name, strlen(dir->name) + 1);
+	h = hash(h, &view->layout, sizeof(view->layout));
+	h = hash(h, &view->tx_id, sizeof(view->tx_id));
+	return hash(h, &view->epoch, sizeof(view->epoch));
+}
+
+static struct inode *find_number_locked(const struct inodes *t, uint64_t number)
+{
+	struct inode *inode;
+
+	HASH_FIND(by_number, t->by_number, &number, sizeof(number), inode);
+	return inode;
+}
+
+static uint64_t name_number(uint64_t prefix, const char *name)
+{
+	return hash(prefix, name, strlen(name));
+}
+
+/* Returns the first number of those for `wanted` that nobody has. */
+static uint64_t free_number_locked(const struct inodes *t, uint64_t wanted)
+{
+	uint64_t number = wanted;
+
+	for (uint64_t n = 1; number <= INODE_ROOT_ID || number == NUMBER_UNKNOWN ||
+			     find_number_locked(t, number); n++)
+		number = hash(wanted, &n, sizeof(n));
+	return number;
+}
+
+static void set_number_locked(struct inodes *t, struct inode *inode, bool shared)
+{
+	uint64_t wanted;
+
+	if (!inode->parent) {
+		inode->number = INODE_ROOT_ID;
+		return;
+	}
+	/* A view's root is the root of its store; its own name is that of the view. */
+	wanted = inode->view_root ? prefix_locked(inode) :
+				    name_number(prefix_locked(inode->parent), inode->name);
+	inode->number = shared ? wanted : free_number_locked(t, wanted);
+	if (shared)
+		return;
+	HASH_ADD(by_number, t->by_number, number, sizeof(inode->number), inode);
+	inode->numbered = inode->by_number.tbl != NULL;
+}
+
+uint64_t inode_number_prefix(struct inodes *t, const struct inode *dir)
+{
+	uint64_t prefix;
+
+	pthread_mutex_lock(&t->lock);
+	prefix = prefix_locked(dir);
+	pthread_mutex_unlock(&t->lock);
+	return prefix;
+}
+
+uint64_t inode_child_number(struct inodes *t, const struct inode *dir, uint64_t prefix,
+			    const char *name)
+{
+	struct inode *inode, *leaf;
+	uint64_t number;
+
+	pthread_mutex_lock(&t->lock);
+	inode = inode_find_locked(t, dir, name, INODE_DIR);
+	leaf = inode_find_locked(t, dir, name, INODE_LEAF);
+	if (leaf && !(inode && inode->sticky))
+		inode = leaf;
+	if (!inode)
+		inode = inode_find_locked(t, dir, name, INODE_SPECIAL);
+	number = inode ? inode->number : free_number_locked(t, name_number(prefix, name));
+	pthread_mutex_unlock(&t->lock);
+	return number;
+}
+
+uint64_t inode_parent_number(struct inodes *t, const struct inode *inode)
+{
+	uint64_t number;
+
+	pthread_mutex_lock(&t->lock);
+	number = inode->parent ? inode->parent->number : inode->number;
+	pthread_mutex_unlock(&t->lock);
+	return number;
+}
+
+/* ---- times ---- */
+
+void inode_move_time_locked(struct inode *inode, const struct timespec *at)
+{
+	struct timespec *last = &inode->changed_at;
+
+	if (time_is_later(at, last)) {
+		*last = *at;
+		return;
+	}
+	/* The clock was set back, or two changes came at once: each is to be seen. */
+	if (++last->tv_nsec == 1000000000L) {
+		last->tv_nsec = 0;
+		last->tv_sec++;
+	}
+}
+
+void inode_change_dir_locked(struct inodes *t, struct inode *dir)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	inode_move_time_locked(dir, &now);
+	dir->names_known = false;
+	inode_set_stale_locked(t, dir, false);
+}
+
+void inode_change_value_locked(struct inode *inode)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	inode_move_time_locked(inode, &now);
+	inode->value_known = false;
+}
+
+void inode_made(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode_change_value_locked(inode);
+	inode_change_dir_locked(t, inode->parent);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_absent_locked(struct inodes *t, struct inode *inode)
+{
+	if (!inode || inode->absent)
+		return;
+	inode->absent = true;
+	inode_change_dir_locked(t, inode->parent);
+}
+
+void inode_names_event_locked(struct inodes *t, struct inode *dir, const struct timespec *at,
+			      bool tell)
+{
+	dir->names_unsure = true;
+	dir->names_event_at = *at;
+	if (tell)
+		inode_set_stale_locked(t, dir, false);
+}
+
+bool inode_is_unsure(struct inodes *t, const struct inode *dir)
+{
+	bool unsure;
+
+	pthread_mutex_lock(&t->lock);
+	unsure = dir->names_unsure;
+	pthread_mutex_unlock(&t->lock);
+	return unsure;
+}
+
+void inode_saw_value(struct inodes *t, struct inode *inode, const void *value, size_t len)
+{
+	uint64_t h = hash(hash(HASH_BEGIN, &len, sizeof(len)), value, len);
+	struct timespec now;
+
+	pthread_mutex_lock(&t->lock);
+	if (inode->value_known && inode->value_hash != h) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		inode_move_time_locked(inode, &now);
+	}
+	inode->value_hash = h;
+	inode->value_known = true;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Returns the sorted hashes of the names in a reply to XS_DIRECTORY (malloc), NULL without memory. */
+static uint64_t *hash_names(const char *reply, size_t len, unsigned *count)
+{
+	struct wire_strings names = wire_strings_init(reply, len);
+	uint64_t *hashes = malloc((len / 2 + 1) * sizeof(*hashes));
+	const char *name;
+	size_t name_len;
+
+	*count = 0;
+	while (hashes && wire_strings_next(&names, &name, &name_len) > 0)
+		if (name_len > 0)
+			hashes[(*count)++] = hash(HASH_BEGIN, name, name_len);
+	if (hashes)
+		qsort(hashes, *count, sizeof(*hashes), compare_hashes);
+	return hashes;
+}
+
+/* Names that were not there before came into being when they were seen, with all below them: no event
+ * tells of that. */
+static void note_new_names_locked(struct inodes *t, const struct inode *dir, const char *reply,
+				  size_t len, const struct timespec *now)
+{
+	struct wire_strings names = wire_strings_init(reply, len);
+	char path[PATH_SIZE];
+	const char *name;
+	size_t name_len, dir_len;
+	uint64_t h;
+
+	if (inode_path_locked(t, dir, path))
+		return;
+	dir_len = strlen(path);
+	while (wire_strings_next(&names, &name, &name_len) > 0) {
+		h = hash(HASH_BEGIN, name, name_len);
+		if (name_len == 0 || bsearch(&h, dir->names, dir->n_names, sizeof(h), compare_hashes))
+			continue;
+		path[dir_len] = '\0';
+		/* The reply has a NUL behind each name. */
+		if (!path_append(path, name))
+			recent_add(&t->recent, path, strlen(path), now, true);
+	}
+}
+
+void inode_saw_names(struct inodes *t, struct inode *dir, const char *reply, size_t len,
+		     bool covered, bool sure)
+{
+	struct timespec now;
+	unsigned count = 0;
+	uint64_t *names = reply ? hash_names(reply, len, &count) : NULL;
+	bool moved;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	pthread_mutex_lock(&t->lock);
+	if (names && dir->names_known)
+		moved = count != dir->n_names ||
+			memcmp(names, dir->names, count * sizeof(*names)) != 0;
+	else
+		moved = dir->names_unsure;
+	if (moved && dir->names_unsure)
+		inode_move_time_locked(dir, &dir->names_event_at);
+	else if (moved)
+		inode_move_time_locked(dir, &now);
+	if (moved && names && dir->names_known && !covered)
+		note_new_names_locked(t, dir, reply, len, &now);
+	if (moved)
+		inode_set_stale_locked(t, dir, false);
+	if (sure)
+		dir->names_unsure = false;
+	free(dir->names);
+	dir->names = names;
+	dir->n_names = count;
+	dir->names_known = names != NULL;
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* ---- files that are empty for whoever emptied them ---- */
+
+void inode_set_emptied(struct inodes *t, struct handle *handle, pid_t process)
+{
+	pthread_mutex_lock(&t->lock);
+	if (!handle->emptied)
+		LIST_INSERT_HEAD(&handle->inode->emptied, handle, emptied_link);
+	handle->emptied = true;
+	handle->emptier = process;
+	handle->emptied_since = handle->inode->changes;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void inode_clear_emptied(struct inodes *t, struct handle *handle)
+{
+	pthread_mutex_lock(&t->lock);
+	if (handle->emptied)
+		LIST_REMOVE(handle, emptied_link);
+	handle->emptied = false;
+	pthread_mutex_unlock(&t->lock);
+}
+
+unsigned inode_emptiers(struct inodes *t, const struct inode *inode, pid_t *processes, unsigned max)
+{
+	struct handle *handle;
+	unsigned count = 0;
+
+	pthread_mutex_lock(&t->lock);
+	LIST_FOREACH(handle, &inode->emptied, emptied_link)
+		if (count < max && handle->emptied_since == inode->changes)
+			processes[count++] = handle->emptier;
+	pthread_mutex_unlock(&t->lock);
+	return count;
+}
+
+/* ---- the life of an inode ---- */
+
+void inode_stat_begin_locked(struct inodes *t, struct inode *inode, bool shared)
+{
+	char path[PATH_SIZE];
+
+	set_number_locked(t, inode, shared);
+	if ((inode->kind != INODE_SPECIAL || inode->parent->kind == INODE_DIR) &&
+	    t->recent.entries && !inode_path_locked(t, inode, path))
+		inode->changed_at = recent_find(&t->recent, path);
+}
+
+void inode_stat_end_locked(struct inodes *t, struct inode *inode)
+{
+	char path[PATH_SIZE];
+
+	if (inode->numbered)
+		HASH_DELETE(by_number, t->by_number, inode);
+	if (inode->hashed && !inode->absent && inode->changed_at.tv_sec && !inode->view->tx &&
+	    inode->kind != INODE_SPECIAL && !inode_path_locked(t, inode, path))
+		recent_add(&t->recent, path, strlen(path), &inode->changed_at, false);
+	free(inode->names);
+}

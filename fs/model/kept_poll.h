@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Polls that the kernel waits for.  One is kept by whatever it is about, is moved to a list when
+ * there is news, under the lock that guards the keeper, and is notified when no lock is held
+ * (wakeup.h).  Pure.
+ */
+#ifndef FS_MODEL_KEPT_POLL_H
+#define FS_MODEL_KEPT_POLL_H
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+struct fuse_pollhandle;
+
+struct kept_poll {
+	struct fuse_pollhandle *handle;
+	STAILQ_ENTRY(kept_poll) link;
+};
+
+/* Polls to be notified; STAILQ_HEAD_INITIALIZER(). */
+STAILQ_HEAD(wakeups, kept_poll);
+
+/* Moves a poll, if there is one, to those that will be notified. */
+static inline void wakeups_take(struct wakeups *wakeups, struct kept_poll **poll)
+{
+	if (*poll)
+		STAILQ_INSERT_TAIL(wakeups, *poll, link);
+	*poll = NULL;
+}
+
+#endif

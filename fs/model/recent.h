@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When nodes changed that no inode stands for: a bounded set of paths, the one longest untouched goes
+ * first.  For inode_stat.c, under its caller's lock; no I/O.
+ */
+#ifndef FS_MODEL_RECENT_H
+#define FS_MODEL_RECENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+/* The most paths that are remembered. */
+#define RECENT_MAX 4096
+
+struct recent_entry;
+
+struct recent {
+	struct recent_entry *entries; /* the one longest untouched first */
+};
+
+/* Frees all of it.  One that is all zero is empty. */
+void recent_deinit(struct recent *recent);
+
+/* The node at the first `len` bytes of `path` changed, and, with `below`, perhaps everything below it.
+ * Without memory that is not remembered. */
+void recent_add(struct recent *recent, const char *path, size_t len, const struct timespec *at,
+		bool below);
+
+/* Returns when `path` changed last, as far as that is remembered, or 0. */
+struct timespec recent_find(const struct recent *recent, const char *path);
+
+/* Returns whether `a` is later than `b`. */
+static inline bool time_is_later(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+}
+
+#endif

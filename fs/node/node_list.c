@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The names in directories.  One round trip, which ends in list_done() on the I/O thread; a directory
+ * that does not fit into one reply is read in parts, on the pool.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/model/listing.h"
+#include "fs/node/dir.h"
+#include "fs/node/node.h"
+
+/* Times that a listing in parts starts over because the directory changes under it. */
+#define LIST_RESTARTS 8
+
+/* One pass over a directory in parts.  Returns 0, -EAGAIN if it changed meanwhile, or an error. */
+static int list_parts_once(struct op *op, uint32_t tx_id, const char *path,
+			   struct listing *listing)
+{
+	struct wire_strings names;
+	uint64_t gen, first_gen = 0;
+	size_t offset = 0, next;
+	bool last = false, changed = false;
+	char number[24];
+	int len, err;
+
+	while (!last) {
+		len = snprintf(number, sizeof(number), "%zu", offset);
+		op_calls_clear(op);
+		op_call(op, XS_DIRECTORY_PART, tx_id, path, number, len + 1);
+		err = op_wait(op);
+		if (!err)
+			err = op_call_error(op, 0);
+		if (err)
+			return err;
+		err = wire_directory_part_parse(op->calls[0]->reply, op->calls[0]->reply_len, &gen,
+						&names, &next, &last);
+		if (err || (!last && next == 0))
+			return -EIO;
+		if (offset == 0)
+			first_gen = gen;
+		changed |= gen != first_gen;
+		err = listing_add_names(listing, names.pos, names.end - names.pos);
+		if (err)
+			return err == -EPROTO ? -EIO : err;
+		offset += next;
+	}
+	return changed ? -EAGAIN : 0;
+}
+
+static int list_parts(struct op *op, uint32_t tx_id, const char *path, struct listing *listing)
+{
+	int err = -EAGAIN;
+
+	for (int i = 0; i < LIST_RESTARTS && err == -EAGAIN; i++) {
+		listing_clear(listing);
+		err = list_parts_once(op, tx_id, path, listing);
+	}
+	if (err == -EAGAIN) {
+		log_warning(op->fs->log, "%s keeps changing: listed as it was seen last", path);
+		err = 0;
+	}
+	if (err == -EOPNOTSUPP) {
+		log_error(op->fs->log,
+			  "%s: too large to be listed: the server has no DIRECTORY_PART", path);
+		err = -E2BIG;
+	}
+	return err;
+}
+
+int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *listing)
+{
+	int err;
+
+	op_calls_clear(op);
+	op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
+	err = op_wait(op);
+	if (err)
+		return err;
+	if (op_call_raw_error(op, 0) == -E2BIG)
+		return list_parts(op, tx_id, path, listing);
+	err = op_call_error(op, 0);
+	if (err)
+		return err;
+	err = listing_add_names(listing, op->calls[0]->reply, op->calls[0]->reply_len);
+	return err == -EPROTO ? -EIO : err;
+}
+
+struct pending_names {
+	struct listing *listing;
+	int err;
+};
+
+static void add_pending(void *arg, const char *name)
+{
+	struct pending_names *pending = arg;
+
+	/* It may be in the store already, written a moment ago. */
+	for (unsigned i = 0; i < pending->listing->count; i++)
+		if (!strcmp(pending->listing->names[i], name))
+			return;
+	if (!pending->err)
+		pending->err = listing_add(pending->listing, name);
+}
+
+/* Keeps the names for the next who asks, if an event would tell when they are wrong. */
+static void remember_listing(struct op *op, struct listing *listing)
+{
+	struct fs *fs = op->fs;
+	char path[PATH_SIZE];
+
+	if (!fs->caching || op->inode->view->tx_id || inodes_any_pending(&fs->inodes) ||
+	    inode_path(&fs->inodes, op->inode, NULL, path))
+		return;
+	if (!op_is_covered(op, op->inode, path) || listing_sort(listing))
+		return;
+	/* First kept, then checked: an event between the two drops it, or is seen. */
+	inode_set_listing(&fs->inodes, op->inode, listing);
+	if (events_since(&fs->events, op->seq, path))
+		inode_set_listing(&fs->inodes, op->inode, NULL);
+}
+
+/* The names from the store are there: adds ours, and answers what asked for them. */
+static void listing_complete(struct op *op, struct listing *listing, bool has_value)
+{
+	struct pending_names pending = { .listing = listing };
+
+	if (has_value)
+		pending.err = listing_add(listing, NAME_OF_VALUE);
+	inode_for_each_pending(&op->fs->inodes, op->inode, add_pending, &pending);
+	if (pending.err) {
+		listing_put(listing);
+		op_reply_error(op, pending.err);
+		return;
+	}
+	remember_listing(op, listing);
+	dir_listed(op, listing);
+}
+
+/* The directory does not fit into one reply: the pool reads it in parts. */
+static void list_run(struct op *op)
+{
+	struct listing *listing = listing_new();
+	char path[PATH_SIZE];
+	bool has_value = false;
+	int err = listing ? 0 : -ENOMEM;
+
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (!err) {
+		op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+		err = op_wait(op);
+		has_value = !err && node_has_value(op, 0, path);
+	}
+	if (!err)
+		err = list_parts(op, op->inode->view->tx_id, path, listing);
+	if (err) {
+		listing_put(listing);
+		op_reply_error(op, err);
+		return;
+	}
+	listing_complete(op, listing, has_value);
+}
+
+static void list_done(struct op *op)
+{
+	struct listing *listing;
+	char path[PATH_SIZE];
+	int err;
+
+	if (op_call_raw_error(op, 0) == -E2BIG) {
+		op_run(op, list_run);
+		return;
+	}
+	err = op_call_error(op, 0);
+	node_note_root(op, err);
+	listing = err ? NULL : listing_new();
+	if (!err && !listing)
+		err = -ENOMEM;
+	if (!err)
+		err = listing_add_names(listing, op->calls[0]->reply, op->calls[0]->reply_len);
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err) {
+		listing_put(listing);
+		op_reply_error(op, err == -EPROTO ? -EIO : err);
+		return;
+	}
+	node_saw(op, op->inode, 1, 0);
+	listing_complete(op, listing, node_has_value(op, 1, path));
+}
+
+/* Asks for the names of op->inode; dir_listed() answers with them. */
+static void list(struct op *op)
+{
+	struct listing *listing = inode_get_listing(&op->fs->inodes, op->inode);
+	uint32_t tx_id = op->inode->view->tx_id;
+	char path[PATH_SIZE];
+	int err;
+
+	if (listing) {
+		dir_listed(op, listing);
+		return;
+	}
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
+	op_call(op, XS_READ, tx_id, path, NULL, 0);
+	op_submit(op, list_done);
+}
+
+void node_opendir(struct op *op)
+{
+	list(op);
+}
+
+void node_readdir(struct op *op)
+{
+	struct handle *handle = op->handle;
+
+	/* rewinddir: a new snapshot.  The first reader gets the one that opendir took. */
+	if (op->off == 0 && handle->listing_used) {
+		list(op);
+		return;
+	}
+	dir_reply(op);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking at nodes: lookup and getattr.  One round trip each: the functions start on a thread that
+ * reads /dev/fuse and end, in a `…_done`, on the I/O thread.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fs/events/notifier.h"
+#include "fs/model/text.h"
+#include "fs/node/node.h"
+
+/* ---- lookup ---- */
+
+/* The store has no such node.  A file that was created here and not yet written is shown. */
+static void lookup_missing(struct op *op, const char *path, int err)
+{
+	struct fs *fs = op->fs;
+	struct inode *leaf;
+	struct stat st;
+
+	leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
+	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
+		node_attr_file(fs, 0, &st);
+		op_reply_entry(op, leaf, &st);
+	} else {
+		inode_gone(&fs->inodes, op->inode, op->name);
+		made_remove(op->inode->view->made, path);
+		op_reply_error(op, err);
+	}
+	inode_put(&fs->inodes, leaf);
+}
+
+static void lookup_done(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct node_facts facts;
+	char path[PATH_SIZE];
+	int err;
+
+	err = inode_path(&fs->inodes, op->inode, op->name, path);
+	if (!err)
+		err = node_facts(op, 0, &facts);
+	if (err == -ENOENT) {
+		lookup_missing(op, path, err);
+		return;
+	}
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	node_reply_found(op, path, node_is_dir(op, &facts, path), facts.readable,
+			 text_size(fs->config.format, facts.value_len));
+}
+
+void node_lookup(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err;
+
+	if (op->inode->view->tx) {
+		node_tx_lookup(op);
+		return;
+	}
+	/* No store has such a name; it need not be asked. */
+	err = name_is_legal(op->name) ? 0 : -ENOENT;
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, op->name, path);
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_call(op, XS_DIRECTORY, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, lookup_done);
+}
+
+/* ---- getattr ---- */
+
+/* The kernel still has a name for what is gone: it is to look again. */
+static void forget_name(struct op *op)
+{
+	/* In a transaction it looks each time. */
+	if (op->inode->view->tx)
+		return;
+	inode_set_stale(&op->fs->inodes, op->inode);
+	notifier_wake(op->fs);
+}
+
+/* Answers for the mount's root from memory: umount(8) asks for it, and so does every walk to
+ * `.xsfs/stats`, which are not to wait for a silent store.  Returns false if it has to be asked. */
+static bool getattr_root(struct op *op)
+{
+	int listable = atomic_load(&op->fs->root_listable);
+	struct stat st;
+
+	if (op->inode != op->fs->inodes.root || listable < 0)
+		return false;
+	node_attr_dir(op->fs, listable, &st);
+	op_reply_attr(op, &st);
+	return true;
+}
+
+static void getattr_dir(struct op *op)
+{
+	struct fs *fs = op->fs;
+	int err = op_call_error(op, 0);
+	char path[PATH_SIZE];
+	struct stat st;
+
+	node_note_root(op, err);
+	/* The root of the mount stays, whatever happens to its node. */
+	if (err == -ENOENT && !op->inode->view_root) {
+		inode_set_sticky(&fs->inodes, op->inode, false);
+		forget_name(op);
+	}
+	if (err && err != -EACCES && !(err == -ENOENT && op->inode->view_root)) {
+		op_reply_error(op, err);
+		return;
+	}
+	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path)) {
+		node_confirm_dir(op, op->inode, path);
+		node_found(op, op->inode, path);
+	}
+	node_saw(op, op->inode, 0, op->n_calls > 1 ? 1 : -1);
+	node_attr_dir(fs, err != -EACCES, &st);
+	op_reply_attr(op, &st);
+}
+
+/* Returns whether what the kernel has as a file is a directory by now. */
+static bool leaf_is_dir(const struct op *op, const struct node_facts *facts)
+{
+	char path[PATH_SIZE];
+
+	if (facts->has_children || !facts->readable)
+		return true;
+	return facts->value_len == 0 && !inode_path(&op->fs->inodes, op->inode, NULL, path) &&
+	       node_is_meant_dir(op, path);
+}
+
+static void getattr_leaf(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct node_facts facts = { 0 };
+	struct stat st;
+	int err;
+
+	err = node_facts(op, 0, &facts);
+	/* It has become a directory, which the kernel can only learn by looking it up again.  Who
+	 * has it open goes on with the value; fstat(2) does not say which open file it is about. */
+	if (!err && leaf_is_dir(op, &facts) && !inode_is_open(&fs->inodes, op->inode))
+		err = -ESTALE;
+	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode))
+		err = 0;
+	if (err == -ENOENT || err == -ESTALE)
+		forget_name(op);
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	node_saw(op, op->inode, 0, -1);
+	node_attr_file(fs, text_size(fs->config.format, facts.value_len), &st);
+	op_reply_attr(op, &st);
+}
+
+/* A directory has changed if its children have.  Where events tell of that they are asked for after
+ * one only. */
+static bool names_wanted(const struct op *op, const char *path)
+{
+	struct fs *fs = op->fs;
+
+	return !fs->caching || !op_is_covered(op, op->inode, path) ||
+	       inode_is_unsure(&fs->inodes, op->inode);
+}
+
+void node_getattr(struct op *op)
+{
+	uint32_t tx_id = op->inode->view->tx_id;
+	char path[PATH_SIZE];
+	struct stat st;
+	int err;
+
+	if (node_sees_empty(op)) {
+		node_attr_file(op->fs, 0, &st);
+		op_reply_attr(op, &st);
+		return;
+	}
+	if (op->inode->kind == INODE_DIR && inode_is_confirmed(&op->fs->inodes, op->inode)) {
+		node_attr_dir(op->fs, true, &st);
+		op_reply_attr(op, &st);
+		return;
+	}
+	if (getattr_root(op))
+		return;
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err == -ENOENT || err == -ESTALE) {
+		node_reply_removed(op);
+		return;
+	}
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	if (op->inode->view->tx) {
+		node_tx_getattr(op);
+		return;
+	}
+	op_call(op, XS_READ, tx_id, path, NULL, 0);
+	if (op->inode->kind == INODE_LEAF || names_wanted(op, path))
+		op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
+	op_submit(op, op->inode->kind == INODE_LEAF ? getattr_leaf : getattr_dir);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and reading values.  One round trip, which ends in read_done() on the I/O thread. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/events/poll.h"
+#include "fs/model/text.h"
+#include "fs/node/node.h"
+
+void node_open(struct op *op)
+{
+	char path[PATH_SIZE];
+	struct handle *handle;
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	/* Replaced on the way here: the old content is as good as the new one, but for writing. */
+	if (err == -ESTALE && (op->flags & O_ACCMODE) == O_RDONLY)
+		err = 0;
+	handle = err ? NULL : handle_new(&op->fs->handles, op->inode, op->flags);
+	if (!handle) {
+		op_reply_error(op, err ? err : -ENOMEM);
+		return;
+	}
+	/* An empty value is not written now: a write follows, most often. */
+	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
+		handle_truncate(handle, op_process(op));
+	op_reply_open(op, handle);
+}
+
+/* Keeps the content that the store has for the reads that follow.  Returns whether this read is to
+ * have its part of it: behind the end of an older snapshot only what continues that. */
+static bool keep_snapshot(struct op *op, char *content, size_t size)
+{
+	if (op->off > 0)
+		return handle_extend_snapshot(op->handle, content, size);
+	handle_set_snapshot(op->handle, content, size);
+	return true;
+}
+
+static void read_done(struct op *op)
+{
+	struct fs *fs = op->fs;
+	int err = op_call_error(op, 0);
+	struct request *req;
+	char *content, *reply;
+	size_t size;
+	bool seen;
+
+	/* Behind the end of what was read of it, a node that is gone has nothing to add. */
+	if (err == -ENOENT && op->off > 0 && handle_has_snapshot(op->handle)) {
+		op_reply_buf(op, NULL, 0);
+		return;
+	}
+	if (err == -ENOENT)
+		poll_seen(op, true);
+	/* A file that was created here and never written reads as the empty file it will be. */
+	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode)) {
+		op_reply_buf(op, NULL, 0);
+		return;
+	}
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	req = op->calls[0];
+	reply = req->reply;
+	/* The reply has room for one byte behind it. */
+	size = text_from_value(fs->config.format, reply, req->reply_len);
+	content = malloc(size + 1);
+	if (!content) {
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	memcpy(content, reply, size);
+	seen = keep_snapshot(op, content, size);
+	if (seen)
+		poll_seen(op, false);
+	if (!seen || (size_t)op->off >= size)
+		op_reply_buf(op, NULL, 0);
+	else
+		op_reply_buf(op, reply + op->off,
+			     size - op->off < op->size ? size - op->off : op->size);
+}
+
+/* Answers a read from what the handle has.  Returns false when the store has to be asked. */
+static bool read_from_handle(struct op *op)
+{
+	ssize_t count = -1;
+	char *buf;
+
+	if (handle_is_empty_due(op->handle)) {
+		op_reply_buf(op, NULL, 0);
+		return true;
+	}
+	if (op->off == 0)
+		return false;
+	buf = malloc(op->size ? op->size : 1);
+	if (!buf) {
+		op_reply_error(op, -ENOMEM);
+		return true;
+	}
+	count = handle_read_growing(op->handle, buf, op->size, op->off);
+	if (count >= 0)
+		op_reply_buf(op, buf, count);
+	free(buf);
+	return count >= 0;
+}
+
+/* Answers a read of a file that another one replaced: with what it had then.  Returns false if that is
+ * not known. */
+static bool read_replaced(struct op *op)
+{
+	size_t size = 0;
+	char *content = inode_get_last(&op->fs->inodes, op->inode, &size), *reply;
+
+	if (!content)
+		return false;
+	size = text_from_value(op->fs->config.format, content, size);
+	/* The snapshot is the handle's, and another read may replace it. */
+	reply = malloc(size + 1);
+	if (!reply) {
+		free(content);
+		op_reply_error(op, -ENOMEM);
+		return true;
+	}
+	memcpy(reply, content, size);
+	handle_set_snapshot(op->handle, content, size);
+	if ((size_t)op->off >= size)
+		op_reply_buf(op, NULL, 0);
+	else
+		op_reply_buf(op, reply + op->off,
+			     size - op->off < op->size ? size - op->off : op->size);
+	free(reply);
+	return true;
+}
+
+void node_read(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err;
+
+	if (read_from_handle(op))
+		return;
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err == -ESTALE && read_replaced(op))
+		return;
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op->events = inode_events(&op->fs->inodes, op->inode);
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, read_done);
+}

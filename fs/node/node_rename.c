@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rename: the store has no such thing, so a node moves by being copied, with everything below it,
+ * and removed, in one transaction.  On the pool.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/model/listing.h"
+#include "fs/node/node.h"
+#include "fs/op/tx.h"
+
+/* linux/fs.h has it too, but does not go together with other headers everywhere. */
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE (1 << 0)
+#endif
+
+/* Nodes copied in one round, three requests each. */
+#define COPY_BATCH 8
+
+/* What one node has. */
+struct copy {
+	struct request *value;
+	struct request *perms;
+	bool children_in_parts; /* too many for one reply */
+};
+
+struct paths {
+	char from[PATH_SIZE];
+	char to[PATH_SIZE];
+};
+
+static int paths_init(struct op *op, struct paths *paths)
+{
+	int err = tx_path(op, op->inode, op->name, paths->from);
+
+	if (!err)
+		err = tx_path(op, op->target, op->new_name, paths->to);
+	return err;
+}
+
+/* Returns whether the kernel has seen a directory at the new place. */
+static bool target_is_dir(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct inode *dir = inode_find(inodes, op->target, op->new_name, INODE_DIR);
+	bool is = dir && inode_is_sticky(inodes, dir);
+
+	inode_put(inodes, dir);
+	return is;
+}
+
+/* Keeps the value that the new place has, as op->data: who has that file open goes on reading it. */
+static int keep_value(struct op *op, const struct request *read)
+{
+	char *copy = malloc(read->reply_len + 1);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, read->reply, read->reply_len);
+	free(op->data);
+	op->data = copy;
+	op->value_len = read->reply_len;
+	return 0;
+}
+
+/* Gives it to the file there, if the kernel knows one. */
+static void set_last(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct inode *leaf = inode_find(inodes, op->target, op->new_name, INODE_LEAF);
+
+	if (leaf && op->data) {
+		inode_set_last(inodes, leaf, op->data, op->value_len);
+		op->data = NULL;
+	}
+	inode_put(inodes, leaf);
+}
+
+/* Checks that the new place is free, or can be made so, and makes it free.  Both parents are asked
+ * for first: `from` will be removed as well. */
+static int clear_target(struct op *op, uint32_t tx_id, const struct paths *paths)
+{
+	struct node_facts facts;
+	int err;
+
+	tx_call_parent(op, tx_id, paths->from);
+	err = node_call_dir(op, tx_id, op->target);
+	if (err)
+		return err;
+	op_call(op, XS_READ, tx_id, paths->to, NULL, 0);
+	op_call(op, XS_DIRECTORY, tx_id, paths->to, NULL, 0);
+	err = op_wait(op);
+	if (!err)
+		err = node_dir_error(op, 1, op->target);
+	if (err)
+		return err;
+	err = node_facts(op, 2, &facts);
+	if (err == -ENOENT)
+		return 0;
+	if (err)
+		return err;
+	if (op->flags & RENAME_NOREPLACE)
+		return tx_finding(op, -EEXIST);
+	if (!facts.readable)
+		return -EACCES;
+	if (facts.has_children || (facts.value_len > 0 && target_is_dir(op)))
+		return tx_finding(op, -ENOTEMPTY);
+	err = keep_value(op, op->calls[2]);
+	if (err)
+		return err;
+	op_calls_clear(op);
+	op_call(op, XS_RM, tx_id, paths->to, NULL, 0);
+	err = op_wait(op);
+	return err ? err : op_call_error(op, 0);
+}
+
+/* Appends a path below the moved node to where that is, or will be. */
+static int join(char *buf, const char *base, const char *below)
+{
+	size_t base_len = strlen(base), below_len = strlen(below);
+
+	if (base_len + below_len > XENSTORE_ABS_PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(buf, base, base_len);
+	memcpy(buf + base_len, below, below_len + 1);
+	return 0;
+}
+
+/* Adds the children of `below` to the end of what is to be copied. */
+static int queue_children(struct listing *queue, const char *below, const struct listing *children)
+{
+	char path[PATH_SIZE];
+	int len, err = 0;
+
+	for (unsigned i = 0; i < children->count && !err; i++) {
+		len = snprintf(path, sizeof(path), "%s/%s", below, children->names[i]);
+		err = len < (int)sizeof(path) ? listing_add(queue, path) : -ENAMETOOLONG;
+	}
+	return err;
+}
+
+static int queue_reply(struct listing *queue, const char *below, const struct request *req)
+{
+	struct listing *children = listing_new();
+	int err = children ? listing_add_names(children, req->reply, req->reply_len) : -ENOMEM;
+
+	if (!err)
+		err = queue_children(queue, below, children);
+	listing_put(children);
+	return err == -EPROTO ? -EIO : err;
+}
+
+/*
+ * Returns how a request for a node that is to be copied ended.  That there is nothing to move is a
+ * finding; but the nodes below were named by their parents, and if one is missing then somebody
+ * else is at work there.
+ */
+static int read_error(struct op *op, unsigned call, bool top)
+{
+	int err = top ? tx_read_error(op, call) : op_call_error(op, call);
+
+	return err == -ENOENT && !top ? -EAGAIN : err;
+}
+
+/* Reads value, permissions and children of `n` nodes from queue->names[first] on. */
+static int read_batch(struct op *op, uint32_t tx_id, const char *from, struct listing *queue,
+		      unsigned first, unsigned n, struct copy *copies)
+{
+	char path[PATH_SIZE];
+	int err = 0;
+	bool top;
+
+	op_calls_clear(op);
+	for (unsigned i = 0; i < n; i++) {
+		err = join(path, from, queue->names[first + i]);
+		if (err)
+			break;
+		op_call(op, XS_READ, tx_id, path, NULL, 0);
+		op_call(op, XS_GET_PERMS, tx_id, path, NULL, 0);
+		op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
+	}
+	if (!err)
+		err = op_wait(op);
+	for (unsigned i = 0; i < n && !err; i++) {
+		top = first + i == 0;
+		copies[i].children_in_parts = op_call_raw_error(op, 3 * i + 2) == -E2BIG;
+		err = read_error(op, 3 * i, top);
+		if (!err)
+			err = read_error(op, 3 * i + 1, top);
+		if (!err && !copies[i].children_in_parts)
+			err = read_error(op, 3 * i + 2, top);
+		if (!err && !copies[i].children_in_parts)
+			err = queue_reply(queue, queue->names[first + i], op->calls[3 * i + 2]);
+	}
+	for (unsigned i = 0; i < n && !err; i++) {
+		copies[i].value = request_get(op->calls[3 * i]);
+		copies[i].perms = request_get(op->calls[3 * i + 1]);
+	}
+	return err;
+}
+
+static int write_batch(struct op *op, uint32_t tx_id, const char *to, struct listing *queue,
+		       unsigned first, unsigned n, struct copy *copies)
+{
+	char path[PATH_SIZE];
+	int err = 0;
+
+	op_calls_clear(op);
+	for (unsigned i = 0; i < n; i++) {
+		err = join(path, to, queue->names[first + i]);
+		if (err)
+			break;
+		op_call(op, XS_WRITE, tx_id, path, copies[i].value->reply,
+			copies[i].value->reply_len);
+		op_call(op, XS_SET_PERMS, tx_id, path, copies[i].perms->reply,
+			copies[i].perms->reply_len);
+	}
+	if (!err)
+		err = op_wait(op);
+	for (unsigned i = 0; i < 2 * n && !err; i++) {
+		err = op_call_error(op, i);
+		/* The node was written just before: xenstored means that its owner, or another
+		 * domain that the permissions name, is no more. */
+		if (err == -ENOENT && i % 2)
+			tx_finding(op, err);
+	}
+	return err;
+}
+
+/* Lists the directories whose names did not fit into one reply. */
+static int queue_large(struct op *op, uint32_t tx_id, const char *from, struct listing *queue,
+		       unsigned first, unsigned n, struct copy *copies)
+{
+	struct listing *children;
+	char path[PATH_SIZE];
+	int err = 0;
+
+	for (unsigned i = 0; i < n && !err; i++) {
+		if (!copies[i].children_in_parts)
+			continue;
+		children = listing_new();
+		err = children ? join(path, from, queue->names[first + i]) : -ENOMEM;
+		if (!err)
+			err = node_list(op, tx_id, path, children);
+		if (!err)
+			err = queue_children(queue, queue->names[first + i], children);
+		listing_put(children);
+	}
+	return err;
+}
+
+/* Copies a node and all below it, parents first.  op->size is 0 afterwards if it has neither value
+ * nor children. */
+static int copy_subtree(struct op *op, uint32_t tx_id, const char *from, const char *to)
+{
+	struct listing *queue = listing_new();
+	unsigned first, n;
+	int err = queue ? listing_add(queue, "") : -ENOMEM;
+
+	for (first = 0; !err && first < queue->count; first += n) {
+		struct copy copies[COPY_BATCH] = { 0 };
+
+		n = queue->count - first < COPY_BATCH ? queue->count - first : COPY_BATCH;
+		err = read_batch(op, tx_id, from, queue, first, n, copies);
+		if (!err)
+			err = write_batch(op, tx_id, to, queue, first, n, copies);
+		if (!err)
+			err = queue_large(op, tx_id, from, queue, first, n, copies);
+		if (!err && first == 0)
+			op->size = copies[0].value->reply_len + queue->count - 1;
+		for (unsigned i = 0; i < n; i++) {
+			request_put(copies[i].value);
+			request_put(copies[i].perms);
+		}
+	}
+	listing_put(queue);
+	return err;
+}
+
+static int rename_body(struct op *op, uint32_t tx_id)
+{
+	struct paths paths;
+	int err = paths_init(op, &paths);
+
+	if (!err)
+		err = clear_target(op, tx_id, &paths);
+	if (!err)
+		err = copy_subtree(op, tx_id, paths.from, paths.to);
+	if (!err) {
+		op_calls_clear(op);
+		op_call(op, XS_RM, tx_id, paths.from, NULL, 0);
+		err = op_wait(op);
+	}
+	if (!err)
+		err = op_call_error(op, 0);
+	/* Too much for one transaction of this domain: mv knows what to do then, unless it is to be
+	 * in that one. */
+	return err == -EDQUOT && !op->inode->view->tx ? -EXDEV : err;
+}
+
+static int create_body(struct op *op, uint32_t tx_id)
+{
+	return node_create_in_tx(op, tx_id, XS_WRITE);
+}
+
+/* A file that this mount has shown but not yet written has to be in the store before it moves. */
+static int write_pending(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
+	int err = 0;
+
+	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
+		err = tx_run(op, create_body);
+		/* Somebody else has made it meanwhile. */
+		if (err == -EEXIST)
+			err = 0;
+		if (!err)
+			inode_set_pending(&fs->inodes, leaf, false);
+	}
+	inode_put(&fs->inodes, leaf);
+	return err;
+}
+
+/* An empty node stays the directory, or the file, that it was, also where its new path is meant to
+ * be something else.  Called when it has moved, before that is noted anywhere. */
+static void keep_kind(struct op *op, const struct paths *paths)
+{
+	struct made *made = op->inode->view->made;
+	struct inode *dir;
+	bool was_dir;
+
+	made_remove(made, paths->to);
+	if (op->size > 0)
+		return;
+	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
+	was_dir = (dir && inode_is_sticky(&op->fs->inodes, dir)) || made_has(made, paths->from) ||
+		  node_is_meant_dir(op, paths->from);
+	inode_put(&op->fs->inodes, dir);
+	if (!was_dir)
+		node_made_file(op, paths->to);
+	else if (dirs_has(&op->fs->dirs, paths->from))
+		made_as_dir(made, paths->to);
+}
+
+static void rename_run(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+	struct paths paths;
+	int err = paths_init(op, &paths);
+
+	if (!err)
+		err = write_pending(op);
+	if (!err)
+		err = tx_run(op, rename_body);
+	if (!err) {
+		keep_kind(op, &paths);
+		made_rename(op->inode->view->made, paths.from, paths.to);
+		set_last(op);
+		err = inode_rename(inodes, op->inode, op->name, op->target, op->new_name, &wakeups);
+		/* The other layout knows the one as it was, and has lost the other. */
+		if (!op->inode->view->tx) {
+			inodes_doubted(inodes, paths.from);
+			inodes_doubted(inodes, paths.to);
+		}
+	}
+	wakeups_notify(&wakeups);
+	op_reply_error(op, err);
+}
+
+void node_rename(struct op *op)
+{
+	struct paths paths;
+	const char *below;
+	int err = 0;
+
+	if (op->flags & ~RENAME_NOREPLACE)
+		err = -EINVAL;
+	else if (op->inode->view != op->target->view)
+		err = -EXDEV;
+	else if (!name_is_legal(op->new_name))
+		err = -EINVAL;
+	else
+		err = paths_init(op, &paths);
+	below = err ? NULL : path_below(paths.to, paths.from);
+	if (below && *below)
+		err = -EINVAL;
+	if (err)
+		op_reply_error(op, err);
+	else
+		op_run(op, rename_run);
+}

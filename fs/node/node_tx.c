@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding nodes in the view of a transaction.  The server counts as read what it is asked for in a
+ * transaction, and a commit fails when any of that has changed: so a path walk must not ask there.
+ * What a name leads to is told from what the transaction has changed, and from outside.  Only what
+ * a program wants to know of a node itself is asked for inside.
+ */
+#include <errno.h>
+
+#include "fs/model/text.h"
+#include "fs/node/node.h"
+#include "fs/op/transaction.h"
+
+static enum sight see(const struct op *op, const char *path)
+{
+	return transaction_see(op->inode->view->tx, path);
+}
+
+/* ---- lookup ---- */
+
+static void reply_missing(struct op *op, const char *path)
+{
+	struct fs *fs = op->fs;
+	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
+
+	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
+		node_reply_found(op, path, false, true, 0);
+	} else {
+		inode_gone(&fs->inodes, op->inode, op->name);
+		op_reply_error(op, -ENOENT);
+	}
+	inode_put(&fs->inodes, leaf);
+}
+
+/* Answers without asking anybody, also not for a file's size: the kernel asks for the attributes when
+ * somebody wants them.  Returns false if outside has to be asked. */
+static bool lookup_inside(struct op *op, const char *path, enum sight sight)
+{
+	switch (sight) {
+	case SIGHT_GONE:
+		reply_missing(op, path);
+		return true;
+	case SIGHT_DIR:
+		node_reply_found(op, path, true, true, 0);
+		return true;
+	case SIGHT_LEAF:
+		/* What was written as a file in a transaction is remembered, empty or not. */
+		node_reply_found(op, path, node_stays_dir(op, path) || node_is_meant_dir(op, path),
+				 true, 0);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void lookup_done(struct op *op)
+{
+	struct node_facts facts = { 0 };
+	char path[PATH_SIZE];
+	enum sight sight = SIGHT_OUTSIDE;
+	int err = inode_path(&op->fs->inodes, op->inode, op->name, path);
+	bool dir;
+
+	if (!err) {
+		sight = see(op, path);
+		err = node_facts(op, 0, &facts);
+	}
+	/* It may have been made inside, or removed, meanwhile or before. */
+	if ((!err || err == -ENOENT) && lookup_inside(op, path, sight))
+		return;
+	if (err == -ENOENT && sight == SIGHT_THERE) {
+		facts = (struct node_facts){ .readable = true };
+		err = 0;
+	}
+	if (err == -ENOENT) {
+		reply_missing(op, path);
+		return;
+	}
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	dir = sight == SIGHT_OUTSIDE_DIR || node_is_dir(op, &facts, path);
+	node_reply_found(op, path, dir, facts.readable,
+			 text_size(op->fs->config.format, facts.value_len));
+}
+
+void node_tx_lookup(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err = name_is_legal(op->name) ? 0 : -ENOENT;
+
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, op->name, path);
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	if (lookup_inside(op, path, see(op, path)))
+		return;
+	op_call(op, XS_READ, 0, path, NULL, 0);
+	op_call(op, XS_DIRECTORY, 0, path, NULL, 0);
+	op_submit(op, lookup_done);
+}
+
+/* ---- getattr ---- */
+
+static void getattr_dir_done(struct op *op)
+{
+	int err = op_call_error(op, 0);
+	char path[PATH_SIZE];
+	struct stat st;
+
+	/* The root stays, whatever happens to its node; and what was made inside is there. */
+	if (err == -ENOENT && (op->inode->view_root ||
+			       (inode_path(&op->fs->inodes, op->inode, NULL, path) == 0 &&
+				see(op, path) == SIGHT_THERE)))
+		err = 0;
+	if (err && err != -EACCES) {
+		op_reply_error(op, err);
+		return;
+	}
+	node_attr_dir(op->fs, !err, &st);
+	op_reply_attr(op, &st);
+}
+
+/* Of a directory the attributes say no more than that it is there, and the kernel wants them in
+ * path walks. */
+static void getattr_dir(struct op *op, const char *path)
+{
+	enum sight sight = see(op, path);
+	struct stat st;
+
+	if (sight == SIGHT_GONE && !op->inode->view_root) {
+		inode_set_sticky(&op->fs->inodes, op->inode, false);
+		op_reply_error(op, -ENOENT);
+	} else if (sight == SIGHT_DIR || sight == SIGHT_LEAF) {
+		node_attr_dir(op->fs, true, &st);
+		op_reply_attr(op, &st);
+	} else {
+		op_call(op, XS_READ, 0, path, NULL, 0);
+		op_submit(op, getattr_dir_done);
+	}
+}
+
+static void getattr_leaf_done(struct op *op)
+{
+	int err = op_call_error(op, 0);
+	size_t len = err ? 0 : op->calls[0]->reply_len;
+	struct stat st;
+
+	if (err == -ENOENT && inode_is_pending(&op->fs->inodes, op->inode))
+		err = 0;
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	node_attr_file(op->fs, text_size(op->fs->config.format, len), &st);
+	op_reply_attr(op, &st);
+}
+
+void node_tx_getattr(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err) {
+		op_reply_error(op, err);
+	} else if (op->inode->kind == INODE_DIR) {
+		getattr_dir(op, path);
+	} else {
+		op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+		op_submit(op, getattr_leaf_done);
+	}
+}

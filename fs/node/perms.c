@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Permission lists as text.  Any thread; no I/O. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fs/node/perms.h"
+
+int perms_text(const struct op *op, char **text)
+{
+	const struct request *req;
+	int err = op_call_error(op, 0), len;
+
+	*text = NULL;
+	if (err)
+		return err;
+	req = op->calls[0];
+	/* The text has a comma for each NUL but the last, which becomes the string's own. */
+	*text = malloc(req->reply_len + 1);
+	if (!*text)
+		return -ENOMEM;
+	len = wire_perms_to_text(req->reply, req->reply_len, *text, req->reply_len + 1);
+	if (len >= 0)
+		return len;
+	free(*text);
+	*text = NULL;
+	return -EIO;
+}
+
+int perms_call(struct op *op, const char *path, const char *text, size_t len)
+{
+	char *perms = malloc(len + 1);
+	int perms_len;
+
+	if (!perms)
+		return -ENOMEM;
+	perms_len = wire_perms_from_text(text, len, perms, len + 1);
+	if (perms_len >= 0)
+		op_call(op, XS_SET_PERMS, op->inode->view->tx_id, path, perms, perms_len);
+	free(perms);
+	return perms_len < 0 ? -EINVAL : 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Permission lists as text.  For node_xattr.c and special_perms.c. */
+#ifndef FS_NODE_PERMS_H
+#define FS_NODE_PERMS_H
+
+#include "fs/op/op.h"
+
+/*
+ * Turns the GET_PERMS reply of call 0 into text without a newline, with room for one more byte
+ * behind it: *text (from malloc; NULL on an error).  Returns its length, -EIO for what is no list of
+ * permissions, or another error.
+ */
+int perms_text(const struct op *op, char **text);
+
+/*
+ * Adds a SET_PERMS of `len` bytes of text (one newline may be at the end) to the round.  Returns 0,
+ * -EINVAL for what is no list of permissions, or -ENOMEM.  What is too long for a message is -E2BIG
+ * in op_call_error().
+ */
+int perms_call(struct op *op, const char *path, const char *text, size_t len);
+
+#endif

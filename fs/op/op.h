@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One file operation on its way: the FUSE request that asked for it, the store requests that it
+ * needs, and the one reply that ends it.  For the operations of fs/.
+ *
+ *   op_new ──▶ op_call … op_submit(done) ──▶ [replies come] ──▶ done(op) ──▶ op_reply_…
+ *         └──▶ op_run(run) ──▶ [pool thread] op_wait, job_… ──▶ op_reply_…
+ *
+ * The first form is for what needs one round trip: all its store requests go out together, and
+ * `done` runs on the I/O thread when all are answered.  The second is for several dependent round
+ * trips: straight-line code on a thread of the pool that may wait.  `done` may go on to either.
+ *
+ * Interrupts.  The kernel's FUSE_INTERRUPT puts the operation on a list; a moment later the I/O
+ * thread gives its store requests up, which ends it with EINTR.  The moment is for signals that the
+ * program handles and goes on: it does not expect that opening a file fails then, and from a store
+ * that answers it does not.  The callback itself does nothing more, as libfuse calls it with a lock
+ * held that replying needs.
+ */
+#ifndef FS_OP_OP_H
+#define FS_OP_OP_H
+
+#include "fs/model/handle.h"
+#include "fs/op/fs_impl.h"
+#include "fs/op/wakeup.h"
+#include "ring/request.h"
+
+/* Store requests that need no allocation of their own list. */
+#define OP_INLINE_CALLS 4
+
+struct op {
+	struct fs *fs;
+	fuse_req_t req;       /* NULL: nobody waits for a reply */
+	const char *what;     /* the operation's name, for logs */
+	struct inode *inode;  /* what it is about, with a reference; may be NULL */
+	struct inode *target; /* new parent of a rename, or the directory that is asked for, with a
+	                       * reference; may be NULL */
+	struct handle *handle; /* borrowed: open until RELEASE; may be NULL */
+	char *name;           /* in inode; owned, may be NULL */
+	char *new_name;       /* in target; owned, may be NULL */
+	char *data;           /* bytes to write; owned, may be NULL */
+	size_t size;
+	off_t off;
+	unsigned flags;
+	struct fuse_file_info fi;
+	struct kept_poll *poll; /* of a POLL that may be kept; owned until it is; NULL: none */
+	uint64_t seq;     /* events_seq() when it began */
+	uint64_t events; /* inode_events() before the store was asked */
+	uint64_t foreign; /* inode_foreign() before that */
+	uint32_t epoch;  /* the connection of the transaction that it runs in, 0: in none */
+	bool wrote;      /* a change in a transaction was made, or may have been */
+	int finding;     /* the error by tx_finding(), 0: none */
+
+	/* Of transaction_start(). */
+	struct transaction *tx;
+	void (*tx_started)(struct op *op, struct transaction *tx, int err);
+
+	/* The store requests of the present round, with a reference each. */
+	struct request **calls;
+	unsigned n_calls;
+	unsigned max_calls;
+	struct request *inline_calls[OP_INLINE_CALLS];
+	bool no_memory; /* one could not be made */
+
+	void (*done)(struct op *op);
+	void (*run)(struct op *op);
+	void (*then)(struct op *op); /* what goes on after node_flush_empty() */
+
+	/* Of node_put_value(). */
+	void (*put)(struct op *op, int err);
+	size_t value_len;
+	bool may_create; /* the node need not be there yet */
+	bool keep;       /* if it is, it keeps its value */
+
+	struct gather gather;
+	struct pool_work work;
+	uint64_t started_ns;
+
+	/* Waits without a store request, and how that is ended; see op_park().  Under `lock`. */
+	void (*unpark)(struct op *op);
+	TAILQ_ENTRY(op) parked_link;
+
+	/* `lock` guards the rest, and `calls` against the interrupter.  The pool's is taken under it. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool interrupted;
+	bool submitted; /* the calls are the channel's to end, and the interrupter's to give up */
+	bool answered;  /* all calls of op_wait() are done */
+	atomic_uint refs;
+	bool on_interrupted_list; /* under fs->interrupted_lock, as the next two */
+	uint64_t interrupted_ns;
+	TAILQ_ENTRY(op) interrupted_link;
+};
+
+/*
+ * Begins an operation on behalf of `req` (NULL: on nobody's), about `nodeid` (0: none).
+ * Returns it, or NULL having replied: ENOMEM, or ESTALE for a nodeid that is not known, or one in a
+ * transaction that is over.
+ */
+struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *what);
+
+/* Copies a name, or bytes, into the operation.  Return false having replied ENOMEM (the operation
+ * is over then). */
+bool op_set_name(struct op *op, const char *name);
+bool op_set_data(struct op *op, const void *data, size_t size);
+
+/*
+ * Adds a store request to the round: `type` in transaction `tx_id` on `path`, with `len` more bytes
+ * at `data`.  Its result will be op->calls[i], counted in the order of adding.  Without memory the
+ * round ends with -ENOMEM in every call that is missing: see op_call_error().
+ */
+void op_call(struct op *op, uint32_t type, uint32_t tx_id, const char *path, const void *data,
+	     size_t len);
+
+/* The same for a request, in no transaction, whose whole payload is `len` bytes at `payload`. */
+void op_call_message(struct op *op, uint32_t type, const void *payload, size_t len);
+
+/* Sends the round off; `done` runs when all are answered, on the I/O thread, or here at once when
+ * nothing could be sent.  The operation is no longer the caller's. */
+void op_submit(struct op *op, void (*done)(struct op *op));
+
+/* Hands the operation to the pool, where `run` goes on with it. */
+void op_run(struct op *op, void (*run)(struct op *op));
+
+/*
+ * Sends the round off and waits for all its answers.  Pool threads only.
+ * Returns 0 (each call then has a result of its own), -EINTR, or -ENOMEM.
+ */
+int op_wait(struct op *op);
+
+/* Sleeps for `ns` nanoseconds.  Pool threads only.  Returns 0 or -EINTR. */
+int op_sleep(struct op *op, uint64_t ns);
+
+/* Returns how call `i` of the round ended: 0 or -errno as in xsfs's error table; -ESTALE for what
+ * failed in a user's transaction because that is over. */
+int op_call_error(const struct op *op, unsigned i);
+
+/* Returns the same without translation. */
+int op_call_raw_error(const struct op *op, unsigned i);
+
+/* Drops the round, so that a new one can begin. */
+void op_calls_clear(struct op *op);
+
+/* Returns the process that asks, 0 where that is not known: nobody, or one in a namespace of its own. */
+pid_t op_process(const struct op *op);
+
+/* Returns whether events tell of all that happens to an inode, whose node is `path`. */
+bool op_is_covered(const struct op *op, const struct inode *inode, const char *path);
+
+/*
+ * The operation will wait for something else than the store.  When it is interrupted `unpark` runs
+ * on the I/O thread, with no lock held: it takes the operation off the list where it waits, and
+ * ends it.  Returns 0, or -EINTR if that has happened already: then the caller ends it.
+ */
+int op_park(struct op *op, void (*unpark)(struct op *op));
+
+/* It is to wait no more, and is the caller's to go on with.  Returns false if it was interrupted
+ * and `unpark` runs, or will: then it stays where it is, untouched. */
+bool op_unpark(struct op *op);
+
+/*
+ * Keeps the operation's poll, if it has one, in *kept, under the lock that guards that.  Returns the one
+ * that was there before, to be freed when the lock is released (kept_poll_free()); NULL: none.
+ */
+struct kept_poll *op_keep_poll(struct op *op, struct kept_poll **kept);
+
+/* The ends: each replies and frees the operation.  Any thread; no lock held. */
+void op_reply_error(struct op *op, int error); /* 0 or -errno */
+void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr);
+void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr,
+		     struct handle *handle);
+void op_reply_open(struct op *op, struct handle *handle);
+void op_reply_attr(struct op *op, const struct stat *attr);
+void op_reply_buf(struct op *op, const void *buf, size_t size);
+void op_reply_write(struct op *op, size_t count);
+void op_reply_xattr(struct op *op, const void *value, size_t len); /* at most op->size bytes */
+void op_reply_readlink(struct op *op, const char *target);
+void op_reply_poll(struct op *op, unsigned revents);
+void op_reply_open_stream(struct op *op, struct handle *handle); /* FOPEN_STREAM */
+
+/*
+ * Ends the operations of the interrupted list that had their time to end by themselves.  I/O thread.
+ * Returns the milliseconds after which to call it again, or -1 if there is no other on the list.
+ */
+int ops_interrupt(struct fs *fs);
+
+#endif

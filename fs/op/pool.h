@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A few threads that may wait for the store: for operations that need several round trips, each
+ * depending on the one before.  For op.c.
+ */
+#ifndef FS_OP_POOL_H
+#define FS_OP_POOL_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+/* A piece of work, embedded in whatever it belongs to. */
+struct pool_work {
+	void (*run)(struct pool_work *work); /* on a thread of the pool */
+	bool queued;                         /* the pool's */
+	STAILQ_ENTRY(pool_work) link;
+};
+
+struct pool;
+
+/* Makes a pool of up to `threads` threads, started when there is work for them.
+ * Returns NULL when out of memory. */
+struct pool *pool_new(unsigned threads);
+
+/* Queues work.  Returns 0, or -EAGAIN when there is not a single thread and none can be started.
+ * Any thread; never waits. */
+int pool_submit(struct pool *pool, struct pool_work *work);
+
+/* Takes work out of the queue again.  Returns false if it runs or ran already.  Any thread. */
+bool pool_cancel(struct pool *pool, struct pool_work *work);
+
+/* Runs what is queued, ends the threads and frees.  NULL is allowed. */
+void pool_free(struct pool *pool);
+
+#endif

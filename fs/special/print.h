@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nodes as text: the lines of `.dump`, the document of `.json`.  Pure; any thread.
+ *
+ * .dump   /path = "value", escaped as xenstore-ls does, which is not to be reversed: a value may hold
+ *         a quotation mark, and nothing is put in front of that.
+ * .json   A node without children is its value; one with children is an object of these, and its own
+ *         value, if it is not empty, is the member ".value".  A value is a string, or, where its bytes
+ *         are no UTF-8, {".base64": "…"}.  No node's name has a dot.
+ */
+#ifndef FS_SPECIAL_PRINT_H
+#define FS_SPECIAL_PRINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct walk_node;
+
+/* A text that grows.  Begins as zeros; the owner frees ->data. */
+struct print {
+	char *data;
+	size_t len;
+	size_t max;
+	bool no_memory;   /* and so it is not complete */
+	bool not_first;   /* JSON: the next member needs a comma before it */
+};
+
+/* Appends bytes, or a string. */
+void print_bytes(struct print *out, const void *data, size_t len);
+void print_string(struct print *out, const char *s);
+
+/* A form of text: each node before its children, and the end of those that had some. */
+struct print_format {
+	void (*node)(struct print *out, const struct walk_node *node);
+	void (*leave)(struct print *out, unsigned depth); /* of that node */
+	void (*end)(struct print *out);
+};
+
+extern const struct print_format print_dump;
+extern const struct print_format print_json;
+
+/* Returns whether the bytes are UTF-8, with no surrogates and each in its shortest form. */
+bool print_is_utf8(const char *data, size_t len);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `.dump` and `.json`: the subtree of a directory's node as text, made while it is read.
+ *
+ * An open file has a walk and a window of its text: what the walk has brought and nobody has read,
+ * and some of what was read last.  A program may go back that far, as a shell does that reads lines;
+ * forward it may go anywhere.  A read from the start begins a new walk.  Who does not read stops the
+ * walk when the window is full.
+ *
+ * Reads come on the threads that read /dev/fuse and wait, parked, for the I/O thread, on which the
+ * walk goes on.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/node/node.h"
+#include "fs/special/print.h"
+#include "fs/special/special_files.h"
+#include "fs/special/walk.h"
+
+/* Bytes that are made before somebody wants them. */
+#define AHEAD_MAX (256 << 10)
+
+/* Bytes that are kept behind the last read: more than programs read at a time to find a line. */
+#define BEHIND_MAX (128 << 10)
+
+/* A read that wants much gets as much as was read before, within these bounds: so the first text
+ * comes soon, and then much of it at a time. */
+#define ENOUGH_MIN (4 << 10)
+#define ENOUGH_MAX (64 << 10)
+
+/* Lock discipline: `lock` guards all that changes; it is taken before a walk's lock, the inodes',
+ * an operation's and the channel's, and is not held in walk_go(), in walk_stop() and for replies. */
+struct bulk {
+	struct walk_owner owner;
+	struct fs *fs;
+	const struct special *special;
+	const struct print_format *format;
+	atomic_uint refs; /* the open file's, and one of each walk */
+
+	pthread_mutex_t lock;
+	struct walk *walk; /* NULL: none is begun */
+	struct print text; /* from offset `base` on */
+	off_t base;
+	off_t wanted;      /* where the last read ended, or the furthest waits */
+	bool over;         /* there is no more text, and why: */
+	int error;
+	struct op_list parked;
+};
+
+static void bulk_put(struct bulk *bulk)
+{
+	if (atomic_fetch_sub_explicit(&bulk->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	free(bulk->text.data);
+	pthread_mutex_destroy(&bulk->lock);
+	free(bulk);
+}
+
+static void bulk_get(struct bulk *bulk)
+{
+	atomic_fetch_add_explicit(&bulk->refs, 1, memory_order_relaxed);
+}
+
+static void walk_gone(struct walk_owner *owner)
+{
+	bulk_put((struct bulk *)owner);
+}
+
+/* ---- the text ---- */
+
+static off_t text_end_locked(const struct bulk *bulk)
+{
+	return bulk->base + (off_t)bulk->text.len;
+}
+
+/* The text is wanted up to `off`, unless somebody waits for what is further on: he would wait for
+ * ever if the text stopped before. */
+static void want_locked(struct bulk *bulk, off_t off)
+{
+	const struct op *op;
+
+	bulk->wanted = off;
+	TAILQ_FOREACH(op, &bulk->parked, parked_link)
+		if (op->off > bulk->wanted)
+			bulk->wanted = op->off;
+}
+
+/* Drops what nobody waits for or is expected to go back to. */
+static void drop_read_locked(struct bulk *bulk)
+{
+	off_t end = text_end_locked(bulk), keep = bulk->wanted < end ? bulk->wanted : end;
+	const struct op *op;
+	size_t drop;
+
+	TAILQ_FOREACH(op, &bulk->parked, parked_link)
+		if (op->off < keep)
+			keep = op->off;
+	/* Seldom enough that moving the rest costs nothing. */
+	if (keep - bulk->base < 2 * BEHIND_MAX)
+		return;
+	drop = keep - bulk->base - BEHIND_MAX;
+	memmove(bulk->text.data, bulk->text.data + drop, bulk->text.len - drop);
+	bulk->text.len -= drop;
+	bulk->base += drop;
+}
+
+static void end_locked(struct bulk *bulk, int error)
+{
+	unsigned unreadable = walk_unreadable(bulk->walk);
+
+	bulk->over = true;
+	bulk->error = error;
+	if (unreadable)
+		log_warning(bulk->fs->log,
+			    "%u nodes below %s could not be read and are left out of its %s",
+			    unreadable, walk_path(bulk->walk), bulk->special->name);
+}
+
+/* Turns what has come into text, up to what is wanted and some more. */
+static void make_text_locked(struct bulk *bulk)
+{
+	struct walk_node node;
+	int step = WALK_NODE;
+
+	while (bulk->walk && !bulk->over && step != WALK_WAIT &&
+	       text_end_locked(bulk) - bulk->wanted < AHEAD_MAX) {
+		step = walk_next(bulk->walk, &node);
+		if (step == WALK_NODE)
+			bulk->format->node(&bulk->text, &node);
+		else if (step == WALK_LEAVE)
+			bulk->format->leave(&bulk->text, node.depth);
+		else if (step == WALK_END)
+			bulk->format->end(&bulk->text);
+		if (bulk->text.no_memory)
+			step = -ENOMEM;
+		if (step < 0 || step == WALK_END)
+			end_locked(bulk, step < 0 ? step : 0);
+		drop_read_locked(bulk);
+	}
+}
+
+/* Returns whether a read can be answered now. */
+static bool can_answer_locked(const struct bulk *bulk, const struct op *op)
+{
+	off_t there = text_end_locked(bulk) - op->off, enough = op->off;
+
+	if (enough < ENOUGH_MIN)
+		enough = ENOUGH_MIN;
+	if (enough > ENOUGH_MAX)
+		enough = ENOUGH_MAX;
+	if (enough > (off_t)op->size)
+		enough = op->size;
+	return bulk->over || op->off < bulk->base || there >= enough;
+}
+
+/* Puts the answer to a read that can be answered into op->data and op->size.  Returns 0, or the
+ * error that is the answer. */
+static int take_answer_locked(struct bulk *bulk, struct op *op)
+{
+	off_t there = text_end_locked(bulk) - op->off;
+
+	if (op->off < bulk->base)
+		return -ESPIPE;
+	if (there <= 0) {
+		op->size = 0;
+		return bulk->error;
+	}
+	if (op->size > (size_t)there)
+		op->size = there;
+	op->data = malloc(op->size ? op->size : 1);
+	if (!op->data)
+		return -ENOMEM;
+	memcpy(op->data, bulk->text.data + (op->off - bulk->base), op->size);
+	want_locked(bulk, op->off + (off_t)op->size);
+	return 0;
+}
+
+/* ---- reads ---- */
+
+static void unpark_read(struct op *op)
+{
+	struct bulk *bulk = op->handle->own;
+
+	pthread_mutex_lock(&bulk->lock);
+	TAILQ_REMOVE(&bulk->parked, op, parked_link);
+	pthread_mutex_unlock(&bulk->lock);
+	op_reply_error(op, -EINTR);
+}
+
+static void answer(struct op *op, int error)
+{
+	if (error)
+		op_reply_error(op, error);
+	else
+		op_reply_buf(op, op->data, op->size);
+}
+
+/* Takes a waiting read that can be answered, with its answer.  Returns NULL if there is none. */
+static struct op *take_read_locked(struct bulk *bulk, int *error)
+{
+	struct op *op;
+
+	TAILQ_FOREACH(op, &bulk->parked, parked_link)
+		if (can_answer_locked(bulk, op) && op_unpark(op))
+			break;
+	if (!op)
+		return NULL;
+	TAILQ_REMOVE(&bulk->parked, op, parked_link);
+	*error = take_answer_locked(bulk, op);
+	return op;
+}
+
+/* The walk has brought something. */
+static void bulk_ready(struct walk_owner *owner, struct walk *walk)
+{
+	struct bulk *bulk = (struct bulk *)owner;
+	struct op *op = NULL;
+	int error = 0;
+	bool current;
+
+	do {
+		pthread_mutex_lock(&bulk->lock);
+		current = walk == bulk->walk;
+		if (current) {
+			make_text_locked(bulk);
+			op = take_read_locked(bulk, &error);
+		}
+		pthread_mutex_unlock(&bulk->lock);
+		if (current && op)
+			answer(op, error);
+	} while (current && op);
+	if (current)
+		walk_go(walk);
+}
+
+/* Begins a walk.  Returns 0 or -errno. */
+static int begin_locked(struct bulk *bulk, struct op *op)
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err)
+		return err;
+	bulk->walk = walk_new(op->fs, op->inode->view, path, &bulk->owner);
+	if (!bulk->walk)
+		return -ENOMEM;
+	bulk_get(bulk);
+	bulk->text.len = 0;
+	bulk->text.no_memory = false;
+	bulk->text.not_first = false;
+	bulk->base = 0;
+	bulk->over = false;
+	bulk->error = 0;
+	return 0;
+}
+
+static void bulk_read(struct op *op)
+{
+	struct bulk *bulk = op->handle->own;
+	struct walk *old = NULL, *walk = NULL;
+	bool wait = false;
+	int err = 0;
+
+	pthread_mutex_lock(&bulk->lock);
+	if (op->off == 0 && (bulk->wanted > 0 || bulk->over)) {
+		old = bulk->walk;
+		bulk->walk = NULL;
+	}
+	want_locked(bulk, op->off);
+	if (!bulk->walk)
+		err = begin_locked(bulk, op);
+	if (err) {
+		/* Others wait for what the old walk brings. */
+		bulk->walk = old;
+		old = NULL;
+	} else {
+		walk = walk_get(bulk->walk);
+		make_text_locked(bulk);
+		wait = !can_answer_locked(bulk, op);
+		err = wait ? op_park(op, unpark_read) : take_answer_locked(bulk, op);
+		wait &= !err;
+		if (wait)
+			TAILQ_INSERT_TAIL(&bulk->parked, op, parked_link);
+	}
+	pthread_mutex_unlock(&bulk->lock);
+	if (old) {
+		walk_stop(old);
+		walk_put(old);
+	}
+	/* Asking for more comes before the answer, which may be the last that is wanted of the file;
+	 * a read that waits may be over, and the file closed, at any moment. */
+	if (walk)
+		walk_go(walk);
+	walk_put(walk);
+	if (!wait)
+		answer(op, err);
+}
+
+/* ---- open files ---- */
+
+static void bulk_close(struct fs *fs, void *own)
+{
+	struct bulk *bulk = own;
+	struct walk *walk;
+
+	(void)fs;
+	pthread_mutex_lock(&bulk->lock);
+	walk = bulk->walk;
+	bulk->walk = NULL;
+	pthread_mutex_unlock(&bulk->lock);
+	if (walk)
+		walk_stop(walk);
+	walk_put(walk);
+	bulk_put(bulk);
+}
+
+static void bulk_open(struct op *op, const struct print_format *format)
+{
+	struct bulk *bulk = NULL;
+
+	if ((op->flags & O_ACCMODE) != O_RDONLY) {
+		op_reply_error(op, -EACCES);
+		return;
+	}
+	op->handle = handle_new(&op->fs->handles, op->inode, op->flags);
+	if (op->handle)
+		bulk = calloc(1, sizeof(*bulk));
+	if (!bulk) {
+		handle_free(op->handle);
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	bulk->owner.ready = bulk_ready;
+	bulk->owner.gone = walk_gone;
+	bulk->fs = op->fs;
+	bulk->special = op->inode->special;
+	bulk->format = format;
+	atomic_init(&bulk->refs, 1);
+	pthread_mutex_init(&bulk->lock, NULL);
+	TAILQ_INIT(&bulk->parked);
+	handle_set_own(op->handle, bulk, bulk_close);
+	op_reply_open(op, op->handle);
+}
+
+static void dump_open(struct op *op)
+{
+	bulk_open(op, &print_dump);
+}
+
+const struct special special_dump = {
+	.name = ".dump",
+	.place = SPECIAL_IN_NODES,
+	.mode = S_IFREG | 0444,
+	.open = dump_open,
+	.read = bulk_read,
+};
+
+static void json_open(struct op *op)
+{
+	bulk_open(op, &print_json);
+}
+
+const struct special special_json = {
+	.name = ".json",
+	.place = SPECIAL_IN_NODES,
+	.mode = S_IFREG | 0444,
+	.open = json_open,
+	.read = bulk_read,
+};

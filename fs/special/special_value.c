@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `.value`: the value of a node that is shown as a directory.  In the tree it exists exactly while
+ * the value is not empty.  In the uniform view an empty one exists as well, unless this mount made
+ * the node, or removed the file, and it was not written since: what copies a tree there creates it
+ * exclusively.  Its content is that of any node's file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "fs/events/poll.h"
+#include "fs/model/text.h"
+#include "fs/node/node.h"
+#include "fs/special/special_files.h"
+
+/*
+ * Fills in the attributes from a READ that ended with `err`.
+ * Returns 0, -ENOENT if there is no such file now, or another error.
+ */
+static int value_attr(const struct op *op, int err, bool pending, struct stat *st)
+{
+	char path[PATH_SIZE];
+	size_t size = 0;
+
+	if (!err)
+		size = text_size(op->fs->config.format, op->calls[0]->reply_len);
+	node_attr_file(op->fs, size, st);
+	/* Not to be read, but it may be written. */
+	if (err == -EACCES) {
+		st->st_mode = S_IFREG | (0222 & ~op->fs->config.umask);
+		return 0;
+	}
+	if (err || pending)
+		return err;
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (!err && !node_has_value(op, 0, path))
+		err = -ENOENT;
+	return err;
+}
+
+static void lookup_done(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct inode *file;
+	struct stat st;
+	bool pending;
+	int err;
+
+	file = inode_find(&fs->inodes, op->inode, NAME_OF_VALUE, INODE_SPECIAL);
+	pending = file && inode_is_pending(&fs->inodes, file);
+	inode_put(&fs->inodes, file);
+	err = value_attr(op, op_call_error(op, 0), pending, &st);
+	if (err)
+		op_reply_error(op, err);
+	else
+		special_reply_entry(op, &special_value, &st);
+}
+
+static void getattr_done(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	bool pending = op->handle || inode_is_pending(inodes, op->inode) ||
+		       inode_is_open(inodes, op->inode);
+	struct stat st;
+	int err = value_attr(op, op_call_error(op, 0), pending, &st);
+
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	node_saw(op, op->inode, 0, -1);
+	op_reply_attr(op, &st);
+}
+
+/* Asks for the value of op->inode's node. */
+static void ask(struct op *op, void (*done)(struct op *op))
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, done);
+}
+
+static void value_lookup(struct op *op, const struct special *special)
+{
+	(void)special;
+	ask(op, lookup_done);
+}
+
+static void value_getattr(struct op *op)
+{
+	struct stat st;
+
+	if (node_sees_empty(op)) {
+		node_attr_file(op->fs, 0, &st);
+		op_reply_attr(op, &st);
+		return;
+	}
+	ask(op, getattr_done);
+}
+
+/* The file is pending until a value is written. */
+static void created(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct handle *handle = NULL;
+	struct inode *file;
+	struct stat st;
+
+	file = special_intern(op, &special_value);
+	if (file)
+		handle = handle_new(&fs->handles, file, op->flags);
+	if (!handle) {
+		inode_put(&fs->inodes, file);
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	inode_made(&fs->inodes, file);
+	handle_truncate(handle, op_process(op));
+	inode_set_pending(&fs->inodes, file, true);
+	node_attr_file(fs, 0, &st);
+	op_reply_create(op, file, &st, handle);
+	inode_put(&fs->inodes, file);
+}
+
+static void create_done(struct op *op)
+{
+	int err = op_call_error(op, 0);
+	char path[PATH_SIZE];
+
+	if (!err)
+		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (!err && (op->flags & O_EXCL) && node_has_value(op, 0, path))
+		err = -EEXIST;
+	/* From now on it exists, also in other views, which see nothing pending. */
+	if (!err)
+		made_value_written(op->inode->view->made, path);
+	if (err)
+		op_reply_error(op, err);
+	else
+		created(op);
+}
+
+static void value_create(struct op *op, const struct special *special)
+{
+	(void)special;
+	ask(op, create_done);
+}
+
+static void unlink_done(struct op *op, int err)
+{
+	char path[PATH_SIZE];
+
+	if (!err && !inode_path(&op->fs->inodes, op->inode, NULL, path)) {
+		made_value_removed(op->inode->view->made, path);
+		inode_set_listing(&op->fs->inodes, op->inode, NULL);
+	}
+	op_reply_error(op, err);
+}
+
+/* Removing the file empties the value. */
+static void value_unlink(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct inode *file;
+
+	file = inode_find(&fs->inodes, op->inode, NAME_OF_VALUE, INODE_SPECIAL);
+	if (file)
+		inode_changed(&fs->inodes, file);
+	inode_put(&fs->inodes, file);
+	node_put_value(op, 0, unlink_done);
+}
+
+const struct special special_value = {
+	.name = NAME_OF_VALUE,
+	.place = SPECIAL_IN_NODES,
+	.mode = S_IFREG | 0666,
+	.is_value = true,
+	.lookup = value_lookup,
+	.getattr = value_getattr,
+	.read = node_read,
+	.write = node_write,
+	.poll = poll_value,
+	.truncate = node_truncate,
+	.create = value_create,
+	.unlink = value_unlink,
+	.fsync = node_fsync,
+};

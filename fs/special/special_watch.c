@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `.watch`, the stream of events at and below a directory's node, and `.xsfs/watch`, a stream to
+ * which paths are written: one a line, with a `-` in front to take it away again.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/events/stream.h"
+#include "fs/node/node.h"
+#include "fs/special/special_files.h"
+
+/* Gives the operation a handle with an empty stream.  Returns false having replied. */
+static bool open_stream(struct op *op)
+{
+	op->handle = handle_new(&op->fs->handles, op->inode, op->flags);
+	if (op->handle)
+		handle_set_own(op->handle, stream_new(op->fs), stream_close);
+	if (op->handle && op->handle->own)
+		return true;
+	handle_free(op->handle);
+	op->handle = NULL;
+	op_reply_error(op, -ENOMEM);
+	return false;
+}
+
+static void subtree_opened(struct op *op, int error)
+{
+	if (error) {
+		handle_free(op->handle);
+		op_reply_error(op, error);
+		return;
+	}
+	op_reply_open_stream(op, op->handle);
+}
+
+static void subtree_open(struct op *op)
+{
+	char path[PATH_SIZE], *paths[] = { path };
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (!err && (op->flags & O_ACCMODE) != O_RDONLY)
+		err = -EACCES;
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	if (open_stream(op))
+		stream_subscribe(op->handle->own, op, paths, 1, subtree_opened);
+}
+
+const struct special special_subtree = {
+	.name = ".watch",
+	.place = SPECIAL_IN_NODES,
+	.of_mount = true,
+	.mode = S_IFREG | 0444,
+	.open = subtree_open,
+	.read = stream_read,
+	.poll = stream_poll,
+};
+
+static void watch_open(struct op *op)
+{
+	if (open_stream(op))
+		op_reply_open_stream(op, op->handle);
+}
+
+static bool path_can_be_watched(const char *path)
+{
+	return path[0] == '@' ? name_is_legal(path) : path_is_legal(path);
+}
+
+/* What op->data says: lines, cut in place.  `paths` has room for one a byte pair. */
+struct wanted {
+	char **add;
+	char **remove;
+	unsigned n_add;
+	unsigned n_remove;
+};
+
+static int parse(char *text, struct wanted *wanted)
+{
+	char *line, *rest = text;
+
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line)
+			continue;
+		if (*line == '-')
+			wanted->remove[wanted->n_remove++] = ++line;
+		else
+			wanted->add[wanted->n_add++] = line;
+		if (!path_can_be_watched(line))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static void watch_written(struct op *op, int error)
+{
+	if (error)
+		op_reply_error(op, error);
+	else
+		op_reply_write(op, op->size);
+}
+
+/* A bad line, and nothing is done; then paths are taken away, and then added. */
+static void watch_write(struct op *op)
+{
+	struct stream *stream = op->handle->own;
+	size_t max = op->size / 2 + 1;
+	struct wanted wanted = {
+		.add = calloc(max, sizeof(char *)),
+		.remove = calloc(max, sizeof(char *)),
+	};
+	int err = wanted.add && wanted.remove ? 0 : -ENOMEM;
+
+	op->data[op->size] = '\0';
+	if (!err && (op->size > WIRE_PAYLOAD_MAX * 16 || strlen(op->data) != op->size))
+		err = -EINVAL;
+	if (!err)
+		err = parse(op->data, &wanted);
+	for (unsigned i = 0; i < wanted.n_remove && !err; i++)
+		err = stream_unsubscribe(stream, wanted.remove[i]);
+	if (err)
+		op_reply_error(op, err);
+	else
+		stream_subscribe(stream, op, wanted.add, wanted.n_add, watch_written);
+	free(wanted.add);
+	free(wanted.remove);
+}
+
+const struct special special_watch = {
+	.name = "watch",
+	.place = SPECIAL_IN_XSFS,
+	.of_mount = true,
+	.mode = S_IFREG | 0666,
+	.open = watch_open,
+	.read = stream_read,
+	.write = watch_write,
+	.poll = stream_poll,
+	.truncate = special_getattr,
+};
