@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of an operation, for op.c (its life) and reply.c (its replies).  For nobody else. */
+#ifndef FS_OP_OP_IMPL_H
+#define FS_OP_OP_IMPL_H
+
+#include "fs/op/op.h"
+
+/*
+ * The operation is about to be answered, with 0 or -errno: from now on no interruption finds it.  No lock
+ * is held that libfuse's callback takes.
+ */
+void op_begin_reply(struct op *op, int error);
+
+/* It was answered: drops all that it holds.  The operation is gone. */
+void op_end(struct op *op);
+
+#endif

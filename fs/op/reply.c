@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The replies of operations, and what the kernel may believe of them and for how long.  Any thread; no
+ * lock held.
+ */
+#include <errno.h>
+#include <linux/fuse.h>
+#include <string.h>
+
+#include "fs/op/op_impl.h"
+
+/* How long the kernel may believe a name or an attribute without asking again.  Events drop what
+ * has changed; this only bounds for how long a mistake could last. */
+#define META_VALID_SECONDS 60.0
+
+/* What the table of inodes knows better: the number, and the time of the last change, if there was one. */
+static void stamp(struct op *op, const struct inode *inode, struct stat *st)
+{
+	struct timespec at = inode_changed_at(&op->fs->inodes, inode);
+
+	st->st_ino = inode->number;
+	if (at.tv_sec)
+		st->st_atim = st->st_mtim = st->st_ctim = at;
+}
+
+bool op_is_covered(const struct op *op, const struct inode *inode, const char *path)
+{
+	struct fs *fs = op->fs;
+	char hidden[PATH_SIZE];
+
+	if (!fs->covers(fs, path))
+		return false;
+	/* A server does not tell an unprivileged domain of what is removed with a node that it may
+	 * not see. */
+	return fs->config.privileged || !inode_hidden_above(&fs->inodes, inode, hidden) ||
+	       !fs->covers(fs, hidden);
+}
+
+/*
+ * Returns for how many seconds the kernel may believe what we say of an inode: for as long as no
+ * event drops it, if one would come and none has come since we asked the store.
+ */
+static double validity(const struct op *op, struct inode *inode)
+{
+	struct fs *fs = op->fs;
+	char path[PATH_SIZE];
+	pid_t process;
+
+	if (!fs->caching || inode_is_pending(&fs->inodes, inode) || inode->view->tx_id ||
+	    !inode->cacheable || inode_path(&fs->inodes, inode, NULL, path))
+		return 0;
+	/* What is empty by a truncate is so for who did it only, and each is to be answered. */
+	if (inode_emptiers(&fs->inodes, inode, &process, 1) > 0)
+		return 0;
+	if (!op_is_covered(op, inode, path))
+		return 0;
+	/* In this order: an event that is not seen here finds the inode believed. */
+	inode_believed(&fs->inodes, inode);
+	if (events_since(&fs->events, op->seq, path))
+		return 0;
+	return META_VALID_SECONDS;
+}
+
+static void fill_entry(struct op *op, struct fuse_entry_param *entry, struct inode *inode,
+		       const struct stat *attr)
+{
+	*entry = (struct fuse_entry_param){
+		.ino = inode->nodeid,
+		.generation = op->fs->generation,
+		.attr = *attr,
+	};
+	stamp(op, inode, &entry->attr);
+	/* What cannot be listed may become so without an event that we would get. */
+	if (S_ISDIR(attr->st_mode) && (attr->st_mode & 0777) == 0111)
+		return;
+	entry->attr_timeout = validity(op, inode);
+	entry->entry_timeout = entry->attr_timeout;
+	if (inode->kind == INODE_DIR && !op->fs->can_expire)
+		entry->entry_timeout = 0;
+}
+
+void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
+{
+	struct fuse_entry_param entry;
+
+	op_begin_reply(op, 0);
+	/* Counted before the kernel can answer with a FORGET, and before it is decided for how long
+	 * it may believe this: from here on an event finds the inode. */
+	inode_remember(&op->fs->inodes, inode);
+	fill_entry(op, &entry, inode, attr);
+	if (fuse_reply_entry(op->req, &entry) < 0)
+		inode_forget(&op->fs->inodes, entry.ino, 1);
+	op_end(op);
+}
+
+static void fill_open(struct fuse_file_info *fi, struct handle *handle)
+{
+	fi->fh = (uintptr_t)handle;
+	/* Values change behind the kernel's back: it is to ask for each read. */
+	fi->direct_io = 1;
+	/* Only who writes has something to say at close. */
+	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
+}
+
+void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr,
+		     struct handle *handle)
+{
+	struct fuse_entry_param entry;
+	struct fs *fs = op->fs;
+
+	op_begin_reply(op, 0);
+	inode_remember(&fs->inodes, inode);
+	fill_entry(op, &entry, inode, attr);
+	fill_open(&op->fi, handle);
+	if (fuse_reply_create(op->req, &entry, &op->fi) < 0) {
+		inode_forget(&fs->inodes, entry.ino, 1);
+		handle_free(handle);
+	}
+	op_end(op);
+}
+
+void op_reply_open(struct op *op, struct handle *handle)
+{
+	op_begin_reply(op, 0);
+	fill_open(&op->fi, handle);
+	if (fuse_reply_open(op->req, &op->fi) < 0)
+		handle_free(handle);
+	op_end(op);
+}
+
+void op_reply_attr(struct op *op, const struct stat *attr)
+{
+	struct stat st = *attr;
+	double valid = validity(op, op->inode);
+
+	op_begin_reply(op, 0);
+	stamp(op, op->inode, &st);
+	fuse_reply_attr(op->req, &st, valid);
+	op_end(op);
+}
+
+void op_reply_buf(struct op *op, const void *buf, size_t size)
+{
+	op_begin_reply(op, 0);
+	fuse_reply_buf(op->req, buf, size);
+	op_end(op);
+}
+
+void op_reply_write(struct op *op, size_t count)
+{
+	op_begin_reply(op, 0);
+	fuse_reply_write(op->req, count);
+	op_end(op);
+}
+
+void op_reply_xattr(struct op *op, const void *value, size_t len)
+{
+	if (op->size == 0) {
+		op_begin_reply(op, 0);
+		fuse_reply_xattr(op->req, len);
+		op_end(op);
+	} else if (len > op->size) {
+		op_reply_error(op, -ERANGE);
+	} else {
+		op_reply_buf(op, value, len);
+	}
+}
+
+void op_reply_readlink(struct op *op, const char *target)
+{
+	op_begin_reply(op, 0);
+	fuse_reply_readlink(op->req, target);
+	op_end(op);
+}
+
+void op_reply_poll(struct op *op, unsigned revents)
+{
+	op_begin_reply(op, 0);
+	fuse_reply_poll(op->req, revents);
+	op_end(op);
+}
+
+/* libfuse 3.14 cannot set FOPEN_STREAM, without which a blocked read() would block every write()
+ * on the same open file: the answer is made by hand, as linux/fuse.h lays it out. */
+void op_reply_open_stream(struct op *op, struct handle *handle)
+{
+	const struct fuse_open_out out = {
+		.fh = (uintptr_t)handle,
+		.open_flags = FOPEN_DIRECT_IO | FOPEN_STREAM,
+	};
+
+	op_begin_reply(op, 0);
+	if (fuse_reply_buf(op->req, (const char *)&out, sizeof(out)) < 0)
+		handle_free(handle);
+	op_end(op);
+}
