@@ -168,6 +168,11 @@ numbers() {
 	fi
 	exec {fd}<&-
 	is "$(number "$MNT/n/b")" "$b" 'what was not moved keeps its number'
+	exec {fd}<"$MNT/n/b"
+	rm "$MNT/n/b"
+	echo 2 >"$MNT/n/b"
+	is "$(($(number "$MNT/n/b") != b))" 1 'rm and made again while the old one is open: another number'
+	exec {fd}<&-
 	a=$(number "$MNT/n/x")
 	exec {fd}<"$MNT/n/y"
 	b=$(stat --format=%i -L "/proc/self/fd/$fd")
@@ -224,7 +229,6 @@ has_news() {
 	fi
 }
 
-# changed_again DIR WHAT CMD...: CMD moves the time of DIR.
 time_of() {
 	stat --format=%.9Y "$1"
 }
@@ -233,6 +237,7 @@ moved_on() {
 	[[ $(time_of "$1") > $2 ]]
 }
 
+# moves FILE WHAT CMD...: CMD moves the time of FILE.
 moves() {
 	local dir=$1 what=$2 before
 	shift 2
