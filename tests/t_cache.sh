@@ -238,7 +238,7 @@ test_random() {
 		xs write /r/keep 1
 		comes_true 5 "threads=$threads: the watch is set" covered
 		checked python3 "$SCRATCH/random.py" "$MNT" $((XSFS_CACHE_CHANGES / $(wc -w <<<"$XSFS_TEST_THREADS")))
-		# Twice 25 ms, and one more second on a machine that is very busy: see fs/inode.c.
+		# Twice 25 ms, and one more second on a machine that is very busy: see fs/model/inode.c.
 		comes_true 5 "threads=$threads: after $XSFS_CACHE_CHANGES changes the tree is the store's" same_trees
 		same_trees || note "$(cat "$SCRATCH/differ")"
 		comes_true 5 "threads=$threads: and is remembered" asks_nothing find "$MNT/r"

@@ -17,7 +17,7 @@ def handler(number, frame):
     global signals
     signals += 1
 
-# An interrupted operation has this many seconds to end by itself (fs/op.c).
+# An interrupted operation has this many seconds to end by itself (fs/op/op.c).
 GRACE = 0.01
 
 # Python itself would try again after EINTR; the C library does not. What follows a failure proves nothing.

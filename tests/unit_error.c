@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of fs/error.h, row by row. */
+/* The table of fs/model/error.h, row by row. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Nodes as text, byte by byte: fs/print.h. */
+/* Nodes as text, byte by byte: fs/special/print.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
