@@ -1,64 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Users' transactions: started, used, ended.  Any thread; answers come on the I/O thread. */
+/* Users' transactions: what there is of them, and what is known of each.  Any thread. */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/model/error.h"
 #include "fs/model/listing.h"
-#include "fs/op/op.h"
-#include "fs/op/transaction.h"
+#include "fs/op/transaction_impl.h"
 
-#define NAME_SIZE 40
-
-enum state { TX_OPEN, TX_ENDING, TX_ENDED };
-
-/* An operation that waits for its turn; on its thread's stack. */
-struct turn {
-	struct op *op;
-	bool mine;   /* under both locks, as the next */
-	bool refused;
-	TAILQ_ENTRY(turn) link;
-};
-
-struct transaction {
-	/* Constant. */
-	struct fs *fs;
-	char name[NAME_SIZE];
-	uint32_t tx_id;
-	uint32_t epoch;
-	struct view tree;
-	struct view nodes;
-	uint64_t started_ms;
-
-	struct made made;             /* as seen inside */
-	atomic_uint refs;
-	atomic_uint_fast64_t used_ms; /* CLOCK_MONOTONIC: when it was used last */
-	atomic_bool over;
-	LIST_ENTRY(transaction) link; /* under transactions.lock */
-	bool listed;
-
-	pthread_mutex_t lock;
-	struct changes changes;
-	enum state state;
-	bool busy;            /* somebody has the turn */
-	bool spoiled;
-	bool conflict;        /* known before the commit */
-	bool commit;          /* how it ends */
-	bool told;            /* somebody got the outcome */
-	int outcome;          /* of the end, when it has come */
-	struct request *end;  /* made at the start, so that it cannot fail */
-	size_t read;          /* bytes of the line that were */
-	TAILQ_HEAD(, turn) turns;
-	struct op_list parked; /* WRITEs that wait for the outcome */
-	struct kept_poll *poll;
-	struct inode *root;    /* with a reference, until it has ended; NULL: not known */
-};
-
-static uint64_t now_ms(clockid_t clock)
+uint64_t transaction_now_ms(clockid_t clock)
 {
 	struct timespec ts;
 
@@ -103,7 +54,7 @@ struct transactions *transactions_new(void)
 
 	if (!transactions)
 		return NULL;
-	transactions->first_ms = now_ms(CLOCK_REALTIME);
+	transactions->first_ms = transaction_now_ms(CLOCK_REALTIME);
 	pthread_mutex_init(&transactions->lock, NULL);
 	LIST_INIT(&transactions->open);
 	return transactions;
@@ -137,7 +88,7 @@ void transaction_put(struct transaction *tx)
 
 /* ---- the list ---- */
 
-static void list_add(struct transaction *tx)
+void transaction_list_add(struct transaction *tx)
 {
 	struct transactions *all = tx->fs->transactions;
 
@@ -151,7 +102,7 @@ static void list_add(struct transaction *tx)
 	atomic_fetch_add(&all->count, 1);
 }
 
-static void list_remove(struct transaction *tx)
+void transaction_list_remove(struct transaction *tx)
 {
 	struct transactions *all = tx->fs->transactions;
 	bool listed;
@@ -205,7 +156,7 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
 	LIST_FOREACH(tx, &fs->transactions->open, link) {
 		/* In this order: other threads use it meanwhile. */
 		used = atomic_load(&tx->used_ms);
-		now = now_ms(CLOCK_MONOTONIC);
+		now = transaction_now_ms(CLOCK_MONOTONIC);
 		info = (struct transaction_info){
 			.name = tx->name,
 			.tx_id = tx->tx_id,
@@ -216,139 +167,6 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
 			fn(arg, &info);
 	}
 	pthread_mutex_unlock(&fs->transactions->lock);
-}
-
-/* ---- the start ---- */
-
-/* A round of requests in it was answered: remembers what they changed. */
-static void remember_changes(struct transaction *tx, const struct op *op)
-{
-	const struct request *req;
-	int err = 0;
-
-	/* What takes long, as a large rename may, is no idleness. */
-	transaction_touch(tx);
-	pthread_mutex_lock(&tx->lock);
-	for (unsigned i = 0; i < op->n_calls && tx->state != TX_ENDED; i++) {
-		req = op->calls[i];
-		if (!req->error && req->msg.tx_id == tx->tx_id)
-			err |= changes_note(&tx->changes, req->msg.type, req->payload);
-	}
-	/* What is forgotten here would be shown as it is outside. */
-	tx->spoiled |= err != 0;
-	pthread_mutex_unlock(&tx->lock);
-	if (err)
-		log_error(tx->fs->log, "out of memory: transaction %s cannot be committed", tx->name);
-}
-
-static struct transaction *transaction_new(struct fs *fs, uint32_t epoch)
-{
-	struct transaction *tx = calloc(1, sizeof(*tx));
-
-	if (!tx)
-		return NULL;
-	tx->end = request_new_path(XS_TRANSACTION_END, 0, "F", NULL, 0);
-	if (!tx->end) {
-		free(tx);
-		return NULL;
-	}
-	tx->fs = fs;
-	tx->epoch = epoch;
-	atomic_init(&tx->refs, 1);
-	changes_init(&tx->changes);
-	made_init(&tx->made);
-	TAILQ_INIT(&tx->turns);
-	TAILQ_INIT(&tx->parked);
-	pthread_mutex_init(&tx->lock, NULL);
-	return tx;
-}
-
-static void view_hook_get(const struct view *view)
-{
-	transaction_get(view->tx);
-}
-
-static void view_hook_put(const struct view *view)
-{
-	transaction_put(view->tx);
-}
-
-static bool view_hook_is_over(const struct view *view)
-{
-	return transaction_is_over(view->tx);
-}
-
-static void view_hook_touch(const struct view *view)
-{
-	transaction_touch(view->tx);
-}
-
-static void view_hook_answered(const struct view *view, const struct op *op)
-{
-	remember_changes(view->tx, op);
-}
-
-static const struct view_hooks view_hooks = {
-	.get = view_hook_get,
-	.put = view_hook_put,
-	.is_over = view_hook_is_over,
-	.touch = view_hook_touch,
-	.answered = view_hook_answered,
-};
-
-static void set_started(struct transaction *tx, uint32_t tx_id)
-{
-	struct fs *fs = tx->fs;
-
-	tx->tx_id = tx_id;
-	tx->tree = (struct view){
-		.hooks = &view_hooks,
-		.layout = fs->config.layout,
-		.tx_id = tx_id,
-		.epoch = tx->epoch,
-		.tx = tx,
-		.made = &tx->made,
-	};
-	tx->nodes = tx->tree;
-	tx->nodes.layout = FS_NODES;
-	made_copy(&tx->made, &fs->made);
-	tx->started_ms = now_ms(CLOCK_MONOTONIC);
-	transaction_touch(tx);
-	list_add(tx);
-}
-
-static void started(struct op *op)
-{
-	struct transaction *tx = op->tx;
-	int err = op_call_error(op, 0);
-	uint32_t tx_id;
-
-	op->tx = NULL;
-	if (!err)
-		err = tx_id_parse(op->calls[0], &tx_id);
-	if (err) {
-		transaction_put(tx);
-		op->tx_started(op, NULL, err);
-		return;
-	}
-	set_started(tx, tx_id);
-	op->tx_started(op, tx, 0);
-}
-
-void transaction_start(struct op *op, void (*done)(struct op *op, struct transaction *tx, int err))
-{
-	uint32_t epoch = chan_epoch(op->fs->chan);
-
-	op->tx = transaction_new(op->fs, epoch);
-	if (!op->tx) {
-		done(op, NULL, -ENOMEM);
-		return;
-	}
-	op->tx_started = done;
-	op_call(op, XS_TRANSACTION_START, 0, "", NULL, 0);
-	if (op->n_calls)
-		op->calls[0]->epoch = epoch;
-	op_submit(op, started);
 }
 
 /* ---- its use ---- */
@@ -379,7 +197,7 @@ bool transaction_is_root(const struct inode *dir)
 
 void transaction_touch(struct transaction *tx)
 {
-	atomic_store_explicit(&tx->used_ms, now_ms(CLOCK_MONOTONIC), memory_order_relaxed);
+	atomic_store_explicit(&tx->used_ms, transaction_now_ms(CLOCK_MONOTONIC), memory_order_relaxed);
 }
 
 enum sight transaction_see(struct transaction *tx, const char *path)
@@ -412,362 +230,4 @@ void transaction_conflict(struct transaction *tx)
 	pthread_mutex_unlock(&tx->lock);
 	log_debug(tx->fs->log, "transaction %s has a conflict", tx->name);
 	kept_poll_notify(poll);
-}
-
-/* ---- turns ---- */
-
-/* Lets the operation that waits go on. */
-static void turn_settle_locked(struct turn *turn, bool mine)
-{
-	struct op *op = turn->op;
-
-	pthread_mutex_lock(&op->lock);
-	turn->mine = mine;
-	turn->refused = !mine;
-	pthread_cond_signal(&op->changed);
-	pthread_mutex_unlock(&op->lock);
-}
-
-static void turn_wait(struct turn *turn)
-{
-	struct op *op = turn->op;
-
-	pthread_mutex_lock(&op->lock);
-	while (!turn->mine && !turn->refused && !op->interrupted)
-		pthread_cond_wait(&op->changed, &op->lock);
-	pthread_mutex_unlock(&op->lock);
-}
-
-int transaction_enter(struct transaction *tx, struct op *op)
-{
-	struct turn turn = { .op = op };
-	bool wait;
-	int err = 0;
-
-	pthread_mutex_lock(&tx->lock);
-	wait = tx->busy && tx->state == TX_OPEN;
-	if (wait)
-		TAILQ_INSERT_TAIL(&tx->turns, &turn, link);
-	else if (tx->state == TX_OPEN)
-		tx->busy = true;
-	else
-		err = -ESTALE;
-	pthread_mutex_unlock(&tx->lock);
-	if (!wait)
-		return err;
-
-	turn_wait(&turn);
-	pthread_mutex_lock(&tx->lock);
-	/* Who got the turn and was interrupted finds that out with the first step. */
-	if (!turn.mine) {
-		TAILQ_REMOVE(&tx->turns, &turn, link);
-		err = turn.refused ? -ESTALE : -EINTR;
-	}
-	pthread_mutex_unlock(&tx->lock);
-	return err;
-}
-
-static void send_end(struct transaction *tx);
-
-void transaction_leave(struct transaction *tx)
-{
-	struct turn *next = NULL;
-	bool end;
-
-	pthread_mutex_lock(&tx->lock);
-	end = tx->state == TX_ENDING;
-	if (!end)
-		next = TAILQ_FIRST(&tx->turns);
-	tx->busy = next != NULL;
-	if (next) {
-		TAILQ_REMOVE(&tx->turns, next, link);
-		turn_settle_locked(next, true);
-	}
-	pthread_mutex_unlock(&tx->lock);
-	if (end)
-		send_end(tx);
-}
-
-/* ---- the end ---- */
-
-/* What somebody is told who asks for the end when the outcome is known. */
-static int answer_locked(struct transaction *tx, bool commit)
-{
-	tx->told = true;
-	if (commit && !tx->commit)
-		return tx->spoiled && !tx->conflict ? -ENOTRECOVERABLE : -ECANCELED;
-	if (commit)
-		return tx->outcome;
-	if (!tx->commit || tx->outcome == -ECANCELED || tx->outcome == -EDQUOT)
-		return 0;
-	/* Too late: it was committed, or may have been. */
-	return tx->outcome ? tx->outcome : -ESTALE;
-}
-
-static void reply_end(struct op *op, int err)
-{
-	if (err)
-		op_reply_error(op, err);
-	else
-		op_reply_write(op, op->size);
-}
-
-/* op->flags of a parked WRITE: it is a commit. */
-enum { PARKED_ABORT, PARKED_COMMIT };
-
-/* Takes one that waits off the list, with what it is to be told. */
-static struct op *take_parked_locked(struct transaction *tx, int *err)
-{
-	struct op *op, *next;
-
-	for (op = TAILQ_FIRST(&tx->parked); op; op = next) {
-		next = TAILQ_NEXT(op, parked_link);
-		/* Else it was interrupted, and its unpark() takes it off. */
-		if (!op_unpark(op))
-			continue;
-		TAILQ_REMOVE(&tx->parked, op, parked_link);
-		*err = answer_locked(tx, op->flags == PARKED_COMMIT);
-		return op;
-	}
-	return NULL;
-}
-
-/* What was removed inside and is removed outside now: no longer a directory by our memory alone. */
-static void unmake(void *arg, const char *path)
-{
-	struct fs *fs = arg;
-
-	made_remove_below(&fs->made, path);
-	inodes_removed(&fs->inodes, path);
-}
-
-static void make(void *arg, const char *path)
-{
-	struct transaction *tx = arg;
-
-	made_take(&tx->fs->made, path, &tx->made);
-}
-
-static void set_outcome(struct transaction *tx, int err)
-{
-	struct kept_poll *poll;
-	struct inode *root;
-	struct op *op;
-
-	/* ESTALE: the connection was lost before, and the transaction with it; ENOENT: the server
-	 * does not know it any more. */
-	if (err == -EAGAIN || err == -ESTALE || err == -ENOENT)
-		err = -ECANCELED;
-	pthread_mutex_lock(&tx->lock);
-	if (tx->commit && !err) {
-		changes_for_each(&tx->changes, unmake, NULL, tx->fs);
-		changes_for_each(&tx->changes, NULL, make, tx);
-	}
-	changes_deinit(&tx->changes);
-	tx->state = TX_ENDED;
-	tx->outcome = error_from_store(XS_TRANSACTION_END, err);
-	while ((op = take_parked_locked(tx, &err))) {
-		pthread_mutex_unlock(&tx->lock);
-		reply_end(op, err);
-		pthread_mutex_lock(&tx->lock);
-	}
-	poll = tx->poll;
-	tx->poll = NULL;
-	root = tx->root;
-	tx->root = NULL;
-	pthread_mutex_unlock(&tx->lock);
-	kept_poll_notify(poll);
-	if (root) {
-		inode_drop(&tx->fs->inodes, root);
-		inode_put(&tx->fs->inodes, root);
-		tx->fs->tell_kernel(tx->fs);
-	}
-}
-
-static void end_answered(struct request *req)
-{
-	struct transaction *tx = req->arg;
-
-	/* A commit that never reached the store leaves the transaction open there. */
-	if (req->error == -ETIMEDOUT && tx->commit && req->msg.req_id == 0)
-		tx_abort(tx->fs, tx->tx_id, tx->epoch);
-	set_outcome(tx, req->error);
-	transaction_put(tx);
-}
-
-/* No step is under way any more. */
-static void send_end(struct transaction *tx)
-{
-	struct request *req = tx->end;
-
-	pthread_mutex_lock(&tx->lock);
-	/* The last step may have failed. */
-	tx->commit &= !tx->spoiled && !tx->conflict;
-	pthread_mutex_unlock(&tx->lock);
-	req->msg.tx_id = tx->tx_id;
-	req->payload[0] = tx->commit ? 'T' : 'F';
-	req->epoch = tx->epoch;
-	/* However long the store is silent, it has to get an abort. */
-	req->timeout_ms = tx->commit ? 0 : UINT32_MAX;
-	req->arg = transaction_get(tx);
-	req->complete = end_answered;
-	chan_submit(tx->fs->chan, req);
-}
-
-/* The beginning of the end.  Returns whether the caller is to send it, with no lock held. */
-static bool begin_end_locked(struct transaction *tx, bool commit)
-{
-	struct turn *turn;
-
-	tx->state = TX_ENDING;
-	tx->commit = commit;
-	atomic_store(&tx->over, true);
-	TAILQ_FOREACH(turn, &tx->turns, link)
-		turn_settle_locked(turn, false);
-	return !tx->busy;
-}
-
-/* Ends it unless somebody else does.  Returns whether it did. */
-static bool end(struct transaction *tx, bool commit)
-{
-	bool send = false, open;
-
-	list_remove(tx);
-	pthread_mutex_lock(&tx->lock);
-	open = tx->state == TX_OPEN;
-	if (open)
-		send = begin_end_locked(tx, commit);
-	pthread_mutex_unlock(&tx->lock);
-	if (send)
-		send_end(tx);
-	return open;
-}
-
-void transaction_close(struct transaction *tx)
-{
-	end(tx, false);
-	transaction_put(tx);
-}
-
-static void unpark_end(struct op *op)
-{
-	struct transaction *tx = op->handle->own;
-
-	pthread_mutex_lock(&tx->lock);
-	TAILQ_REMOVE(&tx->parked, op, parked_link);
-	pthread_mutex_unlock(&tx->lock);
-	op_reply_error(op, -EINTR);
-}
-
-void transaction_end(struct transaction *tx, struct op *op, bool commit)
-{
-	int err = -EINPROGRESS;
-
-	end(tx, commit);
-	pthread_mutex_lock(&tx->lock);
-	if (tx->state == TX_ENDED) {
-		err = tx->told ? -ESTALE : answer_locked(tx, commit);
-	} else {
-		op->flags = commit ? PARKED_COMMIT : PARKED_ABORT;
-		if (op_park(op, unpark_end))
-			err = -EINTR;
-		else
-			TAILQ_INSERT_TAIL(&tx->parked, op, parked_link);
-	}
-	pthread_mutex_unlock(&tx->lock);
-	if (err != -EINPROGRESS)
-		reply_end(op, err);
-}
-
-/* When it is to be ended.  One that went with its connection is, so that who polls it hears. */
-static uint64_t due_ms(struct transaction *tx)
-{
-	unsigned idle_s = tx->fs->config.tx_idle_s;
-
-	if (transaction_is_over(tx))
-		return 0;
-	return idle_s ? atomic_load(&tx->used_ms) + idle_s * UINT64_C(1000) : UINT64_MAX;
-}
-
-int transactions_expire(struct fs *fs)
-{
-	struct transactions *all = fs->transactions;
-	uint64_t now, due, first = UINT64_MAX;
-	struct transaction *tx;
-	bool idle;
-
-	/* Looked at first: this is called all the time. */
-	if (!atomic_load_explicit(&all->count, memory_order_relaxed))
-		return -1;
-	now = now_ms(CLOCK_MONOTONIC);
-	pthread_mutex_lock(&all->lock);
-	LIST_FOREACH(tx, &all->open, link) {
-		due = due_ms(tx);
-		if (due <= now) {
-			transaction_get(tx);
-			break;
-		}
-		first = due < first ? due : first;
-	}
-	pthread_mutex_unlock(&all->lock);
-	if (!tx)
-		return first == UINT64_MAX ? -1 : (int)(first - now);
-	idle = !transaction_is_over(tx);
-	if (end(tx, false) && idle) {
-		atomic_fetch_add(&all->idle_ends, 1);
-		log_warning(fs->log, "transaction %s was not used for %u s: aborted", tx->name,
-			    fs->config.tx_idle_s);
-	}
-	transaction_put(tx);
-	return 0;
-}
-
-void transactions_shutdown(struct fs *fs)
-{
-	struct transactions *all = fs->transactions;
-	struct transaction *tx;
-
-	do {
-		pthread_mutex_lock(&all->lock);
-		tx = LIST_FIRST(&all->open);
-		if (tx)
-			transaction_get(tx);
-		pthread_mutex_unlock(&all->lock);
-		if (tx) {
-			end(tx, false);
-			transaction_put(tx);
-		}
-	} while (tx);
-}
-
-/* ---- its file ---- */
-
-void transaction_read(struct transaction *tx, struct op *op)
-{
-	char line[NAME_SIZE + 1];
-	size_t len = snprintf(line, sizeof(line), "%s\n", tx->name), begin, count;
-
-	pthread_mutex_lock(&tx->lock);
-	begin = tx->read;
-	count = len - begin < op->size ? len - begin : op->size;
-	tx->read += count;
-	pthread_mutex_unlock(&tx->lock);
-	op_reply_buf(op, line + begin, count);
-}
-
-void transaction_poll(struct transaction *tx, struct op *op)
-{
-	unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
-	struct kept_poll *old;
-
-	pthread_mutex_lock(&tx->lock);
-	old = op_keep_poll(op, &tx->poll);
-	if (tx->conflict)
-		revents |= POLLPRI;
-	pthread_mutex_unlock(&tx->lock);
-	/* Looked at after the poll was kept: an end in between is seen by one of the two. */
-	if (transaction_is_over(tx))
-		revents |= POLLERR | POLLHUP;
-	kept_poll_free(old);
-	op_reply_poll(op, revents);
 }

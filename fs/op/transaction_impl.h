@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a user's transaction, for transaction.c and transaction_life.c.  For nobody else. */
+#ifndef FS_OP_TRANSACTION_IMPL_H
+#define FS_OP_TRANSACTION_IMPL_H
+
+#include "fs/op/op.h"
+#include "fs/op/transaction.h"
+
+#define NAME_SIZE 40
+
+enum state { TX_OPEN, TX_ENDING, TX_ENDED };
+
+/* An operation that waits for its turn; on its thread's stack. */
+struct turn {
+	struct op *op;
+	bool mine;   /* under both locks, as the next */
+	bool refused;
+	TAILQ_ENTRY(turn) link;
+};
+
+struct transaction {
+	/* Constant. */
+	struct fs *fs;
+	char name[NAME_SIZE];
+	uint32_t tx_id;
+	uint32_t epoch;
+	struct view tree;
+	struct view nodes;
+	uint64_t started_ms;
+
+	struct made made;             /* as seen inside */
+	atomic_uint refs;
+	atomic_uint_fast64_t used_ms; /* CLOCK_MONOTONIC: when it was used last */
+	atomic_bool over;
+	LIST_ENTRY(transaction) link; /* under transactions.lock */
+	bool listed;
+
+	pthread_mutex_t lock;
+	struct changes changes;
+	enum state state;
+	bool busy;            /* somebody has the turn */
+	bool spoiled;
+	bool conflict;        /* known before the commit */
+	bool commit;          /* how it ends */
+	bool told;            /* somebody got the outcome */
+	int outcome;          /* of the end, when it has come */
+	struct request *end;  /* made at the start, so that it cannot fail */
+	size_t read;          /* bytes of the line that were */
+	TAILQ_HEAD(, turn) turns;
+	struct op_list parked; /* WRITEs that wait for the outcome */
+	struct kept_poll *poll;
+	struct inode *root;    /* with a reference, until it has ended; NULL: not known */
+};
+
+/* Returns the time of a clock in milliseconds. */
+uint64_t transaction_now_ms(clockid_t clock);
+
+/* Gives it a name and puts it on the list of those that are open; takes it off, if it is on. */
+void transaction_list_add(struct transaction *tx);
+void transaction_list_remove(struct transaction *tx);
+
+#endif
