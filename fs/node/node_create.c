@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that come into being, and empty values that are due: create, fsync, flush, release.  A file that is
+ * created is pending, known to this mount only, until its first value is written.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "fs/node/node_put.h"
+#include "fs/op/transaction.h"
+#include "fs/op/tx.h"
+
+/* ---- create ---- */
+
+/* Replies to a CREATE: the file is there, in the store or pending. */
+static void created(struct op *op, bool pending)
+{
+	struct fs *fs = op->fs;
+	struct handle *handle = NULL;
+	struct inode *leaf;
+	struct stat st;
+
+	leaf = inode_intern(&fs->inodes, op->inode, op->name, INODE_LEAF, op->inode->view, NULL);
+	if (leaf)
+		handle = handle_new(&fs->handles, leaf, op->flags);
+	if (!handle) {
+		inode_put(&fs->inodes, leaf);
+		op_reply_error(op, -ENOMEM);
+		return;
+	}
+	inode_made(&fs->inodes, leaf);
+	handle_truncate(handle, op_process(op));
+	if (pending) {
+		inode_set_pending(&fs->inodes, leaf, true);
+	} else {
+		handle_take_empty_due(handle);
+		inode_set_listing(&fs->inodes, op->inode, NULL);
+		inode_found(&fs->inodes, leaf, inode_foreign(&fs->inodes, leaf));
+	}
+	node_attr_file(fs, 0, &st);
+	op_reply_create(op, leaf, &st, handle);
+	inode_put(&fs->inodes, leaf);
+}
+
+static int create_body(struct op *op, uint32_t tx_id)
+{
+	return node_create_in_tx(op, tx_id, XS_WRITE);
+}
+
+static void create_run(struct op *op)
+{
+	int err = tx_run(op, create_body);
+	char path[PATH_SIZE];
+
+	if (!err && !inode_path(&op->fs->inodes, op->inode, op->name, path))
+		node_made_file(op, path);
+	if (err)
+		op_reply_error(op, err);
+	else
+		created(op, false);
+}
+
+/* Goes on with `then` when the directory op->target is there, or was as far as anybody knows; else
+ * replies with an error.  It is asked for where something is known that may have removed it. */
+static void ask_for_dir(struct op *op, void (*asked)(struct op *op), void (*then)(struct op *op))
+{
+	struct transaction *tx = op->target->view->tx;
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->target, NULL, path);
+
+	if (!err && tx && !op->target->view_root && transaction_see(tx, path) == SIGHT_GONE)
+		err = -ENOENT;
+	if (err) {
+		op_reply_error(op, err);
+	} else if (op->target->view_root || !node_may_be_gone(op, op->target, path)) {
+		then(op);
+	} else {
+		op->foreign = inode_foreign(&op->fs->inodes, op->target);
+		op_call(op, XS_READ, 0, path, NULL, 0);
+		op_submit(op, asked);
+	}
+}
+
+/* Returns what the store said. */
+static int dir_asked(struct op *op)
+{
+	int err = node_dir_error(op, 0, op->target);
+
+	op_calls_clear(op);
+	if (!err)
+		inode_found(&op->fs->inodes, op->target, op->foreign);
+	return err;
+}
+
+static void create_pending(struct op *op)
+{
+	created(op, true);
+}
+
+static void create_asked(struct op *op)
+{
+	int err = dir_asked(op);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		create_pending(op);
+}
+
+void node_create(struct op *op)
+{
+	int err = node_check_new_name(op);
+
+	if (!err && op->inode->view->layout == FS_NODES)
+		err = -EPERM;
+	if (err)
+		op_reply_error(op, err);
+	else if (op->flags & O_EXCL)
+		op_run(op, create_run);
+	else {
+		op->target = inode_ref(&op->fs->inodes, op->inode);
+		ask_for_dir(op, create_asked, create_pending);
+	}
+}
+
+/* ---- empty values that are due ---- */
+
+static void flush_empty_done(struct op *op, int err)
+{
+	if (err) {
+		/* It is not tried again at release. */
+		if (err == -ENOENT && op->handle)
+			handle_refuse_write(op->handle);
+		op_reply_error(op, err);
+		return;
+	}
+	node_content_changed(op);
+	op->keep = false;
+	op_calls_clear(op);
+	op->then(op);
+}
+
+void node_flush_empty(struct op *op, void (*then)(struct op *op))
+{
+	bool due = inode_is_pending(&op->fs->inodes, op->inode);
+
+	if (op->handle)
+		due |= handle_ends_empty(op->handle);
+	if (!due) {
+		then(op);
+		return;
+	}
+	op->then = then;
+	op->keep = node_is_to_be_made(op);
+	node_put_value(op, 0, flush_empty_done);
+}
+
+void node_touch(struct op *op)
+{
+	node_flush_empty(op, node_getattr);
+}
+
+static void fsync_done(struct op *op)
+{
+	op_reply_error(op, 0);
+}
+
+void node_fsync(struct op *op)
+{
+	node_flush_empty(op, fsync_done);
+}
+
+static void flushed(struct op *op)
+{
+	op_reply_error(op, 0);
+}
+
+/* The empty value that is due has nowhere to go. */
+static void flush_in_vain(struct op *op, int err)
+{
+	if (err == -ENOENT)
+		handle_refuse_write(op->handle);
+	op_reply_error(op, err);
+}
+
+static void flush_dir_asked(struct op *op)
+{
+	int err = dir_asked(op);
+
+	if (err)
+		flush_in_vain(op, err);
+	else
+		flushed(op);
+}
+
+static void flush_node_asked(struct op *op)
+{
+	int err = op_call_error(op, 0);
+
+	if (err && err != -EACCES) {
+		flush_in_vain(op, err);
+		return;
+	}
+	inode_found(&op->fs->inodes, op->inode, op->foreign);
+	flushed(op);
+}
+
+/* This may be the last close, and the release is not to wait: it has to know by then whether what the
+ * empty value is for is there. */
+static void ask_before_release(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err;
+
+	if (node_is_to_be_made(op)) {
+		op->target = inode_get_parent(&op->fs->inodes, op->inode);
+		ask_for_dir(op, flush_dir_asked, flushed);
+		return;
+	}
+	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	if (err) {
+		op_reply_error(op, err);
+	} else if (node_may_be_gone(op, op->inode, path)) {
+		op->foreign = inode_foreign(&op->fs->inodes, op->inode);
+		op_call(op, XS_READ, 0, path, NULL, 0);
+		op_submit(op, flush_node_asked);
+	} else {
+		flushed(op);
+	}
+}
+
+/*
+ * close(2).  Who truncated by ftruncate() is done now.  A file that was opened with O_TRUNC is
+ * closed at once by every shell, which has made a copy of the descriptor before, and by each child
+ * that inherits it: only the second close by the same process means that nothing was to be written,
+ * as in `: > key`.  What ends with a single close is written at release; in a transaction at once,
+ * for the release may come after the commit, and nobody sees what is replaced later.
+ */
+void node_flush(struct op *op)
+{
+	uint64_t owner = op->fi.lock_owner;
+	struct handle *handle = op->handle;
+
+	if (!handle_ends_empty(handle))
+		op_reply_error(op, 0);
+	else if (op->inode->view->tx || handle_is_last_close(handle, owner))
+		node_fsync(op);
+	else
+		ask_before_release(op);
+}
+
+/* Nobody waits for this write; the log is all that can hear of its failure, but for that of a node
+ * that somebody removed. */
+static void release_done(struct op *op, int err)
+{
+	char path[PATH_SIZE];
+
+	if (err && err != -ENOENT && !inode_path(&op->fs->inodes, op->inode, NULL, path))
+		log_warning(op->fs->log, "%s: empty value lost at close: %s", path, strerror(-err));
+	op_reply_error(op, err);
+}
+
+/* What this mount is asked next is to come after this, so it is one request where nothing has happened
+ * since the close asked; else the pool makes certain that nothing comes back that was removed. */
+static void release_empty(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	bool known;
+
+	op->may_create = op->keep = node_is_to_be_made(op);
+	if (op->may_create)
+		op->target = inode_get_parent(inodes, op->inode);
+	known = op->inode->view->tx ||
+		!inode_is_doubtful(inodes, op->may_create ? op->target : op->inode) ||
+		(op->may_create && op->target->view_root);
+	node_put_known(op, known, release_done);
+}
+
+void node_release(struct fs *fs, struct handle *handle)
+{
+	struct inode *inode = handle->inode;
+	struct op *op;
+
+	if (handle_ends_empty(handle) && !inode_is_removed(&fs->inodes, inode)) {
+		op = op_new(fs, NULL, inode->nodeid, "release");
+		if (op)
+			release_empty(op);
+	}
+	/* Nobody is left who would make it. */
+	if (handle_take_empty_due(handle))
+		inode_set_pending(&fs->inodes, inode, false);
+	handle_free(handle);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Putting a value into the store: one XS_WRITE where the node is known to be there; else the store is asked
+ * first, or all of it is a transaction on the pool.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fs/node/node_put.h"
+#include "fs/op/transaction.h"
+#include "fs/op/tx.h"
+
+void node_call_write(struct op *op, uint32_t tx_id, const char *path, const char *value,
+		       size_t len)
+{
+	made_value_written(op->inode->view->made, path);
+	/* What is written in a transaction is not looked at there: see node_tx.c. */
+	if (op->inode->kind == INODE_LEAF && (len == 0 || op->inode->view->tx))
+		node_made_file(op, path);
+	op_call(op, XS_WRITE, tx_id, path, value, len);
+}
+
+int node_write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
+{
+	struct inodes *inodes = &op->fs->inodes;
+	uint64_t foreign = inode_foreign(inodes, op->inode);
+	int err;
+
+	inode_wrote(inodes, op->inode);
+	err = tx_run(op, body);
+	if (err)
+		inode_not_written(inodes, op->inode);
+	else if (!op->inode->view->tx)
+		inode_found(inodes, op->inode, foreign);
+	return err;
+}
+
+bool node_is_to_be_made(const struct op *op)
+{
+	return op->inode->kind == INODE_LEAF && inode_is_pending(&op->fs->inodes, op->inode);
+}
+
+int node_call_old(struct op *op, uint32_t tx_id, const char *path, bool may_create)
+{
+	struct inode *dir = inode_get_parent(&op->fs->inodes, op->inode);
+	int err = 0;
+
+	op_call(op, XS_READ, tx_id, path, NULL, 0);
+	if (may_create)
+		err = node_call_dir(op, tx_id, dir);
+	inode_put(&op->fs->inodes, dir);
+	return err;
+}
+
+int node_read_old(struct op *op, bool may_create, bool *missing)
+{
+	struct inode *dir = inode_get_parent(&op->fs->inodes, op->inode);
+	int err = op_wait(op);
+
+	*missing = false;
+	if (!err) {
+		err = may_create ? op_call_error(op, 0) : tx_read_error(op, 0);
+		*missing = err == -ENOENT && may_create;
+	}
+	if (*missing)
+		err = node_dir_error(op, 1, dir);
+	inode_put(&op->fs->inodes, dir);
+	return err;
+}
+
+bool node_may_be_gone(const struct op *op, struct inode *inode, const char *path)
+{
+	return !op->inode->view->tx && (!op_is_covered(op, inode, path) ||
+					inode_is_doubtful(&op->fs->inodes, inode));
+}
+
+/* Writes op->data in a transaction: to a node that is there, or is made if op->may_create. */
+static int put_body(struct op *op, uint32_t tx_id)
+{
+	/* In a transaction of our own the change may travel with the check, see node_create_in_tx(). */
+	bool own = op->inode->view->tx_id == 0, missing;
+	char path[PATH_SIZE];
+	int err = tx_path(op, op->inode, NULL, path);
+
+	if (!err)
+		err = node_call_old(op, tx_id, path, op->may_create);
+	if (err)
+		return err;
+	if (own)
+		node_call_write(op, tx_id, path, op->data, op->value_len);
+	err = node_read_old(op, op->may_create, &missing);
+	/* That it may not be read means that it is there. */
+	if (err == -EACCES)
+		err = 0;
+	if (!err && !missing && op->keep)
+		err = tx_finding(op, -EEXIST);
+	if (err)
+		return err;
+	if (own)
+		return op_call_error(op, op->may_create ? 2 : 1);
+	op_calls_clear(op);
+	node_call_write(op, tx_id, path, op->data, op->value_len);
+	err = op_wait(op);
+	return err ? err : op_call_error(op, 0);
+}
+
+static void put_run(struct op *op)
+{
+	int err = node_write_in_tx(op, put_body);
+
+	op->put(op, err == -EEXIST && op->keep ? 0 : err);
+}
+
+static void put_sent(struct op *op)
+{
+	int err = op_call_error(op, 0);
+
+	if (err)
+		inode_not_written(&op->fs->inodes, op->inode);
+	op->put(op, err);
+}
+
+/* One request; in a transaction of the user's its own changes tell what was removed there. */
+static void put_send(struct op *op)
+{
+	const struct view *view = op->inode->view;
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (!err && view->tx && !op->may_create &&
+	    transaction_see(view->tx, path) == SIGHT_GONE)
+		err = -ENOENT;
+	if (err) {
+		op->put(op, err);
+		return;
+	}
+	inode_wrote(&op->fs->inodes, op->inode);
+	node_call_write(op, view->tx_id, path, op->data, op->value_len);
+	op_submit(op, put_sent);
+}
+
+static void put_asked(struct op *op)
+{
+	int err = op_call_error(op, 0);
+
+	op_calls_clear(op);
+	if (err && err != -EACCES) {
+		op->put(op, err);
+		return;
+	}
+	inode_found(&op->fs->inodes, op->inode, op->foreign);
+	put_send(op);
+}
+
+void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int err))
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	op->put = put;
+	op->value_len = len;
+	op->may_create = node_is_to_be_made(op);
+	if (err) {
+		put(op, err);
+	} else if (op->may_create) {
+		op_run(op, put_run);
+	} else if (node_may_be_gone(op, op->inode, path)) {
+		op->foreign = inode_foreign(&op->fs->inodes, op->inode);
+		op_call(op, XS_READ, 0, path, NULL, 0);
+		op_submit(op, put_asked);
+	} else {
+		put_send(op);
+	}
+}
+
+void node_put_known(struct op *op, bool known, void (*put)(struct op *op, int err))
+{
+	op->put = put;
+	if (known)
+		put_send(op);
+	else
+		op_run(op, put_run);
+}
+
+void node_content_changed(struct op *op)
+{
+	inode_changed(&op->fs->inodes, op->inode);
+	if (!op->handle)
+		return;
+	handle_take_empty_due(op->handle);
+	handle_set_snapshot(op->handle, NULL, 0);
+}
