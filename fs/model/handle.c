@@ -245,5 +245,5 @@ bool handle_ends_empty(struct handle *handle)
 	pthread_mutex_lock(&handle->lock);
 	refused = handle->write_refused;
 	pthread_mutex_unlock(&handle->lock);
-	return due && !refused;
+	return due && !refused && !inode_is_refused(handle->all->inodes, handle->inode);
 }

@@ -349,6 +349,24 @@ static void set_pending_locked(struct inodes *t, struct inode *inode, bool pendi
 	if (inode->pending != pending)
 		t->pending += pending ? 1 : -1;
 	inode->pending = pending;
+	inode->refused = false;
+}
+
+void inode_refuse(struct inodes *t, struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	inode->refused = inode->pending;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_refused(struct inodes *t, const struct inode *inode)
+{
+	bool refused;
+
+	pthread_mutex_lock(&t->lock);
+	refused = inode->refused;
+	pthread_mutex_unlock(&t->lock);
+	return refused;
 }
 
 void inode_set_pending(struct inodes *t, struct inode *inode, bool pending)

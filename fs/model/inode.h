@@ -111,7 +111,8 @@ struct inode {
 	bool view_root; /* its path is the mount's root path */
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
 	bool hidden;    /* INODE_DIR: the store refuses to show it */
-	bool pending;   /* created here, not yet in the store */
+	bool pending;   /* created here, not yet in the store, */
+	bool refused;   /* which has refused it, and somebody was told: it is not tried again unasked */
 	bool hashed;    /* can be found by name */
 	int removed;    /* 0, or why it has no path: -ENOENT; -ESTALE: another file replaced it */
 	char *last;     /* the value that the file then had; NULL: unknown */
@@ -253,6 +254,10 @@ bool inode_is_sticky(struct inodes *t, const struct inode *inode);
 void inode_set_hidden(struct inodes *t, struct inode *inode, bool hidden);
 void inode_set_pending(struct inodes *t, struct inode *inode, bool pending);
 bool inode_is_pending(struct inodes *t, const struct inode *inode);
+
+/* A file that is pending was refused by the store.  This lasts until it is no longer, or created again. */
+void inode_refuse(struct inodes *t, struct inode *inode);
+bool inode_is_refused(struct inodes *t, const struct inode *inode);
 
 /* Writes the store path of the inode, or of the lowest directory above it, that is hidden to `path`
  * (PATH_SIZE).  Returns whether there is one. */

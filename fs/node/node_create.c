@@ -129,9 +129,10 @@ void node_create(struct op *op)
 static void flush_empty_done(struct op *op, int err)
 {
 	if (err) {
-		/* It is not tried again at release. */
+		/* Somebody was told: it is not tried again at release. */
 		if (err == -ENOENT && op->handle)
 			handle_refuse_write(op->handle);
+		inode_refuse(&op->fs->inodes, op->inode);
 		op_reply_error(op, err);
 		return;
 	}
