@@ -1,327 +1,265 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xsfs-wait: waits until a key has a value, is there, is gone, or changes.
+ * xsfs-wait: waits until keys have a value, are there, are gone, or change.
  *
- * An event says no more than "look again".  So first the key is subscribed to, then it is looked
- * at, and again after each line of the stream: what happens in between is not lost.  The main
- * thread does that; another ends the program in time.  System calls are begun again after EINTR,
- * which a stop (Ctrl-Z) leaves behind.
- *
- * While nothing happens it is in epoll_wait(2), the only wait for a FUSE file in which Linux can
- * freeze a process, and so save the guest that it runs in: read(2) has a request under way, and
- * poll(2) makes one when it is disturbed.
+ * An event says no more than "look again".  So first the keys are subscribed to, then they are looked
+ * at, and again after each event of theirs: what happens in between is not lost.  The main thread
+ * does that; another ends the program in time.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "src/mountpoint.h"
-#include "src/usage.h"
-
-/* The kernel's limit for an attribute; a value is smaller. */
-#define VALUE_MAX 65536
-
-/* Of the messages, which may name a path. */
-#define WHY_SIZE (PATH_MAX + 512)
-
-enum { STATUS_TRUE, STATUS_TIMEOUT, STATUS_ERROR };
+#include "src/tool.h"
+#include "src/tool_read.h"
+#include "src/tool_stream.h"
 
 enum what { WAIT_CHANGE, WAIT_VALUE, WAIT_EXISTS, WAIT_GONE };
 
-struct arguments {
-	const char *mount;
-	const char *key;
-	const char *value;
-	enum what what;
-	bool timed;
-	double timeout_s;
-};
-
-/* What was seen of the key. */
+/* What was seen of a key. */
 struct sight {
 	bool exists;
+	char *value; /* owned */
 	size_t len;
-	char value[VALUE_MAX];
 };
 
-struct waiter {
-	struct arguments arguments;
-	struct mountpoint mountpoint;
+/* What is waited for. */
+struct condition {
+	const char *key;
+	const char *value; /* WAIT_VALUE */
+	enum what what;
 	char path[PATH_SIZE]; /* in the store, or a special one like "@introduceDomain" */
-	char file[MOUNTPOINT_FILE_SIZE];
 	struct sight first, now;
-	int fd;    /* the stream of events */
-	int epoll; /* waits for it */
-	bool told; /* there was an event on the key itself */
-	char lines[2 * PATH_SIZE];
-	size_t lines_len;
-	char why[WHY_SIZE];
+	bool told;  /* there was an event on the key itself */
+	bool stale; /* look again */
 };
 
-static const char usage[] = "usage: xsfs-wait [-m MOUNT] KEY [VALUE | --gone | --exists] "
-			    "[--timeout S]";
+static struct tool tool = {
+	.name = "xsfs-wait",
+	.usage = "usage: xsfs-wait [-m MOUNT] KEY [VALUE] | KEY[=VALUE]... [--any | --all] "
+		 "[--gone | --exists] [--timeout S]",
+	.help = "Waits until KEY in a mounted xenstore changes, or has VALUE.\n"
+		"  KEY                  a path in the store or in the mount, or from where you are\n"
+		"  VALUE                wait until this is its value\n"
+		"  -A, --all            of several keys wait for all (as without this option)\n"
+		"  -a, --any            wait for one of them\n"
+		"  -e, --exists         wait until the key is there\n"
+		"  -g, --gone           wait until it is not\n"
+		"  -m, --mount=MOUNT    where the store is mounted ($XSFS_MOUNT, or where you are)\n"
+		"  -t, --timeout=S      wait no longer than S seconds, 0: only look\n"
+		"  -h, --help           print this help\n"
+		"  -V, --version        print the version\n"
+		"Status 0: it is so; 1: not in time; 2: an error.  More: man xsfs-wait",
+};
 
-static const char help[] =
-	"Waits until KEY in the xenstore that is mounted at MOUNT changes, or has VALUE.\n"
-	"  KEY                  a path in the store, or from the current directory in the mount\n"
-	"  VALUE                wait until this is its value\n"
-	"  -e, --exists         wait until the key is there\n"
-	"  -g, --gone           wait until it is not\n"
-	"  -m, --mount=MOUNT    where the store is mounted ($XSFS_MOUNT, or where you are)\n"
-	"  -t, --timeout=S      wait no longer than S seconds, 0: only look\n"
-	"  -h, --help           print this help\n"
-	"  -V, --version        print the version\n"
-	"Status 0: it is so; 1: not in time; 2: an error.  More: man xsfs-wait";
+static struct {
+	struct condition *conditions;
+	size_t n;
+	enum what what; /* of keys without a value */
+	bool any, all;
+	bool timed;
+	double timeout_s;
+	struct stream stream;
+} waiter;
 
 /* ---- the arguments -------------------------------------------------------------------------- */
 
-static int fail(struct waiter *w, int err, const char *what)
-{
-	snprintf(w->why, sizeof(w->why), "%s: %s", what, strerror(-err));
-	return err;
-}
-
-static int usage_error(struct waiter *w)
-{
-	snprintf(w->why, sizeof(w->why), "%s", usage);
-	return -EINVAL;
-}
-
-static int set_timeout(struct waiter *w, const char *text)
+static int set_timeout(const char *text)
 {
 	char *end;
 
-	w->arguments.timed = true;
-	w->arguments.timeout_s = strtod(text, &end);
+	waiter.timed = true;
+	waiter.timeout_s = strtod(text, &end);
 	/* A comparison that "nan" does not pass; the end is about a century off. */
-	if (*text && *end == '\0' && w->arguments.timeout_s >= 0 && w->arguments.timeout_s < 4e9)
+	if (*text && *end == '\0' && waiter.timeout_s >= 0 && waiter.timeout_s < 4e9)
 		return 0;
-	snprintf(w->why, sizeof(w->why), "--timeout %s: must be a number of seconds", text);
-	return -EINVAL;
+	return tool_complain(&tool, -EINVAL, "--timeout %s: must be a number of seconds", text);
 }
 
-static int set_what(struct waiter *w, enum what what)
+static int set_what(enum what what)
 {
-	if (w->arguments.what != WAIT_CHANGE && w->arguments.what != what)
-		return usage_error(w);
-	w->arguments.what = what;
+	if (waiter.what != WAIT_CHANGE && waiter.what != what)
+		return tool_usage_error(&tool);
+	waiter.what = what;
 	return 0;
 }
 
-/* Help and version are printed here, and end the program. */
-static int arguments_parse(struct waiter *w, int argc, char **argv)
+static int options_parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "exists", no_argument, NULL, 'e' },   { "gone", no_argument, NULL, 'g' },
-		{ "mount", required_argument, NULL, 'm' },
+		{ "all", no_argument, NULL, 'A' },
+		{ "any", no_argument, NULL, 'a' },
+		{ "exists", no_argument, NULL, 'e' },
+		{ "gone", no_argument, NULL, 'g' },
 		{ "timeout", required_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },     { "version", no_argument, NULL, 'V' },
+		TOOL_OPTIONS,
 		{ 0 },
 	};
 	int option, err = 0;
 
 	opterr = 0;
-	while (!err && (option = getopt_long(argc, argv, "egm:t:hV", options, NULL)) != -1) {
+	while (!err && (option = getopt_long(argc, argv, "Aaegt:" TOOL_LETTERS, options, NULL)) != -1) {
 		switch (option) {
+		case 'A':
+			waiter.all = true;
+			break;
+		case 'a':
+			waiter.any = true;
+			break;
 		case 'e':
-			err = set_what(w, WAIT_EXISTS);
+			err = set_what(WAIT_EXISTS);
 			break;
 		case 'g':
-			err = set_what(w, WAIT_GONE);
-			break;
-		case 'm':
-			w->arguments.mount = optarg;
+			err = set_what(WAIT_GONE);
 			break;
 		case 't':
-			err = set_timeout(w, optarg);
+			err = set_timeout(optarg);
 			break;
-		case 'h':
-			printf("%s\n%s\n", usage, help);
-			exit(STATUS_TRUE);
-		case 'V':
-			puts("xsfs-wait " PACKAGE_VERSION);
-			exit(STATUS_TRUE);
 		default:
-			usage_wrong_option(w->why, sizeof(w->why), argv[optind - 1], usage);
-			err = -EINVAL;
+			err = tool_option(&tool, option, argv);
 		}
 	}
+	if (!err && waiter.any && waiter.all)
+		err = tool_usage_error(&tool);
+	return err;
+}
+
+/* KEY, or KEY=VALUE: no key has a "=". */
+static void set_condition(struct condition *c, char *word)
+{
+	char *equals = strchr(word, '=');
+
+	*c = (struct condition){ .key = word, .what = waiter.what };
+	if (equals) {
+		*equals = '\0';
+		c->value = equals + 1;
+		c->what = WAIT_VALUE;
+	}
+}
+
+/* Two words are a key and its value, unless something says that both are keys. */
+static bool is_key_and_value(int n, char **words)
+{
+	return n == 2 && !waiter.any && !waiter.all && !strchr(words[0], '=');
+}
+
+static int arguments_parse(int argc, char **argv)
+{
+	int err = options_parse(argc, argv);
+	int n = argc - optind;
+
 	if (err)
 		return err;
-	if (optind == argc || argc - optind > 2)
-		return usage_error(w);
-	w->arguments.key = argv[optind];
-	w->arguments.value = argv[optind + 1];
-	return w->arguments.value ? set_what(w, WAIT_VALUE) : 0;
+	if (n < 1 || (n > 2 && !waiter.any && !waiter.all && !strchr(argv[optind], '=')))
+		return tool_usage_error(&tool);
+	waiter.conditions = calloc(n, sizeof(*waiter.conditions));
+	if (!waiter.conditions)
+		return tool_fail(&tool, -ENOMEM, argv[optind]);
+	if (is_key_and_value(n, argv + optind)) {
+		err = set_what(WAIT_VALUE);
+		waiter.conditions[0] = (struct condition){
+			.key = argv[optind], .value = argv[optind + 1], .what = WAIT_VALUE,
+		};
+		n = 1;
+	} else {
+		for (int i = 0; i < n; i++)
+			set_condition(&waiter.conditions[i], argv[optind + i]);
+	}
+	waiter.n = n;
+	return err;
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */
 
-static bool is_special(const struct waiter *w)
-{
-	return w->path[0] == '@';
-}
-
 /* Returns 0, or why nothing could be seen. */
-static int look(const struct waiter *w, struct sight *sight)
+static int look(const struct condition *c, struct sight *sight)
 {
 	ssize_t len;
 
-	if (is_special(w))
+	if (stream_is_special(c->path))
 		return 0;
-	len = TEMP_FAILURE_RETRY(getxattr(w->file, "user.xenstore.value", sight->value,
-					  sizeof(sight->value)));
+	free(sight->value);
+	len = tool_value(&tool.mountpoint, c->path, &sight->value);
 	sight->exists = len >= 0;
-	sight->len = sight->exists ? len : 0;
-	return len < 0 && errno != ENOENT ? -errno : 0;
+	sight->len = len >= 0 ? len : 0;
+	return len < 0 && len != -ENOENT ? len : 0;
 }
 
 static bool equal(const struct sight *a, const struct sight *b)
 {
-	return a->exists == b->exists && a->len == b->len && !memcmp(a->value, b->value, a->len);
+	return a->exists == b->exists && a->len == b->len &&
+	       (!a->exists || !memcmp(a->value, b->value, a->len));
 }
 
-static bool is_so(const struct waiter *w)
+static bool is_met(const struct condition *c)
 {
-	const char *value = w->arguments.value;
-
-	switch (w->arguments.what) {
+	switch (c->what) {
 	case WAIT_VALUE:
-		return w->now.exists && w->now.len == strlen(value) &&
-		       !memcmp(w->now.value, value, w->now.len);
+		return c->now.exists && c->now.len == strlen(c->value) &&
+		       !memcmp(c->now.value, c->value, c->now.len);
 	case WAIT_EXISTS:
-		return w->now.exists;
+		return c->now.exists;
 	case WAIT_GONE:
-		return !w->now.exists;
+		return !c->now.exists;
 	case WAIT_CHANGE:
-		return w->told || !equal(&w->now, &w->first);
+		return c->told || !equal(&c->now, &c->first);
 	}
 	return false;
 }
 
+static bool is_so(void)
+{
+	size_t met = 0;
+
+	for (size_t i = 0; i < waiter.n; i++)
+		met += is_met(&waiter.conditions[i]);
+	return met == waiter.n || (waiter.any && met > 0);
+}
+
 /* ---- events --------------------------------------------------------------------------------- */
 
-/* On a mount that is read-only no path can be written: streams the subtree of the nearest node
- * above the key that exists. */
-static int open_above(struct waiter *w)
+static void take_event(const struct stream_event *event)
 {
-	char path[PATH_SIZE], file[MOUNTPOINT_FILE_SIZE + 8];
-	char *last;
+	for (size_t i = 0; i < waiter.n; i++) {
+		struct condition *c = &waiter.conditions[i];
 
-	strcpy(path, w->path);
-	for (;;) {
-		mountpoint_node(&w->mountpoint, path, file);
-		strcat(file, "/.watch");
-		w->fd = TEMP_FAILURE_RETRY(open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-		if (w->fd >= 0)
-			return 0;
-		if (errno != ENOENT || !strcmp(path, w->mountpoint.root))
-			return fail(w, -errno, file);
-		last = strrchr(path, '/');
-		last[last == path] = '\0';
+		/* Also for the path of another: one below it may have made the key. */
+		c->stale = true;
+		if (strcmp(event->path, c->path) != 0)
+			continue;
+		/* Removing a node above is told for the key too, also if that was not there. */
+		if (event->kind != STREAM_DELETED || c->first.exists)
+			c->told = true;
 	}
 }
 
-static int open_stream(struct waiter *w)
+/* Takes what events there are.  Returns how many, or -errno. */
+static int take_events(void)
 {
-	char file[PATH_MAX + 16];
-	size_t len = strlen(w->path);
+	struct stream_event event;
+	int n, taken = 0;
 
-	snprintf(file, sizeof(file), "%s/.xsfs/watch", w->mountpoint.dir);
-	w->fd = TEMP_FAILURE_RETRY(open(file, O_RDWR | O_NONBLOCK | O_CLOEXEC));
-	if (w->fd < 0 && (errno == EROFS || errno == EACCES) && !is_special(w))
-		return open_above(w);
-	if (w->fd < 0)
-		return fail(w, -errno, file);
-	if (TEMP_FAILURE_RETRY(write(w->fd, w->path, len)) != (ssize_t)len)
-		return fail(w, -errno, w->path);
-	return 0;
-}
-
-/* From when this returns, changes are reported. */
-static int subscribe(struct waiter *w)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-	int err = open_stream(w);
-
-	if (err)
-		return err;
-	w->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (w->epoll < 0 || epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->fd, &event))
-		return fail(w, -errno, "waiting for events");
-	return 0;
-}
-
-static void take_line(struct waiter *w, const char *line)
-{
-	const char *path = strchr(line, ' ');
-
-	if (!path || strcmp(path + 1, w->path) != 0)
-		return;
-	/* Removing a node above is told for the key too, also if that was not there. */
-	if (strncmp(line, "deleted ", 8) != 0 || w->first.exists)
-		w->told = true;
-}
-
-/* Takes what events there are.  Returns 0, -EAGAIN when there are none, or -errno. */
-static int read_events(struct waiter *w)
-{
-	char *line = w->lines, *end;
-	ssize_t count;
-
-	count = TEMP_FAILURE_RETRY(
-		read(w->fd, w->lines + w->lines_len, sizeof(w->lines) - w->lines_len));
-	if (count < 0 && errno == EAGAIN)
-		return -EAGAIN;
-	if (count <= 0)
-		return fail(w, count ? -errno : -EIO, "the stream of events ended");
-	w->lines_len += count;
-	while ((end = memchr(line, '\n', w->lines + w->lines_len - line))) {
-		*end = '\0';
-		take_line(w, line);
-		line = end + 1;
+	while ((n = stream_next(&waiter.stream, &tool, &event)) > 0) {
+		take_event(&event);
+		taken++;
 	}
-	w->lines_len -= line - w->lines;
-	memmove(w->lines, line, w->lines_len);
-	return 0;
+	return n < 0 ? n : taken;
 }
 
-static int wait_for_events(struct waiter *w)
+static int wait_for_events(void)
 {
-	struct epoll_event event;
 	int err;
 
 	/* A wake-up may be for nothing. */
 	do {
-		if (TEMP_FAILURE_RETRY(epoll_wait(w->epoll, &event, 1, -1)) < 0)
-			return fail(w, -errno, "waiting for events");
-		err = read_events(w);
-	} while (err == -EAGAIN);
-	return err;
-}
-
-/*
- * Takes the events of what was done before we came, which some servers send a little later; as
- * everything comes in order, the answer to the first look was behind them.
- */
-static int take_old_events(struct waiter *w)
-{
-	int err;
-
-	do
-		err = read_events(w);
-	while (!err);
-	w->told = false;
-	return err == -EAGAIN ? 0 : err;
+		err = stream_wait(&waiter.stream, &tool, -1);
+		if (!err)
+			err = take_events();
+	} while (err == 0);
+	return err < 0 ? err : 0;
 }
 
 /* ---- time ----------------------------------------------------------------------------------- */
@@ -329,96 +267,130 @@ static int take_old_events(struct waiter *w)
 /* Ends the program whatever the main thread waits for; less cannot always interrupt that. */
 static void *timeout_thread(void *arg)
 {
-	const struct arguments *arguments = arg;
-	struct timespec left = { .tv_sec = arguments->timeout_s };
+	struct timespec left = { .tv_sec = waiter.timeout_s };
 
-	left.tv_nsec = (arguments->timeout_s - left.tv_sec) * 1e9;
+	(void)arg;
+	left.tv_nsec = (waiter.timeout_s - left.tv_sec) * 1e9;
 	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
 		;
-	_exit(STATUS_TIMEOUT);
+	_exit(TOOL_NO);
 }
 
-static int start_timeout(struct waiter *w)
+static int start_timeout(void)
 {
 	pthread_t thread;
 	int err;
 
-	if (!w->arguments.timed || w->arguments.timeout_s == 0)
+	if (!waiter.timed || waiter.timeout_s == 0)
 		return 0;
-	err = pthread_create(&thread, NULL, timeout_thread, &w->arguments);
-	return err ? fail(w, -err, "no thread for the timeout") : 0;
+	err = pthread_create(&thread, NULL, timeout_thread, NULL);
+	return err ? tool_fail(&tool, -err, "no thread for the timeout") : 0;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-static int find_key(struct waiter *w)
+/* Looks at what events were for.  Returns 0, or why something could not be seen; it is tried again
+ * after the next event. */
+static int look_again(void)
 {
-	const struct arguments *arguments = &w->arguments;
-	int err = mountpoint_find(&w->mountpoint, arguments->mount, w->why, sizeof(w->why));
+	int err = 0;
 
-	if (err)
-		return err;
-	if (arguments->key[0] != '@') {
-		err = mountpoint_key(&w->mountpoint, arguments->key, w->path, w->why,
-				     sizeof(w->why));
-		mountpoint_node(&w->mountpoint, w->path, w->file);
-		return err;
+	for (size_t i = 0; i < waiter.n && !err; i++) {
+		struct condition *c = &waiter.conditions[i];
+
+		if (c->stale)
+			err = look(c, &c->now);
+		c->stale = err;
 	}
-	if (arguments->what != WAIT_CHANGE) {
-		snprintf(w->why, sizeof(w->why), "%s: an event, no key: it has no value and is "
-						 "never gone", arguments->key);
-		return -EINVAL;
-	}
-	snprintf(w->path, sizeof(w->path), "%s", arguments->key);
+	return err;
+}
+
+static int find_key(struct condition *c)
+{
+	if (!stream_is_special(c->key))
+		return tool_key(&tool, c->key, c->path);
+	if (c->what != WAIT_CHANGE)
+		return tool_complain(&tool, -EINVAL, "%s: an event, no key: it has no value and "
+						     "is never gone", c->key);
+	strcpy(c->path, c->key);
 	return 0;
 }
 
-/* Looks for the first time.  Returns 0, or why that does not work here. */
-static int first_look(struct waiter *w)
+static int find_keys(void)
 {
-	int err = look(w, &w->first);
+	int err = tool_find_mount(&tool, waiter.conditions[0].key);
 
-	if (!err && w->arguments.what == WAIT_CHANGE)
-		err = take_old_events(w);
-	if (!err)
-		err = look(w, &w->now);
-	return err && !w->why[0] ? fail(w, err, w->path) : err;
+	for (size_t i = 0; i < waiter.n && !err; i++)
+		err = find_key(&waiter.conditions[i]);
+	return err;
 }
 
-/* Returns 0 when it is so, 1 when the time is over, or -errno. */
-static int wait_for_it(struct waiter *w)
+static int subscribe(void)
 {
-	int err = start_timeout(w);
+	int err = stream_open(&waiter.stream, &tool);
+
+	for (size_t i = 0; i < waiter.n && !err; i++)
+		err = stream_add(&waiter.stream, &tool, waiter.conditions[i].path);
+	return err;
+}
+
+/*
+ * Looks for the first time.  Then takes the events of what was done before we came, which some
+ * servers send a little later; as everything comes in order, the answer to the first look was behind
+ * them.  Returns 0, or why that does not work here.
+ */
+static int first_look(void)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < waiter.n && !err; i++) {
+		struct condition *c = &waiter.conditions[i];
+
+		err = look(c, &c->first);
+		if (err)
+			tool_fail(&tool, err, c->path);
+	}
+	if (!err)
+		err = take_events();
+	for (size_t i = 0; i < waiter.n; i++) {
+		waiter.conditions[i].told = false;
+		waiter.conditions[i].stale = true;
+	}
+	if (err >= 0 && (err = look_again()) < 0 && !tool.why[0])
+		tool_fail(&tool, err, waiter.conditions[0].path);
+	return err;
+}
+
+/* Returns a status, or -errno. */
+static int wait_for_it(void)
+{
+	int err = start_timeout();
 
 	if (!err)
-		err = find_key(w);
+		err = find_keys();
 	if (!err)
-		err = subscribe(w);
+		err = subscribe();
 	if (!err)
-		err = first_look(w);
+		err = first_look();
 	if (err)
 		return err;
 	/* What cannot be seen now (the store is away, or the key is not ours to read yet) is seen
 	 * after a later event: there is one when the store is back. */
-	while (err || !is_so(w)) {
-		if (w->arguments.timed && w->arguments.timeout_s == 0)
-			return STATUS_TIMEOUT;
-		if (err != -ETIMEDOUT && wait_for_events(w))
+	while (err || !is_so()) {
+		if (waiter.timed && waiter.timeout_s == 0)
+			return TOOL_NO;
+		if (err != -ETIMEDOUT && wait_for_events())
 			return -EIO;
-		err = look(w, &w->now);
+		err = look_again();
 	}
-	return STATUS_TRUE;
+	return TOOL_OK;
 }
 
 int main(int argc, char **argv)
 {
-	static struct waiter w = { .fd = -1, .epoll = -1 };
-	int status = arguments_parse(&w, argc, argv);
+	int status = arguments_parse(argc, argv);
 
-	if (status == 0)
-		status = wait_for_it(&w);
-	if (status >= 0)
-		return status;
-	fprintf(stderr, "xsfs-wait: %s\n", w.why);
-	return STATUS_ERROR;
+	if (!status)
+		status = wait_for_it();
+	return tool_end(&tool, status);
 }
