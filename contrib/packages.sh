@@ -10,6 +10,7 @@ packages_build=(
 	gcc
 	libc6-dev
 	libfuse3-dev
+	libjson-c-dev
 	libtool
 	libxen-dev
 	make
@@ -32,8 +33,10 @@ packages_embedded=(
 packages_test=(
 	attr
 	clang
+	fish
 	libclang-rt-14-dev
 	libcmocka-dev
+	mandoc
 	procps
 	psmisc
 	python3
@@ -44,6 +47,7 @@ packages_test=(
 	time
 	valgrind
 	xz-utils
+	zsh
 )
 
 # to boot a real Xen in an emulator (make check-xen), on top of those; the hypervisor and its kernels are only

@@ -61,3 +61,20 @@ int mountinfo_find(struct mountinfo *found, uint64_t id)
 	fclose(file);
 	return err;
 }
+
+bool mountinfo_each(bool (*take)(const struct mountinfo *m, void *arg), void *arg)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	struct mountinfo m;
+	bool taken = false;
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!file)
+		return false;
+	while (!taken && getline(&line, &size, file) > 0)
+		taken = line_parse(&m, line) && take(&m, arg);
+	free(line);
+	fclose(file);
+	return taken;
+}

@@ -18,4 +18,7 @@ struct mountinfo {
 /* Finds the mount with this id, the one of statx(2).  Returns 0, -ENOENT, or another -errno. */
 int mountinfo_find(struct mountinfo *found, uint64_t id);
 
+/* Calls `take` with each mount, in the kernel's order, until it returns true.  Returns whether it did. */
+bool mountinfo_each(bool (*take)(const struct mountinfo *m, void *arg), void *arg);
+
 #endif

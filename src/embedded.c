@@ -32,12 +32,13 @@
 #include "ring/transport.h"
 #include "src/embedded.h"
 #include "src/oneshot.h"
-#include "src/sample.h"
 #include "src/signals.h"
 
 #define LIBRARY "libxsloop.so"
 #define COMMAND "xsloop"
 #define PREFIX "xsfs-embedded."
+#define DEMO "xsfs-demo"
+#define SAMPLE "sample.json"
 
 /* How long the server may take to start, which under valgrind is long. */
 #define START_PATIENCE_MS 30000
@@ -49,6 +50,7 @@
 static const char *const passed_on[] = {
 	"LD_LIBRARY_PATH", "XSLOOP_SERVER", "XSLOOP_PRELOAD_FIRST",
 	"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS",
+	"XSFS_DEMO_STEP_MS",
 };
 
 /* Those, three of our own, and the NULL. */
@@ -65,6 +67,8 @@ struct embedded {
 	pid_t server; /* not reaped before embedded_stop(): its number stays ours; 0: none */
 	int output;   /* what the server says; the thread's */
 	int ended_fd; /* eventfd, counted up by the thread when the server has ended */
+	pid_t demo;   /* lets the sample domains live; 0: none */
+	int demo_output;
 	bool has_thread;
 	pthread_t thread;
 	pthread_mutex_t lock; /* over `words` */
@@ -356,21 +360,61 @@ static int command_run(struct embedded *e, char **argv)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 }
 
-/* Makes the world, with a page for each guest: a server asks the hypervisor which domains
- * there are. */
 static int world_init(struct embedded *e, char *command)
 {
-	char init[] = "init", domain[] = "domain", frame[] = "1", domid[16];
+	char init[] = "init";
 	char *make[] = { command, init, e->dir, NULL };
-	char *add[] = { command, domain, e->dir, domid, frame, NULL };
-	int err;
 
-	err = command_run(e, make);
-	for (unsigned i = 0; !err && i < SAMPLE_GUESTS; i++) {
-		snprintf(domid, sizeof(domid), "%u", (unsigned)sample_domids[i]);
-		err = command_run(e, add);
-	}
-	return err;
+	return command_run(e, make);
+}
+
+/* Finds a file beside this program, as in the build tree, or where it is installed. */
+static void own_file_find(char *path, size_t size, const char *name, const char *installed)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[n < 0 ? 0 : n] = '\0';
+	self[strrchr(self, '/') ? strrchr(self, '/') - self : 0] = '\0';
+	snprintf(path, size, "%s/%s", self, name);
+	if (!self[0] || access(path, R_OK) < 0)
+		snprintf(path, size, "%s", installed);
+}
+
+/*
+ * Fills the store: a program does that, with the document that XSFS_SAMPLE or the installation has.
+ * With `demo` another one changes it as long as we live.  Returns 0 or -errno; a message is in `words`.
+ */
+static int sample_start(struct embedded *e, bool demo)
+{
+	char command[PATH_MAX], program[2 * PATH_MAX], file[2 * PATH_MAX];
+	char write[] = "write", live[] = "live";
+	char *fill[] = { program, write, e->dir, command, file, NULL };
+	char *change[] = { program, live, e->dir, command, NULL };
+	const char *told = getenv("XSFS_SAMPLE");
+	int err = command_find(command, sizeof(command));
+
+	own_file_find(program, sizeof(program), DEMO, PKGLIBEXECDIR "/" DEMO);
+	own_file_find(file, sizeof(file), SAMPLE, PKGDATADIR "/" SAMPLE);
+	if (told && *told)
+		snprintf(file, sizeof(file), "%s", told);
+	if (!err)
+		err = command_run(e, fill);
+	if (err || !demo)
+		return err;
+	e->demo = command_spawn(e, change, &e->demo_output);
+	return e->demo < 0 ? e->demo : 0;
+}
+
+/* Ends it, with what it said in the log. */
+static void demo_stop(struct embedded *e)
+{
+	if (e->demo <= 0)
+		return;
+	kill(e->demo, SIGKILL);
+	while (waitpid(e->demo, NULL, 0) < 0 && errno == EINTR)
+		;
+	output_read(e, e->demo_output);
 }
 
 static int server_start(struct embedded *e, char *command, bool oxenstored)
@@ -493,7 +537,7 @@ static void reason_write(struct embedded *e, int err, char *why, size_t size)
 	pthread_mutex_unlock(&e->lock);
 }
 
-int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored,
+int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored, bool demo,
 		   unsigned timeout_ms, unsigned in_flight_max, struct logger *log,
 		   char *why, size_t size)
 {
@@ -526,10 +570,10 @@ int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored,
 		reason_write(e, err, why, size);
 		goto fail;
 	}
-	err = sample_write(*chan);
+	err = sample_start(e, demo);
 	if (err) {
 		snprintf(why, size, "embedded: the sample domains cannot be written: %s",
-			 strerror(-err));
+			 e->words[0] ? e->words : strerror(-err));
 		chan_free(*chan);
 		goto fail;
 	}
@@ -566,6 +610,7 @@ void embedded_stop(struct embedded *e)
 {
 	if (!e)
 		return;
+	demo_stop(e);
 	/* Its store ends with it, so there is nothing that it could save. */
 	if (e->server > 0)
 		kill(e->server, SIGKILL);

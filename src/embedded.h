@@ -24,11 +24,11 @@ int embedded_preload(char **argv, char *why, size_t size);
 
 /*
  * Starts the server and connects to it.  The server is our child, and dies with this thread.
- * `timeout_ms`, `in_flight_max`: as in struct chan_config.  *chan gets the channel, owned by the
+ * `demo`: sample domains come and go.  `timeout_ms`, `in_flight_max`: as in struct chan_config.  *chan gets the channel, owned by the
  * caller, who frees it before embedded_stop().
  * Returns 0, or -errno with one line in `why`.
  */
-int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored,
+int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored, bool demo,
 		   unsigned timeout_ms, unsigned in_flight_max, struct logger *log,
 		   char *why, size_t size);
 

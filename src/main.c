@@ -20,6 +20,7 @@
 #include "src/options.h"
 #include "src/signals.h"
 #include "src/store_source.h"
+#include "src/verbs.h"
 
 /* The one line that a failure is worth; it may name a path. */
 #define WHY_SIZE (PATH_MAX + 512)
@@ -51,6 +52,18 @@ static int mountpoint_missing(struct program *p, const char *given, int err)
 	return err;
 }
 
+/* Adds the verbs to the reason, where the wrong word can have been meant as one. */
+static void name_verbs(struct program *p, const char *word)
+{
+	size_t len = strlen(p->why);
+	char names[256];
+
+	if (strpbrk(word, "/:"))
+		return;
+	verbs_names(names, sizeof(names));
+	snprintf(p->why + len, sizeof(p->why) - len, "; or a verb: %s", names);
+}
+
 /* Makes the mount point absolute, and sure that it is a directory: a file would be accepted by
  * the kernel, and be no use.  A dead mount of xsfs is one, and is replaced later. */
 static int mountpoint_check(struct program *p)
@@ -73,6 +86,17 @@ static int mountpoint_check(struct program *p)
 	return 0;
 }
 
+/* The options that are for a private store only. */
+static int embedded_options_check(struct program *p)
+{
+	p->spec.demo = p->options.demo;
+	if (!p->options.demo || p->spec.kind == STORE_EMBEDDED)
+		return 0;
+	snprintf(p->why, sizeof(p->why), "-o demo: only for the store embedded: it would write to a "
+					 "real one");
+	return -EINVAL;
+}
+
 /* All that can be found wrong before there is a process in the background. */
 static int arguments_check(struct program *p, int argc, char **argv)
 {
@@ -83,8 +107,12 @@ static int arguments_check(struct program *p, int argc, char **argv)
 	if (err || o->help || o->version)
 		return err;
 	err = store_spec_parse(&p->spec, o->store, p->why, sizeof(p->why));
-	if (!err)
-		err = mountpoint_check(p);
+	if (err)
+		name_verbs(p, o->store);
+	else
+		err = embedded_options_check(p);
+	if (!err && (err = mountpoint_check(p)) == -ENOENT && argc == 2)
+		name_verbs(p, o->mountpoint);
 	if (!err && p->spec.kind == STORE_EMBEDDED)
 		err = embedded_preload(argv, p->why, sizeof(p->why));
 	return err;
@@ -216,6 +244,7 @@ int main(int argc, char **argv)
 	static struct program p = { .background = BACKGROUND_INIT, .signal_fd = -1 };
 	int err;
 
+	verbs_run(argc, argv);
 	/* Again below, when it is known where lines shall go. */
 	p.log = log_init(true, false);
 	err = arguments_check(&p, argc, argv);
@@ -223,6 +252,7 @@ int main(int argc, char **argv)
 		failed(&p);
 	} else if (p.options.help) {
 		fputs(options_help(), stdout);
+		verbs_list();
 	} else if (p.options.version) {
 		puts("xsfs " PACKAGE_VERSION);
 	} else {

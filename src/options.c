@@ -202,6 +202,13 @@ static const char *set_tx_idle(struct options *o, const char *value)
 	return NULL;
 }
 
+static const char *set_demo(struct options *o, const char *value)
+{
+	(void)value;
+	o->demo = true;
+	return NULL;
+}
+
 /* Our own options.  A name that ends in "=" has a value. */
 static const struct {
 	const char *name;
@@ -221,6 +228,7 @@ static const struct {
 	{ "threads=", set_threads },
 	{ "in_flight=", set_in_flight },
 	{ "tx_idle=", set_tx_idle },
+	{ "demo", set_demo },
 };
 
 /* Those that libfuse or the kernel understands, passed on as they are.  "=" at the end: with a value. */
@@ -433,9 +441,9 @@ const char *options_help(void)
 	       "  xenbus[:DEVICE]   the kernel's device, /dev/xen/xenbus\n"
 	       "  ring[:WORD,...]   the shared page itself, if the kernel leaves it alone\n"
 	       "  embedded[:c|:o]   a private xenstored with sample domains; works without Xen\n"
-	       "  -o format=text    values end in a newline; raw: the bytes as they are\n"
-	       "  -o layout=tree    leaves are files; nodes: every node is a directory\n"
-	       "  -o cache=meta     the kernel remembers names and attributes; off: nothing\n"
+	       "  -o format=text|raw    values end in a newline (default); the bytes as they are\n"
+	       "  -o layout=tree|nodes  leaves are files (default); every node is a directory\n"
+	       "  -o cache=meta|off     the kernel keeps names and attributes (default); nothing\n"
 	       "  -o root=PATH      mount only what is below PATH in the store\n"
 	       "  -o dirs=PATH:...  more paths of empty directories; none: not those of Xen\n"
 	       "  -o uid=USER       owner of all files (you)\n"
@@ -447,7 +455,9 @@ const char *options_help(void)
 	       "  -o threads=N      threads that take requests from the kernel (1)\n"
 	       "  -o in_flight=N    most requests that await a reply (what STORE allows)\n"
 	       "  -o tx_idle=S      seconds after which an unused transaction is aborted (60)\n"
+	       "  -o demo           embedded: sample domains come, change and go\n"
 	       "  -o ro             read-only; nosuid, nodev, noexec, noatime as in mount(8)\n"
 	       "  -o auto_unmount   unmount also when xsfs is killed\n"
-	       "  -f, -d, -h, -V    foreground; and log each request; help; version; man xsfs\n";
+	       "  -f, -d, -h, -V    foreground; and log each request; help; version; man xsfs\n"
+	       "Tools that use a mount; xsfs help VERB, man xsfs-VERB:\n";
 }

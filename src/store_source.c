@@ -415,7 +415,7 @@ int store_source_open(struct store_source *source, const struct store_spec *spec
 	case STORE_RING:
 		return ring_open(&o, &spec->ring);
 	case STORE_EMBEDDED:
-		err = embedded_start(&source->embedded, &source->chan, spec->oxenstored,
+		err = embedded_start(&source->embedded, &source->chan, spec->oxenstored, spec->demo,
 				     timeout_ms, in_flight_max, log, why, size);
 		source->privileged = true;
 		source->self_domid = 0;

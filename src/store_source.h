@@ -23,6 +23,7 @@ struct store_spec {
 	char path[PATH_MAX];     /* socket, xenbus: absolute, or "" for the usual one */
 	struct ring_params ring; /* ring */
 	bool oxenstored;         /* embedded: this server instead of the C one */
+	bool demo;               /* embedded: sample domains come and go; not part of the text */
 };
 
 /*

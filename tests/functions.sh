@@ -363,6 +363,11 @@ mounted() {
 	[[ $(awk -v dir="$1" '$5 == dir' /proc/self/mountinfo) ]]
 }
 
+# mounts_count: prints how many mounts of xsfs there are, those of this machine with them.
+mounts_count() {
+	grep -c ' - fuse\.xsfs ' /proc/self/mountinfo || true
+}
+
 # mount_xsfs STORE [ARGS]: mounts STORE on a new directory and waits until it is there. STORE is anything
 # that xsfs understands, or just "socket" or "ring" for the current server. ARGS go to xsfs as they are.
 # Nothing is cached unless XSFS_TEST_CACHE says meta, or ARGS: what somebody else changes is then seen at

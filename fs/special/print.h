@@ -39,6 +39,9 @@ struct print_format {
 extern const struct print_format print_dump;
 extern const struct print_format print_json;
 
+/* Appends a value as JSON: a string, or {".base64": "…"}. */
+void print_json_value(struct print *out, const char *value, size_t len);
+
 /* Returns whether the bytes are UTF-8, with no surrogates and each in its shortest form. */
 bool print_is_utf8(const char *data, size_t len);
 

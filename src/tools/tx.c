@@ -21,8 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "src/mountpoint.h"
-#include "src/usage.h"
+#include "src/tools/mountpoint.h"
+#include "src/tools/usage.h"
 
 /* Of the messages, which may name a path. */
 #define WHY_SIZE (MOUNTPOINT_FILE_SIZE + 512)
@@ -372,7 +372,7 @@ int main(int argc, char **argv)
 	int status;
 
 	status = arguments_parse(&r, argc, argv);
-	if (!status && mountpoint_find(&r.mountpoint, r.mount, r.why, sizeof(r.why)))
+	if (!status && mountpoint_find(&r.mountpoint, r.mount, NULL, r.why, sizeof(r.why)))
 		status = STATUS_ERROR;
 	if (!status) {
 		clock_gettime(CLOCK_MONOTONIC, &now);

@@ -3,7 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#include "src/usage.h"
+#include "src/tools/usage.h"
 
 void usage_wrong_option(char *why, size_t size, const char *arg, const char *usage)
 {

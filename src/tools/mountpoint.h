@@ -3,8 +3,8 @@
  * Where xsfs is mounted, and which keys the user's words mean there.  For the tools that work
  * through a mount; their main thread.
  */
-#ifndef SRC_MOUNTPOINT_H
-#define SRC_MOUNTPOINT_H
+#ifndef SRC_TOOLS_MOUNTPOINT_H
+#define SRC_TOOLS_MOUNTPOINT_H
 
 #include <limits.h>
 #include <stdbool.h>
@@ -15,24 +15,30 @@
 /* Bytes of a buffer for a file below the mount. */
 #define MOUNTPOINT_FILE_SIZE (PATH_MAX + PATH_SIZE)
 
+/* Bytes of a buffer for the name of a transaction. */
+#define MOUNTPOINT_TX_SIZE 64
+
 struct mountpoint {
 	char dir[PATH_MAX];    /* absolute, without symbolic links */
 	char root[PATH_SIZE];  /* the node that is mounted there */
 	char here[PATH_SIZE];  /* the node of the current directory; "" if it is none of the mount's */
+	char tx[MOUNTPOINT_TX_SIZE]; /* the transaction that it, or the word, is in; "": none */
 	bool uniform;          /* that is a directory of `.xsfs/nodes` */
 };
 
 /*
- * Finds the mount: `given` if not NULL, else $XSFS_MOUNT, else the one that the current directory
- * is on.  Returns 0, or -errno with one line in `why` that says what would be right.
+ * Finds the mount: `given` if not NULL, else the one that `word` is a file of, if that is an absolute
+ * path and not NULL, else $XSFS_MOUNT, else the one that the current directory is on, else the only
+ * one that there is.  Returns 0, or -errno with one line in `why` that says what would be right.
  */
-int mountpoint_find(struct mountpoint *m, const char *given, char *why, size_t size);
+int mountpoint_find(struct mountpoint *m, const char *given, const char *word, char *why,
+		    size_t size);
 
 /*
  * Writes to `path` the absolute path in the store that the user means by `key`: such a path, or one
  * relative to the current directory's node; "." and ".." are understood.  The name of a file in the
- * mount is refused: nearly always that is not what was meant.
- * Returns 0, or -EINVAL (no path, a file, or not part of the mount) or -ENAMETOOLONG with one line in
+ * mount means its node, unless it begins with two slashes.
+ * Returns 0, or -EINVAL (no path, or not part of the mount) or -ENAMETOOLONG with one line in
  * `why`.
  */
 int mountpoint_key(const struct mountpoint *m, const char *key, char path[PATH_SIZE], char *why,

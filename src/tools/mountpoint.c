@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "fs/mountinfo.h"
-#include "src/mountpoint.h"
+#include "src/tools/mountpoint.h"
 
 #define NODES "/.xsfs/nodes"
 #define TRANSACTIONS "/.xsfs/tx/"
@@ -44,6 +44,67 @@ static bool find_here(char *dir)
 		return false;
 	strcpy(dir, info.point);
 	return true;
+}
+
+/* What a search looks for, and has found. */
+struct search {
+	const char *word; /* a file of the mount; NULL: any mount */
+	unsigned found;
+	char *dir;        /* of the last that was found, a buffer of PATH_MAX */
+	char all[256];    /* the directories of all */
+};
+
+/* Whether the search's word is a file below a directory. */
+static bool is_file_of(const struct search *s, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return !strncmp(s->word, dir, len) && (s->word[len] == '/' || s->word[len] == '\0');
+}
+
+static bool search_take(const struct mountinfo *info, void *arg)
+{
+	struct search *s = arg;
+	size_t len = strlen(s->all);
+
+	if (!info->is_xsfs || !info->whole)
+		return false;
+	/* The longest is the innermost. */
+	if (s->word && (!is_file_of(s, info->point) ||
+			(s->found && strlen(info->point) < strlen(s->dir))))
+		return false;
+	/* One that is mounted over is not seen any more. */
+	if (s->found && !strcmp(s->dir, info->point))
+		return false;
+	snprintf(s->all + len, sizeof(s->all) - len, "%s%s", len ? ", " : "", info->point);
+	strcpy(s->dir, info->point);
+	s->found++;
+	return false;
+}
+
+/* Writes the mount that `word` is a file of to `dir`.  Returns whether there is one. */
+static bool find_word(char *dir, const char *word)
+{
+	struct search s = { .dir = dir, .word = word };
+
+	if (!word || *word != '/')
+		return false;
+	mountinfo_each(search_take, &s);
+	return s.found > 0;
+}
+
+/* Writes the only xsfs mount to `dir`. */
+static int find_only(char *dir, char *why, size_t size)
+{
+	struct search s = { .dir = dir };
+
+	mountinfo_each(search_take, &s);
+	if (s.found == 1)
+		return 0;
+	if (s.found > 1)
+		return complain(-EINVAL, why, size, "xenstore is mounted on %s; say which by -m or "
+						    "XSFS_MOUNT, or go there", s.all);
+	return complain(-ENOENT, why, size, "no xenstore is mounted; mount it (xsfs DIRECTORY)");
 }
 
 /* Asks the mount which node it shows. */
@@ -108,6 +169,18 @@ static int append_all(char path[PATH_SIZE], const char *names)
 	return err;
 }
 
+/* Writes to `tx` the name of the transaction that a file of the mount is in; untouched if in none. */
+static void transaction_of_file(const struct mountpoint *m, const char *file,
+				char tx[MOUNTPOINT_TX_SIZE])
+{
+	size_t len = strlen(m->dir);
+
+	if (!strncmp(file, m->dir, len) && !strncmp(file + len, TRANSACTIONS, strlen(TRANSACTIONS)))
+		snprintf(tx, MOUNTPOINT_TX_SIZE, "%.*s",
+			 (int)strcspn(file + len + strlen(TRANSACTIONS), "/"),
+			 file + len + strlen(TRANSACTIONS));
+}
+
 /* Writes to `path` the node that a file of the mount shows; *uniform: in `.xsfs/nodes`.  Returns false
  * if it shows none, or is elsewhere. */
 static bool node_of_file(const struct mountpoint *m, const char *file, char path[PATH_SIZE],
@@ -139,27 +212,43 @@ static void find_node_here(struct mountpoint *m)
 	m->uniform = false;
 	if (!cwd || !node_of_file(m, cwd, m->here, &m->uniform))
 		m->here[0] = '\0';
+	if (cwd)
+		transaction_of_file(m, cwd, m->tx);
 	free(cwd);
 }
 
-int mountpoint_find(struct mountpoint *m, const char *given, char *why, size_t size)
+/* Takes the directory that the user named. */
+static int take_given(struct mountpoint *m, const char *given, char *why, size_t size)
 {
 	int err;
 
-	if (!given)
-		given = getenv("XSFS_MOUNT");
-	if (given && *given) {
-		if (!realpath(given, m->dir)) {
-			err = -errno;
-			return complain(err, why, size, "%s: %s", given, strerror(-err));
-		}
-	} else if (!find_here(m->dir)) {
-		return complain(-ENOENT, why, size, "no xenstore is mounted here; say where by "
-						    "-m or XSFS_MOUNT, or go there");
-	}
-	err = read_root(m, why, size);
+	if (realpath(given, m->dir))
+		return 0;
+	err = -errno;
+	return complain(err, why, size, "%s: %s", given, strerror(-err));
+}
+
+int mountpoint_find(struct mountpoint *m, const char *given, const char *word, char *why,
+		    size_t size)
+{
+	const char *environment = getenv("XSFS_MOUNT");
+	int err = 0;
+
+	if (given && *given)
+		err = take_given(m, given, why, size);
+	else if (find_word(m->dir, word))
+		err = 0;
+	else if (environment && *environment)
+		err = take_given(m, environment, why, size);
+	else if (!find_here(m->dir))
+		err = find_only(m->dir, why, size);
+	if (!err)
+		err = read_root(m, why, size);
+	m->tx[0] = '\0';
 	if (!err)
 		find_node_here(m);
+	if (!err && word)
+		transaction_of_file(m, word, m->tx);
 	return err;
 }
 
@@ -183,9 +272,8 @@ int mountpoint_key(const struct mountpoint *m, const char *key, char path[PATH_S
 		return complain(-EINVAL, why, size,
 				"%s: relative, and the current directory is no node of the store at "
 				"%s", key, m->dir);
-	/* The mount's own directory is a key like others. */
-	if (strcmp(key, m->dir) != 0 && node_of_file(m, key, path, &uniform))
-		return complain(-EINVAL, why, size, "%s: a file; its key is %s", key, path);
+	if (node_of_file(m, key, path, &uniform))
+		return 0;
 	strcpy(path, *key == '/' ? "/" : m->here);
 	err = *key ? append_all(path, key) : -EINVAL;
 	if (err)

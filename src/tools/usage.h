@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tools say of a command line that they do not understand.  For tx.c and wait.c. */
-#ifndef SRC_USAGE_H
-#define SRC_USAGE_H
+#ifndef SRC_TOOLS_USAGE_H
+#define SRC_TOOLS_USAGE_H
 
 #include <stddef.h>
 

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* See document.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/model/name.h"
+#include "ring/wire.h"
+#include "src/tools/document.h"
+
+/* More levels than a path can have. */
+#define DEPTH_MAX (PATH_SIZE / 2 + 4)
+
+/* What is being read. */
+struct reader {
+	struct changes *changes;
+	char *why;
+	size_t size;
+};
+
+static int complain(const struct reader *r, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int complain(const struct reader *r, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(r->why, r->size, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+/* ---- the bytes ------------------------------------------------------------------------------ */
+
+/* Reads all of a file.  *text is the caller's to free.  Returns its length or -errno. */
+static ssize_t read_all(int fd, char **text)
+{
+	size_t len = 0, max = 0;
+	ssize_t n;
+
+	*text = NULL;
+	do {
+		if (len == max) {
+			char *more = realloc(*text, max = max ? 2 * max : 65536);
+
+			if (!more)
+				return -ENOMEM;
+			*text = more;
+		}
+		n = TEMP_FAILURE_RETRY(read(fd, *text + len, max - len));
+		if (n < 0)
+			return -errno;
+		len += n;
+	} while (n > 0);
+	return len;
+}
+
+static ssize_t read_file(const char *file, char **text)
+{
+	int fd = strcmp(file, "-") != 0 ? open(file, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	ssize_t len;
+
+	*text = NULL;
+	if (fd < 0)
+		return -errno;
+	len = read_all(fd, text);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return len;
+}
+
+static unsigned line_of(const char *text, size_t offset)
+{
+	unsigned line = 1;
+
+	while (offset-- > 0)
+		line += *text++ == '\n';
+	return line;
+}
+
+/* Makes an object of the text, or NULL with a reason. */
+static struct json_object *parse(const struct reader *r, const char *file, const char *text,
+				 size_t len)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
+	struct json_object *object = NULL;
+	enum json_tokener_error error;
+
+	if (!tokener || len > INT32_MAX) {
+		complain(r, 0, "%s: too large", file);
+	} else {
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+		object = json_tokener_parse_ex(tokener, text, len);
+		error = json_tokener_get_error(tokener);
+		if (!object)
+			complain(r, 0, "%s: line %u: no JSON: %s", file,
+				 line_of(text, json_tokener_get_parse_end(tokener)),
+				 error == json_tokener_continue ? "it ends too early" :
+								  json_tokener_error_desc(error));
+	}
+	if (tokener)
+		json_tokener_free(tokener);
+	return object;
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+static int base64_digit(char c)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *found = c ? strchr(digits, c) : NULL;
+
+	return found ? (int)(found - digits) : -1;
+}
+
+/* Decodes in place.  Returns the length, or -EINVAL. */
+static ssize_t base64_decode(char *text, size_t len)
+{
+	size_t n = 0, digits = len;
+	uint32_t bits = 0;
+
+	if (len % 4)
+		return -EINVAL;
+	while (digits > 0 && len - digits < 2 && text[digits - 1] == '=')
+		digits--;
+	for (size_t i = 0; i < digits; i++) {
+		int digit = base64_digit(text[i]);
+
+		if (digit < 0)
+			return -EINVAL;
+		bits = bits << 6 | digit;
+		/* Each digit but the first of four completes a byte. */
+		if (i % 4)
+			text[n++] = bits >> (6 - 2 * (i % 4));
+	}
+	return n;
+}
+
+/* Returns whether an object stands for a value. */
+static bool is_base64(struct json_object *object)
+{
+	return json_object_is_type(object, json_type_object) &&
+	       json_object_object_length(object) == 1 &&
+	       json_object_object_get_ex(object, ".base64", NULL);
+}
+
+/* Copies the value that a string, or an object that stands for one, means.  Returns its length, or
+ * -errno with a reason. */
+static ssize_t value_of(const struct reader *r, const char *path, struct json_object *object,
+			char **value)
+{
+	bool base64 = is_base64(object);
+	ssize_t len;
+
+	*value = NULL;
+	if (base64)
+		json_object_object_get_ex(object, ".base64", &object);
+	if (!json_object_is_type(object, json_type_string))
+		return complain(r, -EINVAL, "%s: the value must be a string", path);
+	len = json_object_get_string_len(object);
+	*value = malloc(len + 1);
+	if (!*value)
+		return complain(r, -ENOMEM, "%s: %s", path, strerror(ENOMEM));
+	memcpy(*value, json_object_get_string(object), len);
+	if (base64 && (len = base64_decode(*value, len)) < 0)
+		return complain(r, len, "%s: no base64", path);
+	if (strlen(path) + 1 + len > WIRE_PAYLOAD_MAX)
+		return complain(r, -EFBIG, "%s: the value is too large", path);
+	return len;
+}
+
+/* ---- the tree ------------------------------------------------------------------------------- */
+
+static int add(const struct reader *r, const char *path, struct json_object *value,
+	       const char *perms)
+{
+	char *bytes = NULL;
+	ssize_t len = value ? value_of(r, path, value, &bytes) : 0;
+	int err = len < 0 ? (int)len : 0;
+
+	if (!err && changes_add(r->changes, path, bytes, len, perms))
+		err = complain(r, -ENOMEM, "%s: %s", path, strerror(ENOMEM));
+	free(bytes);
+	return err;
+}
+
+/* Returns the permissions of an object, NULL for none; *err is set where they are none. */
+static const char *perms_of(const struct reader *r, const char *path, struct json_object *object,
+			    int *err)
+{
+	char body[WIRE_PAYLOAD_MAX];
+	const char *text;
+
+	if (!json_object_object_get_ex(object, ".perms", &object))
+		return NULL;
+	text = json_object_is_type(object, json_type_string) ? json_object_get_string(object) : "";
+	if (wire_perms_from_text(text, strlen(text), body, sizeof(body)) < 0)
+		*err = complain(r, -EINVAL, "%s: .perms must be like \"n0,r1\"", path);
+	return text;
+}
+
+static int add_node(const struct reader *r, const char *path, struct json_object *object);
+
+static int add_child(const struct reader *r, const char *path, const char *name,
+		     struct json_object *object)
+{
+	char child[PATH_SIZE];
+
+	if (!strcmp(name, ".value") || !strcmp(name, ".perms"))
+		return 0;
+	if (!name_is_legal(name))
+		return complain(r, -EINVAL, "%s: \"%s\" is no name of a node", path, name);
+	strcpy(child, path);
+	if (path_append(child, name))
+		return complain(r, -ENAMETOOLONG, "%s/%s: %s", path, name, strerror(ENAMETOOLONG));
+	return add_node(r, child, object);
+}
+
+/* Adds a node that has children, permissions or a value of its own, and all below it. */
+static int add_object(const struct reader *r, const char *path, struct json_object *object)
+{
+	struct json_object *value = NULL;
+	const char *perms;
+	int err = 0;
+
+	json_object_object_get_ex(object, ".value", &value);
+	perms = perms_of(r, path, object, &err);
+	/* The root is there, and cannot be made. */
+	if (!err && (path[1] || value || perms))
+		err = add(r, path, value, perms);
+	json_object_object_foreach(object, name, child) {
+		if (err)
+			break;
+		err = add_child(r, path, name, child);
+	}
+	return err;
+}
+
+static int add_node(const struct reader *r, const char *path, struct json_object *object)
+{
+	if (json_object_is_type(object, json_type_object) && !is_base64(object))
+		return add_object(r, path, object);
+	return add(r, path, object, NULL);
+}
+
+int document_read(const char *file, const char *base, struct changes *changes, char *why,
+		  size_t size)
+{
+	const struct reader r = { changes, why, size };
+	struct json_object *object;
+	char *text;
+	ssize_t len = read_file(file, &text);
+	int err = -EINVAL;
+
+	if (len < 0) {
+		free(text);
+		return complain(&r, len, "%s: %s", file, strerror(-len));
+	}
+	object = parse(&r, file, text, len);
+	if (object && json_object_is_type(object, json_type_object) && !is_base64(object))
+		err = add_object(&r, base, object);
+	else if (object)
+		complain(&r, err, "%s: the document must be an object", file);
+	if (object)
+		json_object_put(object);
+	free(text);
+	return err;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Values and names of the store, read through a mount.  Paths are those of mountpoint_key().
+ * For the tools' main thread; nothing is kept.
+ */
+#ifndef SRC_TOOLS_TOOL_READ_H
+#define SRC_TOOLS_TOOL_READ_H
+
+#include <sys/types.h>
+
+#include "src/tools/mountpoint.h"
+
+/* Reads a value as it is in the store, whatever the format of the mount.  *value is the caller's to
+ * free, and has a NUL behind it.  Returns its length, or -errno: -ENOENT where there is no such node. */
+ssize_t tool_value(const struct mountpoint *m, const char *path, char **value);
+
+/* The same of a node below `path`, said by printf()'s means.  Returns NULL if it cannot be read. */
+char *tool_text(const struct mountpoint *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Names, sorted: numbers by their value, then the others. */
+struct tool_names {
+	char **names;
+	size_t n;
+};
+
+/* Lists the children of a node.  Returns 0 or -errno; release `names` in either case. */
+int tool_children(const struct mountpoint *m, const char *path, struct tool_names *names);
+void tool_names_release(struct tool_names *names);
+
+/* Returns whether a word is a number of a domain, and which. */
+bool tool_domid(const char *word, unsigned *domid);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Events of a mount, xsfs(5): paths are subscribed to, lines are read, and between them one waits.
+ * For the tools' main thread.
+ *
+ * The wait is in epoll_wait(2), the only one for a FUSE file in which Linux can freeze a process, and
+ * so save the guest that it runs in: read(2) has a request under way, and poll(2) makes one when it is
+ * disturbed.  System calls are begun again after EINTR, which a stop (Ctrl-Z) leaves behind.
+ */
+#ifndef SRC_TOOLS_TOOL_STREAM_H
+#define SRC_TOOLS_TOOL_STREAM_H
+
+#include "src/tools/tool.h"
+
+struct stream_file;
+
+struct stream {
+	int epoll;
+	struct stream_file *watch; /* .xsfs/watch, or NULL where no path can be written to it */
+	struct stream_file *files; /* that and the others, a list */
+};
+
+/* What a line says.  `path` is valid until the next call. */
+struct stream_event {
+	enum stream_kind { STREAM_CHANGED, STREAM_DELETED, STREAM_OVERFLOW, STREAM_RESYNC } kind;
+	const char *path; /* "" for the last two */
+};
+
+/* Begins without paths.  Returns 0 or -errno with a reason. */
+int stream_open(struct stream *s, struct tool *t);
+
+/*
+ * Subscribes to a path of mountpoint_key(), or to "@introduceDomain" or "@releaseDomain".  When it
+ * returns the store has its watch.  On a mount that is read-only the subtree of the nearest node
+ * above the path is read instead, so that there are events of other paths too.
+ * Returns 0 or -errno with a reason.
+ */
+int stream_add(struct stream *s, struct tool *t, const char *path);
+
+/* Takes the next event.  Returns 1, 0 where there is none now, or -errno with a reason. */
+int stream_next(struct stream *s, struct tool *t, struct stream_event *event);
+
+/* Waits until there may be one, at most `timeout_ms`, for ever if that is -1.  Returns 0 or -errno
+ * with a reason. */
+int stream_wait(struct stream *s, struct tool *t, int timeout_ms);
+
+/* Whether `path` is one that stream_add() takes though it is no key. */
+bool stream_is_special(const char *path);
+
+#endif
