@@ -783,6 +783,9 @@ static bool shows_path(struct recorder *r, struct history *h, const uint16_t *va
 	err = list_names(file, path, view_is_nodes(view), &names);
 	if (view_is_nodes(view) ? path != PATH_BASE : right > 0)
 		children |= NAMES_VALUE;
+	/* An empty one is there or not. */
+	if (view_is_nodes(view) && path != PATH_BASE && right == 0)
+		names |= NAMES_VALUE;
 	if (err || names != children) {
 		snprintf(why, size, "list %s: %s, 0x%x instead of 0x%x", file, strerror(err), names,
 			 children);
