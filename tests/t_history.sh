@@ -35,7 +35,7 @@ record() {
 are_linearizable() {
 	local file
 	# Says what was done, in any case.
-	note "$(grep -E '^(seed|histories|steps|with-exceptions|recording|checking)' <<<"$SAID" | paste -sd ' ')"
+	note "$(grep -E '^(seed|histories|steps|with-exceptions|recording|checking|needs)' <<<"$SAID" | paste -sd ' ')"
 	if [[ $(word refused)$(word unsettled)$(word undecided) == 000 && $(word histories) -gt 0 ]]; then
 		ok "$1"
 		return

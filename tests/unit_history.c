@@ -291,6 +291,25 @@ static void what_somebody_else_removed_comes_back_with_the_node(void **state)
 		  "0 A 5 6 read = v2\n");
 }
 
+static void a_file_is_empty_for_who_emptied_it(void **state)
+{
+	(void)state;
+	CAN_BE("initial p v1\n"
+	       "0 A 1 2 open p write,trunc = ok\n"
+	       "1 A 3 4 stat p = file 0\n"
+	       "1 B 3 4 stat p = file 3\n"
+	       "0 A 5 6 write v1 = ok\n"
+	       "1 A 7 8 stat p = file 3\n");
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 2 open p write,trunc = ok\n"
+		  "1 B 3 4 stat p = file 0\n"
+		  "0 A 5 6 write v1 = ok\n");
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 2 open p write,append = ok\n"
+		  "1 A 3 4 stat p = file 0\n"
+		  "0 A 5 6 write v1 = ok\n");
+}
+
 static void an_empty_value_may_be_hidden(void **state)
 {
 	(void)state;
@@ -637,6 +656,7 @@ int main(void)
 		cmocka_unit_test(what_was_removed_does_not_come_back),
 		cmocka_unit_test(a_write_may_be_late),
 		cmocka_unit_test(what_somebody_else_removed_comes_back_with_the_node),
+		cmocka_unit_test(a_file_is_empty_for_who_emptied_it),
 		cmocka_unit_test(an_empty_value_may_be_hidden),
 		cmocka_unit_test(a_file_is_created_by_its_first_write),
 		cmocka_unit_test(the_last_close_writes_what_is_due),

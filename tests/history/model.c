@@ -36,7 +36,8 @@ const struct exception exceptions[EXCEPTIONS] = {
 	[MAY_LATE] = { "late", true,
 		"A key that is removed while the XS_WRITE is on its way, or a moment before, so that "
 		"the event has not come yet, is made again by it.  The same is true of the empty value "
-		"at a close that does not wait.  (Removed nodes)" },
+		"at a close that does not wait [...].  And a value that is on its way when its key is "
+		"replaced can reach the new key.  (Removed nodes)" },
 	[MAY_SAME_PATH] = { "same-path", false,
 		"An open file whose node this mount removed or replaced reads and writes the new node "
 		"of that path." },
@@ -767,6 +768,19 @@ static unsigned do_list(unsigned may, const struct state *s, const struct step *
 	return are_names_of(s, step->view, step->path, step->names);
 }
 
+/* Whether the file is empty for this process, which has emptied it, though not yet in the store. */
+static bool is_emptied(const struct state *s, unsigned view, int path)
+{
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		for (unsigned j = 0; j < SLOTS; j++) {
+			const struct open_file *file = &s->files[i][j];
+
+			if (file->path == path && file->view == view && (file->flags & FILE_DUE))
+				return true;
+		}
+	return false;
+}
+
 static unsigned do_stat(const struct history *h, unsigned may, const struct state *s,
 			const struct step *step, struct state *next)
 {
@@ -782,7 +796,10 @@ static unsigned do_stat(const struct history *h, unsigned may, const struct stat
 	}
 	if (s->unsure[view_mount(step->view)] & BIT(step->path))
 		return 1;
-	return (k & FILE_) && text_size(h, s->values[step->path]) == step->size;
+	if (!(k & FILE_))
+		return 0;
+	return text_size(h, s->values[step->path]) == step->size ||
+	       (step->size == 0 && is_emptied(s, step->view, step->path));
 }
 
 /* ---- the store's own protocol ---- */
