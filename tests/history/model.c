@@ -29,6 +29,7 @@ const struct exception exceptions[EXCEPTIONS] = {
 	[MAY_WALK] = { "walk", true,
 		"As everywhere, a path is walked name by name: an operation below a directory that "
 		"rename(2) moves or replaces meanwhile may follow it, or fail with ENOENT.  "
+		"So may an operation on a file that is open and moved meanwhile.  "
 		"(ATOMICITY AND TIMING)" },
 	[MAY_TWO_LOOKS] = { "two-looks", true,
 		"rename(2) looks at one name after the other, and can complain about a new name that "
@@ -346,7 +347,22 @@ static unsigned do_open(unsigned may, const struct state *s, const struct step *
 	return n;
 }
 
-static unsigned do_read(unsigned may, const struct state *s, const struct step *step, struct state *next)
+/* Whether the step's mount moved its open file, with what that is in or alone, meanwhile. */
+static bool moved_meanwhile(const struct history *h, unsigned may, const struct step *step, int path)
+{
+	for (unsigned i = 0; (may & MAY(WALK)) && i < h->n_steps; i++) {
+		const struct step *other = &h->steps[i];
+
+		if (other->op == OP_RENAME && !other->err && is_own(other->view, view_mount(step->view)) &&
+		    other->to > step->from && other->from < step->to &&
+		    (other->path == path || other->path2 == path ||
+		     other->path == path_parent(path) || other->path2 == path_parent(path)))
+			return true;
+	}
+	return false;
+}
+
+static unsigned do_read(const struct history *h, unsigned may, const struct state *s, const struct step *step, struct state *next)
 {
 	const struct open_file *file = &s->files[step->client][step->slot];
 	bool pending;
@@ -363,6 +379,7 @@ static unsigned do_read(unsigned may, const struct state *s, const struct step *
 		return 1;
 	if (step->err == ENOENT || step->err == ESTALE)
 		return (file->flags & (FILE_REMOVED | FILE_LOST)) ||
+		       moved_meanwhile(h, may, step, file->path) ||
 		       (!exists(s, file->path) && !pending);
 	if (step->err || ((file->flags & FILE_REMOVED) && !(may & MAY(SAME_PATH))))
 		return 0;
@@ -473,6 +490,7 @@ static unsigned do_write(const struct history *h, unsigned may, const struct sta
 			return 0;
 		after->flags &= ~(FILE_DUE | FILE_MAYBE_DUE);
 		return (file->flags & (FILE_REMOVED | FILE_LOST)) ||
+		       moved_meanwhile(h, may, step, file->path) ||
 		       (!exists(s, file->path) &&
 			(!pending || !exists(s, path_parent(file->path))));
 	}
@@ -894,7 +912,7 @@ static unsigned on_mount(const struct history *h, unsigned may, const struct sta
 {
 	switch (step->op) {
 	case OP_READ:
-		return do_read(may, s, step, next);
+		return do_read(h, may, s, step, next);
 	case OP_WRITE:
 		return do_write(h, may, s, step, next);
 	case OP_FSYNC:
