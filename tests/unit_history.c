@@ -278,6 +278,12 @@ static void what_somebody_else_removed_comes_back_with_the_node(void **state)
 		  "1 A 3 4 unlink p = ok\n"
 		  "1 direct 5 6 xs-write p v3 = ok\n"
 		  "0 A 7 8 write v2 = ok\n");
+	/* Its other layout is somebody else. */
+	CAN_BE("initial p v1\n"
+	       "0 A.nodes 1 2 open p write,trunc = ok\n"
+	       "1 A 3 4 unlink p = ok\n"
+	       "1 direct 5 6 xs-write p v3 = ok\n"
+	       "0 A.nodes 7 8 write v2 = ok\n");
 	/* What it replaced is read as it was. */
 	CAN_BE("initial p v1\n"
 	       "initial q v2\n"

@@ -67,7 +67,7 @@ unsigned exceptions_admitted(void)
 #define FILE_MAYBE_DUE (1 << 1) /* ... may be: something else happened to the file through the mount */
 #define FILE_APPEND (1 << 2)
 #define FILE_LOST (1 << 3)      /* somebody else removed its node: it comes back with that */
-#define FILE_REMOVED (1 << 4)   /* its mount did, or replaced it, and it does not come back */
+#define FILE_REMOVED (1 << 4)   /* its layout did, or replaced it, and it does not come back */
 #define FILE_REPLACED (1 << 5)  /* ... by a rename in its own layout: it is read as it was */
 
 #define ABSENT (1 << KIND_NONE)
@@ -162,9 +162,10 @@ static bool is_own(unsigned view, int mount)
 	return !view_is_raw(view) && view_mount(view) == mount;
 }
 
+/* The other layout of a mount is somebody else. */
 static void file_removed(struct open_file *file, unsigned view)
 {
-	file->flags |= is_own(view, view_mount(file->view)) ? FILE_REMOVED : FILE_LOST;
+	file->flags |= view == file->view ? FILE_REMOVED : FILE_LOST;
 }
 
 /* Whoever has the path open has a file that is gone. */
