@@ -359,6 +359,11 @@ static void a_file_is_created_by_its_first_write(void **state)
 static void the_last_close_writes_what_is_due(void **state)
 {
 	(void)state;
+	/* Not over what somebody else wrote. */
+	CAN_BE("0 A 1 2 open p write,trunc,creat = ok\n"
+	       "1 direct 3 4 xs-write p v1 = ok\n"
+	       "0 A 5 6/7 close = ok\n"
+	       "1 direct 8 9 xs-read p = v1\n");
 	CAN_BE("initial p v1\n"
 	       "0 A 1 2 open p write,trunc = ok\n"
 	       "0 A 3 4/9 close = ok\n"

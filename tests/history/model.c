@@ -520,8 +520,9 @@ static unsigned do_flush(const struct history *h, unsigned may, const struct sta
 	}
 	if (file->flags & FILE_DUE)
 		n = do_put(h, may, s, step, VALUE_EMPTY, &next[0]);
-	/* Nothing is written when nothing is due, and when there is nothing to write to. */
-	if (!(file->flags & FILE_DUE) ||
+	/* Nothing is written when nothing is due, when there is nothing to write to, and when somebody
+	 * else has made the file meanwhile. */
+	if (!(file->flags & FILE_DUE) || (pending && exists(s, file->path)) ||
 	    (file->flags & (FILE_MAYBE_DUE | FILE_REMOVED | FILE_LOST)) ||
 	    (!exists(s, file->path) && (!pending || !exists(s, path_parent(file->path)))))
 		next[n++] = unchanged;
