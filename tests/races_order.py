@@ -138,6 +138,13 @@ def renames():
     before('READ /w/p/dir/a 1 remove /w/p/dir')
     says('rename of a directory that is removed meanwhile', 'ENOENT', 1, os.rename, 'p/dir', 'q/dir')
     check(value('q/dir'), None, 'it is not made')
+    before('READ /w/q 1 remove /w/p/k; write /w/q/new/c 1')
+    says('rename of what was removed when the target came', 'ENOENT', 1, os.rename, 'p/k', 'q/new')
+    uniform = '../.xsfs/nodes/w/'
+    before('READ /w/q/new 1 write /w/q/new v')
+    says('replace what got a value meanwhile, in the uniform view', 'ENOTEMPTY', 1, os.rename,
+         uniform + 'p/dir', uniform + 'q/new')
+    check([value('q/new'), value('p/dir/a')], ['v', '1'], 'both are there')
 
 
 def answers():

@@ -9,8 +9,8 @@ requires "$BUILD/tests/histories" "$BUILD/tests/fakestore"
 
 # Histories under each server, transport and cache mode (2000 for a full run), and where those are kept that are
 # refused: XSFS_HISTORY_DIR, else they are in the log.
-: "${XSFS_HISTORIES:=80}"
-[[ -z $XSFS_TEST_QUICK ]] || XSFS_HISTORIES=30
+: "${XSFS_HISTORIES:=40}"
+[[ -z $XSFS_TEST_QUICK ]] || XSFS_HISTORIES=20
 # The first one's number; each is random, but for this.
 : "${XSFS_HISTORY_SEED:=$((EPOCHSECONDS * 100000))}"
 
@@ -35,7 +35,7 @@ record() {
 are_linearizable() {
 	local file
 	# Says what was done, in any case.
-	note "$(grep -E '^(seed|histories|steps|with-exceptions|recording|checking)' <<<"$SAID" | paste -sd ' ')"
+	note "$(grep -E '^(seed|histories|steps|with-exceptions|recording|checking|needs)' <<<"$SAID" | paste -sd ' ')"
 	if [[ $(word refused)$(word unsettled)$(word undecided) == 000 && $(word histories) -gt 0 ]]; then
 		ok "$1"
 		return

@@ -324,6 +324,12 @@ for flags in os.O_TRUNC, os.O_CREAT, os.O_CREAT | os.O_EXCL:
     fd = os.open(mnt + '/tmp/k', os.O_WRONLY | flags)
     os.unlink(mnt + '/tmp/k')
     os.close(fd)
+# Who is about to open what is removed that moment is told to look the name up again: O_CREAT makes it then.
+put(mnt + '/tmp/k', 'v')
+fd = os.open(mnt + '/tmp/k', os.O_RDONLY)
+os.unlink(mnt + '/tmp/k')
+check(failed(os.open, f'/proc/self/fd/{fd}', os.O_RDWR), 'ESTALE', f'{mode}: open of what was removed on the way')
+os.close(fd)
 os.stat(mnt + '/tmp')
 check(os.listdir(mnt + '/tmp'), [], f'{mode}: nothing of them is left in the mount')
 os.rmdir(mnt + '/tmp')

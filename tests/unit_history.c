@@ -226,6 +226,115 @@ static void what_was_removed_does_not_come_back(void **state)
 	CANNOT_BE("initial p v1\n"
 		  "0 A 1 2 open p write,trunc = ok\n"
 		  "0 A 5 6 write v2 = ENOENT\n");
+	/* Nor by who appends, be it at the same time. */
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 2 open p write,append = ok\n"
+		  "1 direct 3 4 xs-rm p = ok\n"
+		  "1 direct 5 6 xs-read p = ENOENT\n"
+		  "0 A 3 8 write v2 = ok\n"
+		  "1 direct 9 10 xs-read p = v2\n");
+}
+
+static void a_write_may_be_late(void **state)
+{
+	(void)state;
+	NEEDS(LATE, "initial p v1\n"
+		    "0 A 1 2 open p write,trunc = ok\n"
+		    "1 direct 3 4 xs-rm p = ok\n"
+		    "1 direct 5 6 xs-read p = ENOENT\n"
+		    "0 A 3 8 write v2 = ok\n"
+		    "1 direct 9 10 xs-read p = v2\n");
+	/* With a cache until the event has come. */
+	NEEDS(LATE, "cache meta\n"
+		    "initial p v1\n"
+		    "0 A 1 2 open p write,trunc = ok\n"
+		    "1 direct 3 4 xs-rm p = ok\n"
+		    "0 A 5 6 write v2 = ok\n");
+	CANNOT_BE("cache meta\n"
+		  "initial p v1\n"
+		  "0 A 1 2 open p write,trunc = ok\n"
+		  "1 direct 3 4 xs-rm p = ok\n"
+		  "0 A 50000 50001 write v2 = ok\n");
+	/* A mount knows at once what it has removed itself. */
+	CANNOT_BE("cache meta\n"
+		  "initial p v1\n"
+		  "0 A 1 2 open p write,trunc = ok\n"
+		  "1 A 3 4 unlink p = ok\n"
+		  "0 A 5 6 write v2 = ok\n");
+}
+
+static void what_somebody_else_removed_comes_back_with_the_node(void **state)
+{
+	(void)state;
+	CAN_BE("initial p v1\n"
+	       "0 A 1 2 open p write,trunc = ok\n"
+	       "1 B 3 4 unlink p = ok\n"
+	       "1 direct 5 6 xs-write p v3 = ok\n"
+	       "0 A 7 8 write v2 = ok\n"
+	       "1 direct 9 10 xs-read p = v2\n");
+	/* Not what this mount removed. */
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 2 open p write,trunc = ok\n"
+		  "1 A 3 4 unlink p = ok\n"
+		  "1 direct 5 6 xs-write p v3 = ok\n"
+		  "0 A 7 8 write v2 = ok\n");
+	/* Its other layout is somebody else. */
+	CAN_BE("initial p v1\n"
+	       "0 A.nodes 1 2 open p write,trunc = ok\n"
+	       "1 A 3 4 unlink p = ok\n"
+	       "1 direct 5 6 xs-write p v3 = ok\n"
+	       "0 A.nodes 7 8 write v2 = ok\n");
+	/* What it replaced is read as it was. */
+	CAN_BE("initial p v1\n"
+	       "initial q v2\n"
+	       "0 A 1 2 open p = ok\n"
+	       "1 A 3 4 rename q p = ok\n"
+	       "0 A 5 6 read = v1\n");
+	CANNOT_BE("initial p v1\n"
+		  "initial q v2\n"
+		  "0 A 1 2 open p = ok\n"
+		  "1 A 3 4 rename q p = ok\n"
+		  "0 A 5 6 read = v2\n");
+}
+
+static void a_file_is_empty_for_who_emptied_it(void **state)
+{
+	(void)state;
+	CAN_BE("initial p v1\n"
+	       "0 A 1 2 open p write,trunc = ok\n"
+	       "1 A 3 4 stat p = file 0\n"
+	       "1 B 3 4 stat p = file 3\n"
+	       "0 A 5 6 write v1 = ok\n"
+	       "1 A 7 8 stat p = file 3\n");
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 2 open p write,trunc = ok\n"
+		  "1 B 3 4 stat p = file 0\n"
+		  "0 A 5 6 write v1 = ok\n");
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 2 open p write,append = ok\n"
+		  "1 A 3 4 stat p = file 0\n"
+		  "0 A 5 6 write v1 = ok\n");
+}
+
+static void an_empty_value_may_be_hidden(void **state)
+{
+	(void)state;
+	CAN_BE("0 A.nodes 1 2 mkdir p = ok\n"
+	       "0 A.nodes 3 4 list p = none\n"
+	       "0 A.nodes 5 6 open p write,trunc = ENOENT\n"
+	       "0 B.nodes 7 8 list p = .value\n");
+	CANNOT_BE("0 A.nodes 1 2 mkdir p = ok\n"
+		  "0 B.nodes 3 4 list p = none\n");
+	CANNOT_BE("0 A.nodes 1 2 mkdir p = ok\n"
+		  "0 direct 3 4 xs-write p v1 = ok\n"
+		  "0 A.nodes 5 6 list p = none\n");
+	CAN_BE("initial p v1\n"
+	       "0 A.nodes 1 2 unlink p = ok\n"
+	       "0 A.nodes 3 4 list p = none\n"
+	       "0 direct 5 6 xs-read p = \"\"\n");
+	CANNOT_BE("initial p v1\n"
+		  "0 A.nodes 1 2 truncate p = ok\n"
+		  "0 A.nodes 3 4 list p = none\n");
 }
 
 /* ---- open files ---- */
@@ -250,6 +359,11 @@ static void a_file_is_created_by_its_first_write(void **state)
 static void the_last_close_writes_what_is_due(void **state)
 {
 	(void)state;
+	/* Not over what somebody else wrote. */
+	CAN_BE("0 A 1 2 open p write,trunc,creat = ok\n"
+	       "1 direct 3 4 xs-write p v1 = ok\n"
+	       "0 A 5 6/7 close = ok\n"
+	       "1 direct 8 9 xs-read p = v1\n");
 	CAN_BE("initial p v1\n"
 	       "0 A 1 2 open p write,trunc = ok\n"
 	       "0 A 3 4/9 close = ok\n"
@@ -551,6 +665,10 @@ int main(void)
 		cmocka_unit_test(what_has_children_is_not_removed),
 		cmocka_unit_test(nothing_is_made_below_what_is_gone),
 		cmocka_unit_test(what_was_removed_does_not_come_back),
+		cmocka_unit_test(a_write_may_be_late),
+		cmocka_unit_test(what_somebody_else_removed_comes_back_with_the_node),
+		cmocka_unit_test(a_file_is_empty_for_who_emptied_it),
+		cmocka_unit_test(an_empty_value_may_be_hidden),
 		cmocka_unit_test(a_file_is_created_by_its_first_write),
 		cmocka_unit_test(the_last_close_writes_what_is_due),
 		cmocka_unit_test(a_rename_is_one_step),

@@ -317,6 +317,7 @@ void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
 /* This mount is about to write the node's value: the event of that is news neither about its kind, nor
  * about its being there, nor about the names above it.  And: the write failed. */
 void inode_wrote(struct inodes *t, struct inode *inode);
+bool inode_is_written(struct inodes *t, struct inode *inode); /* and the event has not come */
 void inode_not_written(struct inodes *t, struct inode *inode);
 
 /*

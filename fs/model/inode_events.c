@@ -242,6 +242,16 @@ void inode_wrote(struct inodes *t, struct inode *inode)
 	pthread_mutex_unlock(&t->lock);
 }
 
+bool inode_is_written(struct inodes *t, struct inode *inode)
+{
+	bool is;
+
+	pthread_mutex_lock(&t->lock);
+	is = expects_own_locked((struct inode *)node_of(inode));
+	pthread_mutex_unlock(&t->lock);
+	return is;
+}
+
 void inode_not_written(struct inodes *t, struct inode *inode)
 {
 	pthread_mutex_lock(&t->lock);

@@ -17,6 +17,9 @@ void node_open(struct op *op)
 	/* Replaced on the way here: the old content is as good as the new one, but for writing. */
 	if (err == -ESTALE && (op->flags & O_ACCMODE) == O_RDONLY)
 		err = 0;
+	/* Removed on the way here: the kernel looks the name up again, and makes it with O_CREAT. */
+	if (err == -ENOENT)
+		err = -ESTALE;
 	handle = err ? NULL : handle_new(&op->fs->handles, op->inode, op->flags);
 	if (!handle) {
 		op_reply_error(op, err ? err : -ENOMEM);

@@ -42,12 +42,12 @@ static int paths_init(struct op *op, struct paths *paths)
 	return err;
 }
 
-/* Returns whether the kernel has seen a directory at the new place. */
+/* Returns whether there is a directory at the new place: the kernel has seen one, or all nodes are. */
 static bool target_is_dir(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
 	struct inode *dir = inode_find(inodes, op->target, op->new_name, INODE_DIR);
-	bool is = dir && inode_is_sticky(inodes, dir);
+	bool is = op->target->view->layout == FS_NODES || (dir && inode_is_sticky(inodes, dir));
 
 	inode_put(inodes, dir);
 	return is;
@@ -81,7 +81,8 @@ static void set_last(struct op *op)
 }
 
 /* Checks that the new place is free, or can be made so, and makes it free.  Both parents are asked
- * for first: `from` will be removed as well. */
+ * for first: `from` will be removed as well.  Nothing is said of the new place if there is nothing to
+ * move. */
 static int clear_target(struct op *op, uint32_t tx_id, const struct paths *paths)
 {
 	struct node_facts facts;
@@ -91,6 +92,7 @@ static int clear_target(struct op *op, uint32_t tx_id, const struct paths *paths
 	err = node_call_dir(op, tx_id, op->target);
 	if (err)
 		return err;
+	op_call(op, XS_READ, tx_id, paths->from, NULL, 0);
 	op_call(op, XS_READ, tx_id, paths->to, NULL, 0);
 	op_call(op, XS_DIRECTORY, tx_id, paths->to, NULL, 0);
 	err = op_wait(op);
@@ -98,7 +100,9 @@ static int clear_target(struct op *op, uint32_t tx_id, const struct paths *paths
 		err = node_dir_error(op, 1, op->target);
 	if (err)
 		return err;
-	err = node_facts(op, 2, &facts);
+	if (op_call_error(op, 2) == -ENOENT)
+		return tx_finding(op, -ENOENT);
+	err = node_facts(op, 3, &facts);
 	if (err == -ENOENT)
 		return 0;
 	if (err)
@@ -109,7 +113,7 @@ static int clear_target(struct op *op, uint32_t tx_id, const struct paths *paths
 		return -EACCES;
 	if (facts.has_children || (facts.value_len > 0 && target_is_dir(op)))
 		return tx_finding(op, -ENOTEMPTY);
-	err = keep_value(op, op->calls[2]);
+	err = keep_value(op, op->calls[3]);
 	if (err)
 		return err;
 	op_calls_clear(op);

@@ -52,7 +52,8 @@ static double validity(const struct op *op, struct inode *inode)
 	/* What is empty by a truncate is so for who did it only, and each is to be answered. */
 	if (inode_emptiers(&fs->inodes, inode, &process, 1) > 0)
 		return 0;
-	if (!op_is_covered(op, inode, path))
+	/* What was asked before a write of our own must not be kept beyond it: the event will tell. */
+	if (inode_is_written(&fs->inodes, inode) || !op_is_covered(op, inode, path))
 		return 0;
 	/* In this order: an event that is not seen here finds the inode believed. */
 	inode_believed(&fs->inodes, inode);

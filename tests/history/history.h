@@ -202,6 +202,7 @@ enum {
 	MAY_KIND,
 	MAY_WALK,
 	MAY_TWO_LOOKS,
+	MAY_LATE,
 	MAY_SAME_PATH,
 	MAY_GHOST,
 	MAY_SPURIOUS,
@@ -221,6 +222,7 @@ struct open_file {
 	uint8_t kinds; /* what it can have been when it was opened: 1 << enum kind */
 	uint8_t flags; /* FILE_… */
 	uint8_t view;
+	uint16_t last; /* FILE_REPLACED: what it had */
 };
 
 struct state {
@@ -230,6 +232,7 @@ struct state {
 	uint8_t maybe[2];   /* ... may be */
 	uint8_t unsure[2];  /* ... may be taken for what they were before */
 	uint8_t pending[2]; /* ... were created there, and the store may not have them yet */
+	uint8_t bare[2];    /* ... may have no .value in .xsfs/nodes while they are empty */
 	struct open_file files[CLIENTS_MAX][SLOTS];
 };
 

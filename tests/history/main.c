@@ -37,6 +37,7 @@
 struct tally {
 	unsigned long histories, steps, refused, undecided, unsettled, visited;
 	unsigned long needed; /* an exception */
+	unsigned long needs[EXCEPTIONS]; /* of those: how many cannot do without it */
 	unsigned n_kinds;
 	struct {
 		char name[120];
@@ -149,6 +150,14 @@ static void refused(struct tally *tally, const struct history *h)
 	fflush(stdout);
 }
 
+/* Counts the exceptions without which a history would be refused. */
+static void count_needs(struct tally *tally, const struct history *h)
+{
+	for (unsigned i = 0; i < EXCEPTIONS; i++)
+		if ((may & 1u << i) && history_check(h, may & ~(1u << i), NULL) == REFUSED)
+			tally->needs[i]++;
+}
+
 static void check(struct tally *tally, const struct history *h)
 {
 	unsigned long visited;
@@ -159,7 +168,10 @@ static void check(struct tally *tally, const struct history *h)
 	if (verdict != LINEARIZABLE && may) {
 		verdict = history_check(h, may, &visited);
 		tally->visited += visited;
-		tally->needed += verdict == LINEARIZABLE;
+		if (verdict == LINEARIZABLE) {
+			tally->needed++;
+			count_needs(tally, h);
+		}
 	}
 	tally->checking += seconds() - begin;
 	tally->histories++;
@@ -178,6 +190,9 @@ static int report(const struct tally *tally)
 	       "unsettled %lu\nstates %lu\nrecording-seconds %.1f\nchecking-seconds %.1f\n",
 	       tally->histories, tally->steps, tally->needed, tally->refused, tally->undecided,
 	       tally->unsettled, tally->visited, tally->recording, tally->checking);
+	for (unsigned i = 0; i < EXCEPTIONS; i++)
+		if (tally->needs[i])
+			printf("needs %lu %s\n", tally->needs[i], exceptions[i].name);
 	for (unsigned i = 0; i < tally->n_kinds; i++)
 		printf("kind %lu %s (seed %" PRIu64 ", %u steps)\n", tally->kinds[i].count,
 		       tally->kinds[i].name, tally->kinds[i].seed, tally->kinds[i].smallest);

@@ -29,13 +29,19 @@ const struct exception exceptions[EXCEPTIONS] = {
 	[MAY_WALK] = { "walk", true,
 		"As everywhere, a path is walked name by name: an operation below a directory that "
 		"rename(2) moves or replaces meanwhile may follow it, or fail with ENOENT.  "
+		"So may an operation on a file that is open and moved meanwhile.  "
 		"(ATOMICITY AND TIMING)" },
 	[MAY_TWO_LOOKS] = { "two-looks", true,
 		"rename(2) looks at one name after the other, and can complain about a new name that "
 		"came into being when the old one was gone.  (ATOMICITY AND TIMING)" },
+	[MAY_LATE] = { "late", true,
+		"A key that is removed while the XS_WRITE is on its way, or a moment before, so that "
+		"the event has not come yet, is made again by it.  The same is true of the empty value "
+		"at a close that does not wait [...].  And a value that is on its way when its key is "
+		"replaced can reach the new key.  (Removed nodes)" },
 	[MAY_SAME_PATH] = { "same-path", false,
-		"An open file whose node was removed or replaced reads and writes the new node of "
-		"that path." },
+		"An open file whose node this mount removed or replaced reads and writes the new node "
+		"of that path." },
 	[MAY_GHOST] = { "ghost", false, "A write or mkdir brings back what was removed." },
 	[MAY_SPURIOUS] = { "spurious", false,
 		"EIO, EINVAL, or ENOENT of rename(2), because of somebody else's change." },
@@ -60,7 +66,9 @@ unsigned exceptions_admitted(void)
 #define FILE_DUE (1 << 0)       /* an empty value is due when it is closed */
 #define FILE_MAYBE_DUE (1 << 1) /* ... may be: something else happened to the file through the mount */
 #define FILE_APPEND (1 << 2)
-#define FILE_REMOVED (1 << 3)   /* its node was removed or replaced since it was opened */
+#define FILE_LOST (1 << 3)      /* somebody else removed its node: it comes back with that */
+#define FILE_REMOVED (1 << 4)   /* its layout did, or replaced it, and it does not come back */
+#define FILE_REPLACED (1 << 5)  /* ... by a rename in its own layout: it is read as it was */
 
 #define ABSENT (1 << KIND_NONE)
 #define FILE_ (1 << KIND_FILE)
@@ -83,7 +91,7 @@ void state_init(struct state *state, unsigned may, const struct history *h)
 				*(may & MAY(KIND) ? &state->maybe[m] :
 							      &state->made[m]) |= 1u << i;
 		if (h->reused)
-			state->maybe[m] = (1u << PATHS) - 1;
+			state->maybe[m] = state->bare[m] = (1u << PATHS) - 1;
 	}
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		for (unsigned j = 0; j < SLOTS; j++)
@@ -134,6 +142,13 @@ static unsigned kinds(unsigned may, const struct state *s, unsigned view, int pa
 	return s->maybe[m] & BIT(path) ? FILE_ | DIR_ : FILE_;
 }
 
+/* Whether .xsfs/nodes of that mount may have no .value there. */
+static bool may_lack_value(const struct state *s, unsigned view, int path)
+{
+	return view_is_nodes(view) && path != PATH_BASE && s->values[path] == VALUE_EMPTY &&
+	       (s->bare[view_mount(view)] & BIT(path));
+}
+
 /* The size of the file of a value. */
 static uint32_t text_size(const struct history *h, uint16_t value)
 {
@@ -142,13 +157,39 @@ static uint32_t text_size(const struct history *h, uint16_t value)
 
 /* ---- changes ---- */
 
+static bool is_own(unsigned view, int mount)
+{
+	return !view_is_raw(view) && view_mount(view) == mount;
+}
+
+/* The other layout of a mount is somebody else. */
+static void file_removed(struct open_file *file, unsigned view)
+{
+	file->flags |= view == file->view ? FILE_REMOVED : FILE_LOST;
+}
+
 /* Whoever has the path open has a file that is gone. */
-static void files_removed(struct state *s, int path)
+static void files_removed(struct state *s, unsigned view, int path)
 {
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		for (unsigned j = 0; j < SLOTS; j++)
 			if (s->files[i][j].path == path)
-				s->files[i][j].flags |= FILE_REMOVED;
+				file_removed(&s->files[i][j], view);
+}
+
+/* The node is about to be replaced by a rename. */
+static void files_replaced(struct state *s, unsigned view, int path)
+{
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		for (unsigned j = 0; j < SLOTS; j++) {
+			struct open_file *file = &s->files[i][j];
+
+			if (file->path != path || file->view != view || !view_is_tree(view) ||
+			    (file->flags & FILE_REMOVED))
+				continue;
+			file->flags |= FILE_REPLACED;
+			file->last = s->values[path];
+		}
 }
 
 /* A directory of that path is one no longer, for a mount that knows of it at once, or when an event
@@ -171,7 +212,10 @@ static void remove_one(struct state *s, unsigned may, unsigned view, int path)
 	if (view_is_tree(view))
 		s->pending[view_mount(view)] &= ~BIT(path);
 	s->values[path] = VALUE_ABSENT;
-	files_removed(s, path);
+	for (int m = 0; m < 2; m++)
+		if (is_own(view, m))
+			s->bare[m] &= ~BIT(path);
+	files_removed(s, view, path);
 	dir_removed(s, may, view, path);
 }
 
@@ -198,6 +242,7 @@ static void written(struct state *s, unsigned view, int path)
 {
 	if (view_is_tree(view))
 		s->pending[view_mount(view)] &= ~BIT(path);
+	s->bare[view_mount(view)] &= ~BIT(path);
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		for (unsigned j = 0; j < SLOTS; j++) {
 			struct open_file *file = &s->files[i][j];
@@ -265,7 +310,8 @@ static unsigned do_open(unsigned may, const struct state *s, const struct step *
 		if (step->flags & OPEN_EXCL)
 			return step->err == EEXIST && (k & (FILE_ | DIR_));
 		if (step->err == ENOENT)
-			return (k & ABSENT) && !(step->flags & OPEN_CREAT);
+			return ((k & ABSENT) || may_lack_value(s, step->view, step->path)) &&
+			       !(step->flags & OPEN_CREAT);
 		return step->err == EISDIR && (k & DIR_) && !nodes &&
 		       (step->flags & (OPEN_WRITE | OPEN_CREAT));
 	}
@@ -302,7 +348,22 @@ static unsigned do_open(unsigned may, const struct state *s, const struct step *
 	return n;
 }
 
-static unsigned do_read(const struct state *s, const struct step *step, struct state *next)
+/* Whether the step's mount moved its open file, with what that is in or alone, meanwhile. */
+static bool moved_meanwhile(const struct history *h, unsigned may, const struct step *step, int path)
+{
+	for (unsigned i = 0; (may & MAY(WALK)) && i < h->n_steps; i++) {
+		const struct step *other = &h->steps[i];
+
+		if (other->op == OP_RENAME && !other->err && is_own(other->view, view_mount(step->view)) &&
+		    other->to > step->from && other->from < step->to &&
+		    (other->path == path || other->path2 == path ||
+		     other->path == path_parent(path) || other->path2 == path_parent(path)))
+			return true;
+	}
+	return false;
+}
+
+static unsigned do_read(const struct history *h, unsigned may, const struct state *s, const struct step *step, struct state *next)
 {
 	const struct open_file *file = &s->files[step->client][step->slot];
 	bool pending;
@@ -315,9 +376,13 @@ static unsigned do_read(const struct state *s, const struct step *step, struct s
 	if (!(file->kinds & FILE_))
 		return 0;
 	pending = view_is_tree(step->view) && (s->pending[view_mount(step->view)] & BIT(file->path));
+	if (file->flags & FILE_REPLACED && !step->err && step->value == file->last)
+		return 1;
 	if (step->err == ENOENT || step->err == ESTALE)
-		return (file->flags & FILE_REMOVED) || (!exists(s, file->path) && !pending);
-	if (step->err)
+		return (file->flags & (FILE_REMOVED | FILE_LOST)) ||
+		       moved_meanwhile(h, may, step, file->path) ||
+		       (!exists(s, file->path) && !pending);
+	if (step->err || ((file->flags & FILE_REMOVED) && !(may & MAY(SAME_PATH))))
 		return 0;
 	if (!exists(s, file->path))
 		return pending && step->value == VALUE_EMPTY;
@@ -336,6 +401,56 @@ static uint16_t appended(const struct history *h, uint16_t old, uint16_t more)
 	return value_of_text(h->texts, text, len);
 }
 
+/* Whether a step removes or replaces a path or what it is in. */
+static bool removes(const struct step *step, int path)
+{
+	int parent = path_parent(path);
+
+	switch (step->op) {
+	case OP_RENAME:
+		if (step->path2 == path || step->path2 == parent)
+			return !step->err || step_is_open(step);
+		/* fallthrough */
+	case OP_UNLINK:
+	case OP_RMDIR:
+	case OP_XS_RM:
+		return (step->path == path || step->path == parent) &&
+		       (!step->err || step_is_open(step)) &&
+		       !(step->op == OP_UNLINK && view_is_nodes(step->view));
+	case OP_XS_TX:
+		for (unsigned i = 0; i < step->n_subs; i++)
+			if (step->subs[i].op == OP_XS_RM && !step->err &&
+			    (step->subs[i].path == path || step->subs[i].path == parent))
+				return true;
+	}
+	return false;
+}
+
+/* When the event of what somebody else did has come in 99 of 100 cases, as the manual says. */
+#define EVENT_NS 25000000
+
+/* Whether the path was removed while the step's XS_WRITE may have been under way, or a moment before:
+ * a mount that does not wait for events asks for the path first. */
+static bool removed_lately(const struct history *h, const struct step *step, int path)
+{
+	for (unsigned i = 0; i < h->n_steps; i++) {
+		const struct step *other = &h->steps[i];
+		bool told = h->cached && !is_own(other->view, view_mount(step->view));
+		int64_t late = told ? EVENT_NS : 0;
+
+		if (other != step && removes(other, path) && other->from < step->to &&
+		    (step_is_open(other) || other->to + late > step->from))
+			return true;
+	}
+	return false;
+}
+
+/* Whether XS_WRITE may go to where no node is, or to another node. */
+static bool may_be_late(const struct history *h, unsigned may, const struct step *step, int path)
+{
+	return (may & MAY(GHOST)) || ((may & MAY(LATE)) && removed_lately(h, step, path));
+}
+
 /* A write that may succeed; the states that it leads to. */
 static unsigned do_put(const struct history *h, unsigned may, const struct state *s,
 		       const struct step *step, uint16_t value, struct state *next)
@@ -343,14 +458,16 @@ static unsigned do_put(const struct history *h, unsigned may, const struct state
 	const struct open_file *file = &s->files[step->client][step->slot];
 	bool pending = view_is_tree(step->view) &&
 		       (s->pending[view_mount(step->view)] & BIT(file->path));
+	/* A transaction is never late. */
+	bool late = !(file->flags & FILE_APPEND) && may_be_late(h, may, step, file->path);
 
 	if (exists(s, file->path)) {
-		if ((file->flags & FILE_REMOVED) && !pending && !(may & MAY(SAME_PATH)))
+		if ((file->flags & FILE_REMOVED) && !pending && !(may & MAY(SAME_PATH)) && !late)
 			return 0;
 		if (file->flags & FILE_APPEND)
 			value = appended(h, s->values[file->path], value);
 	} else if (!pending || !exists(s, path_parent(file->path))) {
-		if (!(may & MAY(GHOST)))
+		if (!late && !(may & MAY(GHOST)))
 			return 0;
 	}
 	put(next, file->path, value);
@@ -373,7 +490,8 @@ static unsigned do_write(const struct history *h, unsigned may, const struct sta
 		if (step->err != ENOENT && step->err != ESTALE)
 			return 0;
 		after->flags &= ~(FILE_DUE | FILE_MAYBE_DUE);
-		return (file->flags & FILE_REMOVED) ||
+		return (file->flags & (FILE_REMOVED | FILE_LOST)) ||
+		       moved_meanwhile(h, may, step, file->path) ||
 		       (!exists(s, file->path) &&
 			(!pending || !exists(s, path_parent(file->path))));
 	}
@@ -397,12 +515,15 @@ static unsigned do_flush(const struct history *h, unsigned may, const struct sta
 	if (step->err) {
 		file_of(next, step)->flags &= ~(FILE_DUE | FILE_MAYBE_DUE);
 		return (step->err == ENOENT || step->err == ESTALE) &&
-		       ((file->flags & FILE_REMOVED) || !exists(s, path_parent(file->path)));
+		       ((file->flags & (FILE_REMOVED | FILE_LOST)) ||
+			!exists(s, path_parent(file->path)));
 	}
 	if (file->flags & FILE_DUE)
 		n = do_put(h, may, s, step, VALUE_EMPTY, &next[0]);
-	/* Nothing is written when nothing is due, and when there is nothing to write to. */
-	if (!(file->flags & FILE_DUE) || (file->flags & (FILE_MAYBE_DUE | FILE_REMOVED)) ||
+	/* Nothing is written when nothing is due, when there is nothing to write to, and when somebody
+	 * else has made the file meanwhile. */
+	if (!(file->flags & FILE_DUE) || (pending && exists(s, file->path)) ||
+	    (file->flags & (FILE_MAYBE_DUE | FILE_REMOVED | FILE_LOST)) ||
 	    (!exists(s, file->path) && (!pending || !exists(s, path_parent(file->path)))))
 		next[n++] = unchanged;
 	for (unsigned i = 0; i < n; i++) {
@@ -420,8 +541,8 @@ static unsigned do_flush(const struct history *h, unsigned may, const struct sta
 
 /* ---- the tree ---- */
 
-static unsigned do_truncate(unsigned may, const struct state *s, const struct step *step,
-			    struct state *next)
+static unsigned do_truncate(const struct history *h, unsigned may, const struct state *s,
+			    const struct step *step, struct state *next)
 {
 	unsigned k = kinds(may, s, step->view, step->path);
 
@@ -430,9 +551,10 @@ static unsigned do_truncate(unsigned may, const struct state *s, const struct st
 		k = FILE_;
 	if (step->err)
 		return walk_succeeds(may, s, step, step->path) &&
-		       ((step->err == ENOENT && (k & ABSENT)) ||
+		       ((step->err == ENOENT && ((k & ABSENT) ||
+						 may_lack_value(s, step->view, step->path))) ||
 			(step->err == EISDIR && (k & DIR_)));
-	if (!(k & FILE_) && !(may & MAY(GHOST)))
+	if (!(k & FILE_) && !may_be_late(h, may, step, step->path))
 		return 0;
 	passed(next, step, step->path);
 	put(next, step->path, VALUE_EMPTY);
@@ -440,18 +562,28 @@ static unsigned do_truncate(unsigned may, const struct state *s, const struct st
 	return 1;
 }
 
-static unsigned do_unlink(unsigned may, const struct state *s, const struct step *step,
-			  struct state *next)
+/* The node has no .value in .xsfs/nodes, unless that was forgotten. */
+static void set_bare(struct state *s, const struct step *step)
+{
+	for (int m = 0; m < 2; m++)
+		if (is_own(step->view, m))
+			s->bare[m] |= BIT(step->path);
+}
+
+static unsigned do_unlink(const struct history *h, unsigned may, const struct state *s,
+			  const struct step *step, struct state *next)
 {
 	unsigned k = kinds(may, s, step->view, step->path);
 
 	if (view_is_nodes(step->view)) {
 		/* .value is emptied. */
 		if (step->err)
-			return step->err == ENOENT && (k & ABSENT);
-		if (!exists(s, step->path) && !(may & MAY(GHOST)))
+			return step->err == ENOENT &&
+			       ((k & ABSENT) || may_lack_value(s, step->view, step->path));
+		if (!exists(s, step->path) && !may_be_late(h, may, step, step->path))
 			return 0;
 		put(next, step->path, VALUE_EMPTY);
+		set_bare(next, step);
 		return 1;
 	}
 	if (step->err)
@@ -479,6 +611,8 @@ static unsigned do_make(unsigned may, const struct state *s, const struct step *
 		return 0;
 	put(next, step->path, VALUE_EMPTY);
 	passed(next, step, step->path);
+	if (step->op == OP_MKDIR)
+		set_bare(next, step);
 	/* The other view of the mount may look before mkdir(2) has returned. */
 	if (view_is_nodes(step->view))
 		next->maybe[view_mount(step->view)] |= BIT(step->path);
@@ -565,8 +699,9 @@ static void move_one(struct state *s, unsigned may, const struct step *step, int
 				if (s->files[c][i].view == step->view)
 					s->files[c][i].path = to;
 				else
-					s->files[c][i].flags |= FILE_REMOVED;
+					file_removed(&s->files[c][i], step->view);
 			}
+	move_bit(&s->bare[m], from, to);
 	if (view_is_tree(step->view)) {
 		move_bit(&s->made[m], from, to);
 		move_bit(&s->maybe[m], from, to);
@@ -604,8 +739,10 @@ static unsigned do_rename(unsigned may, bool stale, const struct state *s, const
 		next->values[step->path] = VALUE_EMPTY;
 		next->pending[view_mount(step->view)] &= ~BIT(step->path);
 	}
-	if (!(to & ABSENT))
+	if (!(to & ABSENT)) {
+		files_replaced(next, step->view, step->path2);
 		remove_one(next, may, step->view, step->path2);
+	}
 	put(next, step->path2, VALUE_EMPTY);
 	move_one(next, may, step, step->path, step->path2);
 	for (int i = 0; i < 2 && step->path < 2; i++)
@@ -622,7 +759,7 @@ static unsigned do_rename(unsigned may, bool stale, const struct state *s, const
 
 /* ---- looking ---- */
 
-static unsigned names_of(const struct state *s, unsigned view, int path)
+static bool are_names_of(const struct state *s, unsigned view, int path, unsigned seen)
 {
 	unsigned names = children(s, path), m = view_mount(view);
 
@@ -633,7 +770,7 @@ static unsigned names_of(const struct state *s, unsigned view, int path)
 	if (path != PATH_BASE && !view_is_raw(view) &&
 	    (view_is_nodes(view) || s->values[path] > VALUE_EMPTY))
 		names |= NAMES_VALUE;
-	return names;
+	return seen == names || (may_lack_value(s, view, path) && (seen | NAMES_VALUE) == names);
 }
 
 static unsigned do_list(unsigned may, const struct state *s, const struct step *step,
@@ -648,7 +785,20 @@ static unsigned do_list(unsigned may, const struct state *s, const struct step *
 	if (!(k & DIR_))
 		return 0;
 	seen_as_dir(next, may, step);
-	return names_of(s, step->view, step->path) == step->names;
+	return are_names_of(s, step->view, step->path, step->names);
+}
+
+/* Whether the file is empty for this process, which has emptied it, though not yet in the store. */
+static bool is_emptied(const struct state *s, unsigned view, int path)
+{
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		for (unsigned j = 0; j < SLOTS; j++) {
+			const struct open_file *file = &s->files[i][j];
+
+			if (file->path == path && file->view == view && (file->flags & FILE_DUE))
+				return true;
+		}
+	return false;
 }
 
 static unsigned do_stat(const struct history *h, unsigned may, const struct state *s,
@@ -666,7 +816,10 @@ static unsigned do_stat(const struct history *h, unsigned may, const struct stat
 	}
 	if (s->unsure[view_mount(step->view)] & BIT(step->path))
 		return 1;
-	return (k & FILE_) && text_size(h, s->values[step->path]) == step->size;
+	if (!(k & FILE_))
+		return 0;
+	return text_size(h, s->values[step->path]) == step->size ||
+	       (step->size == 0 && is_emptied(s, step->view, step->path));
 }
 
 /* ---- the store's own protocol ---- */
@@ -761,7 +914,7 @@ static unsigned on_mount(const struct history *h, unsigned may, const struct sta
 {
 	switch (step->op) {
 	case OP_READ:
-		return do_read(s, step, next);
+		return do_read(h, may, s, step, next);
 	case OP_WRITE:
 		return do_write(h, may, s, step, next);
 	case OP_FSYNC:
@@ -776,9 +929,9 @@ static unsigned on_mount(const struct history *h, unsigned may, const struct sta
 	case OP_OPEN:
 		return do_open(may, s, step, next);
 	case OP_TRUNCATE:
-		return do_truncate(may, s, step, next);
+		return do_truncate(h, may, s, step, next);
 	case OP_UNLINK:
-		return do_unlink(may, s, step, next);
+		return do_unlink(h, may, s, step, next);
 	case OP_MKDIR:
 	case OP_MKNOD:
 		return do_make(may, s, step, next);
