@@ -194,8 +194,9 @@ static void mount_refused(struct program *p, const char *said, int err)
 {
 	const char *cause = *said ? said : log_cause(), *help = "";
 
-	if (strstr(cause, "fusermount3") && (strstr(cause, "exec") || strstr(cause, "spawn")))
-		help = ": who is not root, or wants auto_unmount, needs that program (Debian: fuse3)";
+	/* libfuse 3.14: "failed to exec fusermount3"; 3.17: "On calling fusermount posix_spawn failed". */
+	if (strstr(cause, "fusermount") && (strstr(cause, "exec") || strstr(cause, "spawn")))
+		help = ": who is not root, or wants auto_unmount, needs fusermount3 (Debian: fuse3)";
 	else if (*said && strstr(cause, "mount failed: Operation not permitted"))
 		help = ": fusermount3 has no right to mount, which it gets by being setuid root";
 	/* The cause that was logged is appended later. */
