@@ -61,6 +61,12 @@ packages_xen=(
 	zstd
 )
 
+# what .ci/run needs on top of all that: another release of Debian, and a judge of the manuals
+packages_ci=(
+	debootstrap
+	mandoc
+)
+
 # packages_missing PACKAGE...: prints those that are not installed.
 packages_missing() {
 	local package
