@@ -22,6 +22,7 @@
 #include "src/embedded.h"
 #include "src/log.h"
 #include "src/options.h"
+#include "src/patience.h"
 #include "src/signals.h"
 #include "src/store_source.h"
 #include "src/verbs.h"
@@ -38,6 +39,7 @@ struct program {
 	struct store_source source;
 	struct fs *fs;
 	int signal_fd;
+	unsigned park_ms; /* as in struct fs_config */
 	char why[WHY_SIZE];
 };
 
@@ -223,6 +225,7 @@ static int filesystem_mount(struct program *p)
 		.self_domid = p->source.self_domid,
 		.threads = o->threads,
 		.timeout_ms = o->timeout_s * 1000,
+		.park_ms = p->park_ms,
 		.tx_idle_s = o->tx_idle_s,
 	};
 	char name[] = "xsfs", flag[] = "-o";
@@ -245,10 +248,27 @@ static int filesystem_mount(struct program *p)
 	return err;
 }
 
+/* Stays below the time after which the kernel would end the mount: an operation may take two rounds. */
+static void patience_check(struct program *p)
+{
+	unsigned limit_s = patience_of_kernel(), most_s = limit_s / 2;
+
+	if (!limit_s)
+		return;
+	if (p->options.timeout_s > most_s)
+		p->options.timeout_s = most_s;
+	p->park_ms = most_s * 1000;
+	log_warning(p->log, "fs.fuse.max_request_timeout: this kernel ends mounts that do not answer within %u s, "
+			    "so whoever waits for events gets EINTR after %u s, and the timeout is %u s",
+		    limit_s, most_s, p->options.timeout_s);
+}
+
 /* From the connection to the mount. */
 static int program_start(struct program *p)
 {
 	int err;
+
+	patience_check(p);
 
 	p->signal_fd = signals_open();
 	if (p->signal_fd < 0) {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The first stumbles: a mount that cannot be, or is perhaps not what was meant, is told of in one clear line.
 . "${0%/*}/functions.sh"
-requires setpriv
+requires setpriv perl
 requires_fuse
 
 # says PATTERN NAME CMD...: CMD fails, and all that it says is one line that matches.
@@ -96,9 +96,37 @@ a_root() {
 	is "$(mounts "$dir")" 0 'nothing was mounted'
 }
 
+# An administrator lets the kernel end mounts whose answers take longer than some time. The kernel's part cannot be
+# tried beside other tests, as the limit is for all mounts of the machine; here a file says so to xsfs alone.
+limited() {
+	local limit=/proc/sys/fs/fuse/max_request_timeout began took status=0
+	[[ ${XSFS_TEST_NAMESPACE:-} && -e $limit ]] ||
+		{ skip_one 'fs.fuse.max_request_timeout' 'this kernel has none (Linux 6.15)'; return 0; }
+	echo 3 >"$SCRATCH/limit"
+	mount --bind "$SCRATCH/limit" "$limit"
+	mount_xsfs "$STORE" -o timeout=30
+	umount "$limit"
+	like "$(<"$MOUNT_LOG")" '*max_request_timeout*within 15 s*EINTR after 7 s*timeout is 7 s*' 'a limit of the kernel is told of'
+	exec 3<>"$MNT/.xsfs/watch"
+	echo /limited >&3
+	began=$SECONDS
+	# dd asks again after EINTR, as most programs do; this one says what it gets.
+	bounded perl -e 'sysread(STDIN, my $b, 100) // print "$!\n"' <&3 >"$SCRATCH/got" || status=$?
+	took=$((SECONDS - began))
+	is "$status $(<"$SCRATCH/got")" '0 Interrupted system call' 'who waits for events is answered before it'
+	is "$((took >= 6 && took < 15))" 1 'and not at once'
+	note "after $took s"
+	(sleep 8; xs write /limited 1) &
+	PIDS+=("$!")
+	is "$(timeout 60 bash -c 'read -r line && echo "$line"' <&3)" 'changed /limited' 'who asks again misses nothing'
+	exec 3>&-
+	umount_xsfs
+}
+
 test_start() {
 	a_user
 	twice
 	a_root
+	[[ $SERVER_KIND == o ]] || limited
 }
 XSFS_TEST_TRANSPORT=socket for_each_store test_start
