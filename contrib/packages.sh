@@ -1,7 +1,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the arrays are for those who source this file
 # SPDX-License-Identifier: MIT
-# The Debian packages that xsfs needs, in one place; contrib/quickstart and tests/run source this file.
+# The Debian packages that xsfs needs, in one place; contrib/quickstart and tests/run source this file. Names
+# are those of all releases from Debian 12 on. Where a package has a version in its name, a shell pattern
+# stands for the newest that apt offers, and whatever matches and is installed will do.
 
 # to build it
 packages_build=(
@@ -26,7 +28,7 @@ packages_run=(
 
 # to start a private store where there is none (the servers are part of Xen's tools)
 packages_embedded=(
-	xen-utils-4.17
+	'xen-utils-[0-9]*.*[0-9]'
 )
 
 # to run the tests, on top of all the others
@@ -34,7 +36,7 @@ packages_test=(
 	attr
 	clang
 	fish
-	libclang-rt-14-dev
+	libclang-rt-dev
 	libcmocka-dev
 	mandoc
 	procps
@@ -59,13 +61,34 @@ packages_xen=(
 	zstd
 )
 
+# what .ci/run needs on top of all that: another release of Debian, and a judge of the manuals
+packages_ci=(
+	debootstrap
+	mandoc
+)
+
 # packages_missing PACKAGE...: prints those that are not installed.
 packages_missing() {
 	local package
 	for package; do
 		# shellcheck disable=SC2016 # the dollar is dpkg's
-		[[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+		dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
 			printf '%s\n' "$package"
+	done
+}
+
+# packages_named PACKAGE...: prints them, the newest that apt offers instead of a pattern.
+packages_named() {
+	local package name newest
+	for package; do
+		newest=
+		if [[ $package == *'*'* ]]; then
+			while IFS= read -r name; do
+				# shellcheck disable=SC2053 # a pattern is wanted
+				[[ $name != $package ]] || newest=$name
+			done < <(apt-cache pkgnames "${package%%[\[*]*}" | sort -V)
+		fi
+		printf '%s\n' "${newest:-$package}"
 	done
 }
 
@@ -80,10 +103,13 @@ packages_install() {
 		printf '  %s\n' "${missing[*]}" >&2
 		return 1
 	fi
-	printf 'installing %d packages: %s\n' "${#missing[@]}" "${missing[*]}"
 	log=$(mktemp)
-	if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
-		--no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+	if apt-get update >"$log" 2>&1 </dev/null; then
+		mapfile -t missing < <(packages_named "${missing[@]}")
+	fi
+	printf 'installing %d packages: %s\n' "${#missing[@]}" "${missing[*]}"
+	if ! DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+		"${missing[@]}" >>"$log" 2>&1 </dev/null; then
 		tail -n 30 "$log" >&2
 		printf 'apt-get could not install the packages (the whole log: %s)\n' "$log" >&2
 		return 1

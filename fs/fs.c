@@ -86,6 +86,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	if (getrandom(&fs->generation, sizeof(fs->generation), GRND_NONBLOCK) < 0)
 		fs->generation = fs->mounted_at.tv_sec ^ fs->mounted_at.tv_nsec;
 	TAILQ_INIT(&fs->interrupted);
+	TAILQ_INIT(&fs->parked);
 	pthread_mutex_init(&fs->interrupted_lock, NULL);
 	handles_init(&fs->handles, &fs->inodes, fs);
 	made_init(&fs->made);

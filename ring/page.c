@@ -121,3 +121,13 @@ uint32_t page_error(const struct xenstore_domain_interface *page)
 	/* Acquire: what the server wrote before it gave up is visible to who sees the error. */
 	return __atomic_load_n(&page->error, __ATOMIC_ACQUIRE);
 }
+
+void page_replace_port(struct xenstore_domain_interface *page, uint32_t port)
+{
+	/* evtchn_port, the field behind the last one that headers before Xen 4.21 name. */
+	uint32_t *field = (uint32_t *)((char *)page + offsetof(struct xenstore_domain_interface, error)) + 1;
+
+	/* No order needed: the server looks when it is told of the domain, by a request. */
+	if (__atomic_load_n(field, __ATOMIC_RELAXED))
+		__atomic_store_n(field, port, __ATOMIC_RELAXED);
+}

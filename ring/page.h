@@ -46,4 +46,10 @@ bool page_writable(const struct xenstore_domain_interface *page);
  * be one of the known ones. */
 uint32_t page_error(const struct xenstore_domain_interface *page);
 
+/*
+ * Puts the port that the server is to bind in place of the one that the page names, if it names
+ * one.  A server of Xen 4.21 or later then binds that, whatever XS_INTRODUCE says.
+ */
+void page_replace_port(struct xenstore_domain_interface *page, uint32_t port);
+
 #endif

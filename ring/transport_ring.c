@@ -15,6 +15,10 @@
  * of our first requests as its rest, and answers with an error or not at all.  Only the toolstack
  * (RELEASE and INTRODUCE) helps then.
  *
+ * A ring without a server yet.  A domain that Xen itself starts at boot (dom0less) may run before
+ * its store does.  Its page says "reconnect" until the server has taken the ring up, and nothing
+ * may be put into it before that.
+ *
  * Following the ring.  A domain that is restored or migrated gets another page, or that page
  * cleared, and another port.  It is noticed by the clock that was set, by our indices that are not
  * as we left them, by a signal that finds no port, or at last by silence.  If we found the ring by
@@ -219,6 +223,14 @@ static int ring_resetting(struct transport_ring *r)
 	return ring_connected(r);
 }
 
+/* Whether the domain was started before its server, which has not taken the ring up. */
+static bool ring_awaits_server(const struct transport_ring *r)
+{
+	/* Once this ring was ours, the word is what ring_reset() wrote.  Acquire, as above. */
+	return r->state == RING_NEW && !r->reconnection &&
+	       __atomic_load_n(&r->page->connection, __ATOMIC_ACQUIRE) != XENSTORE_CONNECTED;
+}
+
 /* Throws away a predecessor's replies.  Returns 0 when none has come for a while. */
 static int ring_quiet(struct transport_ring *r)
 {
@@ -273,6 +285,8 @@ static int ring_attach(struct transport_ring *r)
 		return err;
 	}
 	r->page = r->map.ring;
+	if (r->port.way == RING_EVENTS_UNBOUND)
+		page_replace_port(r->page, r->port.port);
 	atomic_store(&r->port_number, r->port.port);
 	return 0;
 }
@@ -328,6 +342,8 @@ static int ring_connect(struct transport *t)
 
 	if (r->state == RING_CONNECTED)
 		return -EISCONN;
+	if (ring_awaits_server(r))
+		return -EAGAIN;
 	if (r->reconnection) {
 		/* A predecessor's request to reconnect is as good as ours. */
 		if (__atomic_load_n(&r->page->connection, __ATOMIC_ACQUIRE) != XENSTORE_CONNECTED)

@@ -5,6 +5,7 @@
  * Everything here is the main thread, which becomes the I/O thread in fs_run().
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +15,14 @@
 
 #include "fs/fs.h"
 #include "fs/mount.h"
+#include "fs/mountinfo.h"
+#include "ring/wire.h"
 #include "src/background.h"
+#include "src/capture.h"
 #include "src/embedded.h"
 #include "src/log.h"
 #include "src/options.h"
+#include "src/patience.h"
 #include "src/signals.h"
 #include "src/store_source.h"
 #include "src/verbs.h"
@@ -34,6 +39,7 @@ struct program {
 	struct store_source source;
 	struct fs *fs;
 	int signal_fd;
+	unsigned park_ms; /* as in struct fs_config */
 	char why[WHY_SIZE];
 };
 
@@ -97,6 +103,20 @@ static int embedded_options_check(struct program *p)
 	return -EINVAL;
 }
 
+/* A second mount over the first one is allowed, but rarely what was meant. */
+static void mountpoint_warn(struct program *p)
+{
+	struct mountinfo info;
+	struct statx st;
+
+	/* Not synchronised: that would ask the store, or a server that hangs. */
+	if (statx(AT_FDCWD, p->mountpoint, AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) == 0 &&
+	    (st.stx_mask & STATX_MNT_ID) && mountinfo_find(&info, st.stx_mnt_id) == 0 &&
+	    info.is_xsfs && !strcmp(info.point, p->mountpoint) && !dead_mount_find(p->mountpoint, NULL))
+		log_warning(p->log, "%s: xsfs is mounted there already; that mount stays, below this one",
+			    p->mountpoint);
+}
+
 /* All that can be found wrong before there is a process in the background. */
 static int arguments_check(struct program *p, int argc, char **argv)
 {
@@ -115,6 +135,8 @@ static int arguments_check(struct program *p, int argc, char **argv)
 		name_verbs(p, o->mountpoint);
 	if (!err && p->spec.kind == STORE_EMBEDDED)
 		err = embedded_preload(argv, p->why, sizeof(p->why));
+	if (!err)
+		mountpoint_warn(p);
 	return err;
 }
 
@@ -144,6 +166,46 @@ static void embedded_ready(void *arg)
 	embedded_ended(p->source.embedded, p->source.chan);
 }
 
+/* Refuses a root that the store does not have: it would look like an empty store. */
+static int root_check(struct program *p)
+{
+	const char *root = p->options.root;
+	struct chan_stats stats;
+	struct request *req;
+	int err;
+
+	chan_stats(p->source.chan, &stats);
+	if (!strcmp(root, "/") || stats.state != CHAN_CONNECTED)
+		return 0;
+	req = request_new_path(XS_READ, 0, root, NULL, 0);
+	if (!req)
+		return -ENOMEM;
+	chan_submit(p->source.chan, req);
+	err = chan_wait(p->source.chan, req);
+	request_put(req);
+	/* One that may not be read, or cannot be read now, is there, or may be. */
+	if (err != -ENOENT)
+		return 0;
+	snprintf(p->why, sizeof(p->why), "-o root=%s: the store has no such key; xenstore-write or mkdir in "
+					 "a mount of the whole store makes it", root);
+	return err;
+}
+
+/* What libfuse and fusermount3 said, in one line, with what helps. */
+static void mount_refused(struct program *p, const char *said, int err)
+{
+	const char *cause = *said ? said : log_cause(), *help = "";
+
+	/* libfuse 3.14: "failed to exec fusermount3"; 3.17: "On calling fusermount posix_spawn failed". */
+	if (strstr(cause, "fusermount") && (strstr(cause, "exec") || strstr(cause, "spawn")))
+		help = ": who is not root, or wants auto_unmount, needs fusermount3 (Debian: fuse3)";
+	else if (*said && strstr(cause, "mount failed: Operation not permitted"))
+		help = ": fusermount3 has no right to mount, which it gets by being setuid root";
+	/* The cause that was logged is appended later. */
+	snprintf(p->why, sizeof(p->why), "%s cannot be mounted%s%s%s", p->mountpoint,
+		 *said || !*cause ? ": " : "", *cause ? said : strerror(-err), help);
+}
+
 static int filesystem_mount(struct program *p)
 {
 	const struct options *o = &p->options;
@@ -163,29 +225,50 @@ static int filesystem_mount(struct program *p)
 		.self_domid = p->source.self_domid,
 		.threads = o->threads,
 		.timeout_ms = o->timeout_s * 1000,
+		.park_ms = p->park_ms,
 		.tx_idle_s = o->tx_idle_s,
 	};
 	char name[] = "xsfs", flag[] = "-o";
 	char *argv[] = { name, flag, o->fuse, NULL };
+	char said[512] = "";
+	struct capture capture;
 	int err;
 
 	/* Not before the store is there: programs that use the path are not to find an empty directory. */
 	err = dead_mount_remove(p->mountpoint, p->log);
 	if (!err)
 		err = fs_new(&p->fs, &config, 3, argv);
-	if (!err)
+	if (!err) {
+		capture_start(&capture);
 		err = fs_mount(p->fs, p->mountpoint);
-	/* libfuse's own line says more than the error does. */
+		capture_end(&capture, !err, said, sizeof(said));
+	}
 	if (err)
-		snprintf(p->why, sizeof(p->why), "%s cannot be mounted%s%s", p->mountpoint,
-			 *log_cause() ? "" : ": ", *log_cause() ? "" : strerror(-err));
+		mount_refused(p, said, err);
 	return err;
+}
+
+/* Stays below the time after which the kernel would end the mount: an operation may take two rounds. */
+static void patience_check(struct program *p)
+{
+	unsigned limit_s = patience_of_kernel(), most_s = limit_s / 2;
+
+	if (!limit_s)
+		return;
+	if (p->options.timeout_s > most_s)
+		p->options.timeout_s = most_s;
+	p->park_ms = most_s * 1000;
+	log_warning(p->log, "fs.fuse.max_request_timeout: this kernel ends mounts that do not answer within %u s, "
+			    "so whoever waits for events gets EINTR after %u s, and the timeout is %u s",
+		    limit_s, most_s, p->options.timeout_s);
 }
 
 /* From the connection to the mount. */
 static int program_start(struct program *p)
 {
 	int err;
+
+	patience_check(p);
 
 	p->signal_fd = signals_open();
 	if (p->signal_fd < 0) {
@@ -195,6 +278,8 @@ static int program_start(struct program *p)
 	}
 	err = store_source_open(&p->source, &p->spec, p->options.timeout_s * 1000,
 				p->options.in_flight, p->log, p->why, sizeof(p->why));
+	if (!err)
+		err = root_check(p);
 	return err ? err : filesystem_mount(p);
 }
 

@@ -311,9 +311,6 @@ static int mount_option(struct parser *p, const char *arg)
 	for (i = 0; i < ARRAY_SIZE(dropped); i++)
 		if (name_matches(dropped[i], arg))
 			return 0;
-	if (strcmp(arg, "remount") == 0)
-		return complain(p, "remounting is not possible; unmount it and mount it again with "
-				   "the options that you want");
 	return complain_value(p, arg);
 }
 
@@ -384,6 +381,33 @@ static int fuse_list_finish(struct options *o)
 	return rc;
 }
 
+/* Whether a list, separated by commas, has a word. */
+static bool list_has(const char *list, const char *word)
+{
+	size_t len;
+
+	for (;; list += len + 1) {
+		len = strcspn(list, ",");
+		if (len == strlen(word) && memcmp(list, word, len) == 0)
+			return true;
+		if (list[len] == '\0')
+			return false;
+	}
+}
+
+/* Whether it is a remount.  mount(8) then adds what the kernel shows of the mount, such as user_id=0, so
+ * this has to be known before there is a complaint about that. */
+static bool wants_remount(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "-o", 2) != 0)
+			continue;
+		if (list_has(argv[i][2] ? argv[i] + 2 : i + 1 < argc ? argv[i + 1] : "", "remount"))
+			return true;
+	}
+	return false;
+}
+
 int options_parse(struct options *options, int argc, char **argv, char *why, size_t size)
 {
 	static const struct fuse_opt opts[] = { FUSE_OPT_END };
@@ -411,6 +435,9 @@ int options_parse(struct options *options, int argc, char **argv, char *why, siz
 	fuse_opt_free_args(&args);
 	if (options->help || options->version)
 		return 0;
+	if (wants_remount(argc, argv))
+		rc = complain(&p, "remounting is not possible; unmount it and mount it again with "
+				  "the options that you want");
 	if (rc == 0 && p.positional == 0)
 		rc = complain(&p, "no mount point given; usage: xsfs [STORE] MOUNTPOINT "
 				  "[-o OPTIONS]");
@@ -439,8 +466,10 @@ const char *options_help(void)
 	       "  auto              what there is: the socket, else the device (default)\n"
 	       "  socket[:PATH]     xenstored's unix socket\n"
 	       "  xenbus[:DEVICE]   the kernel's device, /dev/xen/xenbus\n"
+#ifdef HAVE_XEN
 	       "  ring[:WORD,...]   the shared page itself, if the kernel leaves it alone\n"
 	       "  embedded[:c|:o]   a private xenstored with sample domains; works without Xen\n"
+#endif
 	       "  -o format=text|raw    values end in a newline (default); the bytes as they are\n"
 	       "  -o layout=tree|nodes  leaves are files (default); every node is a directory\n"
 	       "  -o cache=meta|off     the kernel keeps names and attributes (default); nothing\n"

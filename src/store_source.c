@@ -21,6 +21,15 @@
 /* How long a server may take to answer XS_INTRODUCE. */
 #define INTRODUCE_TIMEOUT_MS 10000
 
+/* What is offered to those who have to choose. */
+#ifdef HAVE_XEN
+#define STORES "auto, socket[:PATH], xenbus[:DEVICE], ring[:...], or embedded"
+#define INSTEAD "; a private one without Xen: xsfs embedded MOUNTPOINT"
+#else
+#define STORES "auto, socket[:PATH] or xenbus[:DEVICE]"
+#define INSTEAD ""
+#endif
+
 /* Where error lines go. */
 struct reason {
 	char *text;
@@ -209,8 +218,7 @@ int store_spec_parse(struct store_spec *spec, const char *text, char *why_text, 
 		return 0;
 	}
 #undef IS
-	return complain(&why, -EINVAL, "unknown store %.200s: must be auto, socket[:PATH], "
-				       "xenbus[:DEVICE], ring[:...], or embedded", text);
+	return complain(&why, -EINVAL, "unknown store %.200s: must be " STORES, text);
 }
 
 /* ---- opening it ----------------------------------------------------------------------------- */
@@ -311,8 +319,7 @@ static int auto_open(struct opener *o)
 	err_device = xenbus_connect(o, XENBUS_DEVICE);
 	if (!err_device)
 		return 0;
-	return complain(&o->why, err, "no store here: %s: %s; " XENBUS_DEVICE ": %s; a private one "
-				      "without Xen: xsfs embedded MOUNTPOINT",
+	return complain(&o->why, err, "no store here: %s: %s; " XENBUS_DEVICE ": %s" INSTEAD,
 			path, strerror(-err), strerror(-err_device));
 }
 
@@ -380,8 +387,8 @@ static int ring_open(struct opener *o, const struct ring_params *wanted)
 		return complain(&o->why, err, "ring: dead until the toolstack introduces the domain "
 					      "again");
 	if (err == -ETIMEDOUT)
-		return complain(&o->why, err, "ring: the server does not answer when it is asked to "
-					      "begin anew");
+		return complain(&o->why, err, "ring: no server takes it up: this domain's store does not "
+					      "run, or does not answer when it is asked to begin anew");
 	if (err)
 		return complain(&o->why, err, "ring: %s", strerror(-err));
 	o->source->privileged = params.privileged;

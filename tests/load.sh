@@ -75,19 +75,20 @@ start_traced() {
 }
 
 # transactions_open: how many the server of start_traced has, by its trace. xenstored writes a line for
-# each that it drops, for whatever reason. oxenstored plays a transaction again before it commits it, as
+# each that it makes, and for each that it drops, for whatever reason; that of Xen 4.18 and later begins with
+# "obj: ". oxenstored plays a transaction again before it commits it, as
 # "r(ID):CONNECTION"; if it finds a conflict then, its line of that start is followed by none of the end.
 transactions_open() {
 	if [[ $SERVER_KIND == c ]]; then
-		echo $(($(grep -c ' TRANSACTION_START ([0-9]' "$TRACE") -
-			$(grep -c '^DESTROY transaction' "$TRACE")))
+		echo $(($(grep -c -E '^(obj: )?CREATE transaction' "$TRACE") -
+			$(grep -c -E '^(obj: )?DESTROY transaction' "$TRACE")))
 	else
 		grep -v ' r([0-9]*):' "$TRACE" | awk '/ t start/ { n++ } / t end/ { n-- } END { print n + 0 }'
 	fi
 }
 
 transactions_seen() {
-	grep -c -e ' TRANSACTION_START ([0-9]' -e ' t start' "$TRACE"
+	grep -c -E -e '^(obj: )?CREATE transaction' -e ' t start' "$TRACE"
 }
 
 no_transaction_open() {

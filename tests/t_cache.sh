@@ -140,7 +140,7 @@ test_window() {
 	done
 }
 
-cat >"$SCRATCH/random.py" <<'END'
+cat >"$SCRATCH/changes.py" <<'END'
 """Random changes while readers look everywhere; then everything has to be as the store has it."""
 import os, random, stat, sys, threading, time
 from store_client import Store, check
@@ -237,7 +237,7 @@ test_random() {
 		mount_xsfs "$STORE" -o "threads=$threads"
 		xs write /r/keep 1
 		comes_true 5 "threads=$threads: the watch is set" covered
-		checked python3 "$SCRATCH/random.py" "$MNT" $((XSFS_CACHE_CHANGES / $(wc -w <<<"$XSFS_TEST_THREADS")))
+		checked python3 "$SCRATCH/changes.py" "$MNT" $((XSFS_CACHE_CHANGES / $(wc -w <<<"$XSFS_TEST_THREADS")))
 		# Twice 25 ms, and one more second on a machine that is very busy: see fs/model/inode.c.
 		comes_true 5 "threads=$threads: after $XSFS_CACHE_CHANGES changes the tree is the store's" same_trees
 		same_trees || note "$(cat "$SCRATCH/differ")"

@@ -29,8 +29,14 @@ is "$(awk 'length > 100' <<<"$help")" '' 'no line is long'
 is "$("$XSFS" -h)" "$help" '-h is --help'
 like "$("$XSFS" -V)" 'xsfs [0-9]*' 'the version'
 is "$("$XSFS" --version)" "$("$XSFS" -V)" '--version is -V'
-for word in auto socket xenbus ring embedded -f -d -h -V; do
+for word in auto socket xenbus -f -d -h -V; do
 	like "$help" "*[[:space:]]${word}[]:,[[:space:]]*" "the help has $word"
+done
+# What this build does not have is not offered.
+refused=$("$XSFS" disk "$DIR" 2>&1 || true)
+for word in ring embedded; do
+	is "$(grep -c "^ *${word}[[]" <<<"$help") $(grep -c " ${word}\\b" <<<"$refused")" \
+		"$(has_config HAVE_XEN && echo 1 1 || echo 0 0)" "the help has $word where it can be used"
 done
 
 refuses 'no mount point given*'
@@ -80,8 +86,10 @@ refuses "$SCRATCH/no-device: No such file or directory*" "xenbus:$SCRATCH/no-dev
 if [[ -e /var/run/xenstored/socket || -e /run/xenstored/socket || -e /dev/xen/xenbus ]]; then
 	skip_one 'no store is an error that names embedded' 'there may be a store here'
 else
-	refuses 'no store here: *xsfs embedded MOUNTPOINT' "$DIR"
-	refuses 'no store here: *xsfs embedded MOUNTPOINT' none "$DIR" -o rw,dev,suid
+	instead='*xsfs embedded MOUNTPOINT'
+	has_config HAVE_XEN || instead='/dev/xen/xenbus: No such file or directory'
+	refuses "no store here: *$instead" "$DIR"
+	refuses "no store here: *$instead" none "$DIR" -o rw,dev,suid
 fi
 if has_config HAVE_XEN; then
 	XSFS_LOOP_LIB=$SCRATCH/nothing.so refuses 'embedded: *installation*' embedded "$DIR"

@@ -296,7 +296,8 @@ dead_ones() {
 	else
 		like "$(<"$SCRATCH/err")" '*a mount of something else*umount -l*' 'a dead mount of something else: refused'
 	fi
-	is "$(types "$foreign")" fuse.other 'and left alone'
+	# mount(8) of util-linux 2.41 loses the second half of the type.
+	like "$(types "$foreign")" 'fuse*(.other)' 'and left alone'
 	umount -l "$foreign"
 }
 

@@ -81,11 +81,13 @@ test_command() {
 	refuses '*no loopback world*xsloop init*' 'a directory without a world' "$XSLOOP" server "$SCRATCH" c
 	refuses '*no domain 5*' 'no such domain' "$XSLOOP" kill-domain "$SERVER_DIR" 5
 	refuses '*does not answer*' 'no server to wait for' "$XSLOOP" wait "$SERVER_DIR" 0
-	if [[ ${XSFS_TEST_NAMESPACE:-} && -d /usr/lib/xen-4.17/bin ]]; then
-		mount -t tmpfs none /usr/lib/xen-4.17/bin
-		refuses '*install the package xen-utils-4.17*' 'where no server is installed' \
-			"$XSLOOP" server "$SERVER_DIR" c
-		umount /usr/lib/xen-4.17/bin
+	local bins=(/usr/lib/xen-*/bin) bin
+	if [[ ${XSFS_TEST_NAMESPACE:-} && -d ${bins[0]} ]]; then
+		for bin in "${bins[@]}"; do
+			mount -t tmpfs none "$bin"
+		done
+		refuses '*install*xen-utils-*' 'where no server is installed' "$XSLOOP" server "$SERVER_DIR" c
+		umount "${bins[@]}"
 	fi
 }
 

@@ -131,7 +131,7 @@ test_tools() {
 
 # --- every message type -----------------------------------------------------------------------------
 
-cat >"$SCRATCH/types.py" <<'END'
+cat >"$SCRATCH/kinds.py" <<'END'
 import sys
 from raw_client import *
 from store_client import Store, check, refused
@@ -277,7 +277,7 @@ test_types() {
 	) &
 	PIDS+=("$!")
 	wait_for "$XSFS_TEST_PATIENCE" test -s "$SCRATCH/port"
-	checked python3 "$SCRATCH/types.py" "$main" "$SERVER_SOCKET" "$SERVER_KIND" 4713 "$(<"$SCRATCH/port")" "$MNT"
+	checked python3 "$SCRATCH/kinds.py" "$main" "$SERVER_SOCKET" "$SERVER_KIND" 4713 "$(<"$SCRATCH/port")" "$MNT"
 }
 
 # --- the same as the server -------------------------------------------------------------------------

@@ -17,7 +17,7 @@ writes() {
 		else if (text !~ /^\/mark /) lines[++n] = text
 	}
 	open { text = text "\\n" $0 }
-	/^IN .* WRITE \(/ { open = 1; text = $0; sub(/^.* WRITE \(/, "", text) }
+	/^(io: )?IN .* WRITE \(/ { open = 1; text = $0; sub(/^.* WRITE \(/, "", text) }
 	open && text ~ /\)$/ { open = 0; put(substr(text, 1, length(text) - 1)) }
 	/ write +\// { text = $0; sub(/^.* write +/, "", text); put(text) }
 	END { for (i = 1; i <= n; i++) print lines[i] }' "$TRACE" | paste -sd '|'

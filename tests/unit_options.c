@@ -143,6 +143,12 @@ static void from_mount(void **state)
 	assert_int_equal(parse("none", "/xen", "-o", "ro,nosuid,nodev,noexec,noatime", NULL), 0);
 	assert_string_equal(options.fuse, "ro,nosuid,nodev,noexec,noatime,fsname=none,subtype=xsfs");
 	assert_refused("remount", "auto", "/xen", "-o", "rw,remount");
+	/* As mount(8) of util-linux 2.41 does it, with what the kernel shows of the mount. */
+	assert_refused("remount", "auto", "/xen", "-o", "rw,nosuid,user_id=0,group_id=0,remount");
+	assert_refused("remount", "auto", "/xen", "-oremount,user_id=0");
+	assert_refused("user_id=0", "auto", "/xen", "-o", "user_id=0");
+	assert_int_equal(parse("auto", "/xen", "-o", "x-remount,ro,comment=remount", NULL), 0);
+	assert_int_equal(parse("auto", "remount", NULL), 0);
 }
 
 static void allow_other(void **state)

@@ -683,6 +683,42 @@ static void predecessor_was_reconnecting(void **state)
 	assert_int_equal(far->t->ops->connect(far->t), 0);
 }
 
+/* Started by Xen before its store, which offers nothing (dom0less): left alone until it is there. */
+static void server_is_awaited(void **state)
+{
+	struct far_side *far = *state;
+
+	far->page->connection = XENSTORE_RECONNECT;
+	far_was_signalled(far);
+	assert_int_equal(far->t->ops->connect(far->t), -EAGAIN);
+	assert_int_equal(far->t->ops->connect(far->t), -EAGAIN);
+	assert_false(far_was_signalled(far));
+	assert_int_equal(far->page->connection, XENSTORE_RECONNECT);
+	assert_int_equal(send_one(far->t, "x", 1), -ENOTCONN);
+	/* It takes the ring up, then says so. */
+	far->page->server_features = XENSTORE_SERVER_FEATURE_ERROR;
+	assert_int_equal(far->t->ops->connect(far->t), -EAGAIN);
+	far_clears(far);
+	assert_int_equal(far->t->ops->connect(far->t), 0);
+	assert_int_equal(send_one(far->t, "new", 3), 3);
+}
+
+/* The port in the page, of Xen 4.21, counts more than that of XS_INTRODUCE. */
+static void port_in_the_page(void **state)
+{
+	struct far_side *far = *state;
+	uint32_t *field = &far->page->error + 1;
+	struct ring_params params = domain_params;
+
+	assert_int_equal(transport_ring_events(far->t), RING_EVENTS_UNBOUND);
+	/* Nobody put one there. */
+	assert_int_equal(*field, 0);
+	free_transport(far);
+	*field = 4000;
+	assert_int_equal(ring_new(&far->t, &params, &counter), 0);
+	assert_int_equal(*field, transport_ring_port(far->t));
+}
+
 /* Calls connect() until it says something else than -EAGAIN. */
 static int connect_patiently(struct far_side *far)
 {
@@ -1406,6 +1442,8 @@ static int run_fake(void)
 						setup_reconnection, teardown),
 		cmocka_unit_test_setup_teardown(used_ring_is_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(predecessor_was_reconnecting, setup, teardown),
+		cmocka_unit_test_setup_teardown(server_is_awaited, setup, teardown),
+		cmocka_unit_test_setup_teardown(port_in_the_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(predecessors_replies_are_thrown_away, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(sleeping_server_is_woken, setup, teardown),

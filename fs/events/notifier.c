@@ -20,6 +20,16 @@ struct notifier {
 	bool ended;
 };
 
+/* Makes the kernel ask for a name again, without taking away what is mounted or stood in there. */
+static void expire_entry(struct fs *fs, fuse_ino_t parent, const char *name, size_t len)
+{
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 16)
+	fuse_lowlevel_notify_expire_entry(fs->se, parent, name, len);
+#else
+	fuse_lowlevel_notify_expire_entry(fs->se, parent, name, len, FUSE_LL_EXPIRE_ONLY);
+#endif
+}
+
 /*
  * One inode: its attributes, then its name, which makes the next walk ask us again.  In this order:
  * a lookup of it that is on its way holds its directory, and so is over when the name's turn comes.
@@ -36,8 +46,7 @@ static void invalidate(struct fs *fs, const struct stale *stale)
 	if (view_is_over(stale->inode->view))
 		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
 	else if (fs->can_expire)
-		fuse_lowlevel_notify_expire_entry(fs->se, stale->parent, stale->name, len,
-						  FUSE_LL_EXPIRE_ONLY);
+		expire_entry(fs, stale->parent, stale->name, len);
 	else if (stale->inode->kind != INODE_DIR)
 		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
 }

@@ -77,7 +77,8 @@ struct fs {
 	/* Operations whose caller was interrupted, until the I/O thread deals with them. */
 	pthread_mutex_t interrupted_lock;
 	struct op_list interrupted;
-	atomic_bool any_interrupted;
+	struct op_list parked; /* in the same order: where config.park_ms bounds their wait */
+	atomic_bool any_interrupted; /* either list has one, or may have */
 
 	struct handles handles;
 

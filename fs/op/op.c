@@ -40,6 +40,25 @@ static void op_put(struct op *op)
 	free(op);
 }
 
+/* Puts the operation, unless it is there, at the end of a list, which gives it up after `ns`. */
+static void give_up_later(struct op *op, struct op_list *list, uint64_t ns)
+{
+	struct fs *fs = op->fs;
+
+	pthread_mutex_lock(&fs->interrupted_lock);
+	if (op->due_list != list) {
+		if (op->due_list)
+			TAILQ_REMOVE(op->due_list, op, due_link);
+		else
+			atomic_fetch_add(&op->refs, 1);
+		op->due_list = list;
+		op->due_ns = now_ns() + ns;
+		TAILQ_INSERT_TAIL(list, op, due_link);
+		atomic_store(&fs->any_interrupted, true);
+	}
+	pthread_mutex_unlock(&fs->interrupted_lock);
+}
+
 /* libfuse says that the caller is gone; it holds the request's lock. */
 static void op_interrupted(fuse_req_t req, void *arg)
 {
@@ -47,15 +66,7 @@ static void op_interrupted(fuse_req_t req, void *arg)
 	struct fs *fs = op->fs;
 
 	(void)req;
-	pthread_mutex_lock(&fs->interrupted_lock);
-	if (!op->on_interrupted_list) {
-		op->on_interrupted_list = true;
-		op->interrupted_ns = now_ns();
-		atomic_fetch_add(&op->refs, 1);
-		TAILQ_INSERT_TAIL(&fs->interrupted, op, interrupted_link);
-		atomic_store(&fs->any_interrupted, true);
-	}
-	pthread_mutex_unlock(&fs->interrupted_lock);
+	give_up_later(op, &fs->interrupted, INTERRUPT_GRACE_NS);
 	atomic_fetch_add(&fs->ops_interrupted, 1);
 	/* The I/O thread may be asleep if another thread read the FUSE_INTERRUPT. */
 	chan_wake(fs->chan);
@@ -350,6 +361,20 @@ void op_run(struct op *op, void (*run)(struct op *op))
 		op_reply_error(op, err);
 }
 
+/* A kernel that ends mounts whose answers take too long is answered before that. */
+static void park_bounded(struct op *op)
+{
+	struct fs *fs = op->fs;
+	bool listed;
+
+	pthread_mutex_lock(&fs->interrupted_lock);
+	listed = op->due_list != NULL;
+	pthread_mutex_unlock(&fs->interrupted_lock);
+	if (!listed)
+		give_up_later(op, &fs->parked, fs->config.park_ms * NSEC_PER_MSEC);
+	chan_wake(fs->chan);
+}
+
 int op_park(struct op *op, void (*unpark)(struct op *op))
 {
 	int err;
@@ -358,6 +383,8 @@ int op_park(struct op *op, void (*unpark)(struct op *op))
 	err = op->interrupted ? -EINTR : 0;
 	op->unpark = err ? NULL : unpark;
 	pthread_mutex_unlock(&op->lock);
+	if (!err && op->fs->config.park_ms)
+		park_bounded(op);
 	return err;
 }
 
@@ -423,9 +450,23 @@ static void op_give_up(struct op *op)
 		op_reply_error(op, -EINTR);
 }
 
+/* Returns the first of a list if it is due; else NULL, and *wait_ms ends when it will be. */
+static struct op *first_due_locked(struct op_list *list, uint64_t now, int *wait_ms)
+{
+	struct op *op = TAILQ_FIRST(list);
+	int ms;
+
+	if (!op || op->due_ns <= now)
+		return op;
+	ms = (op->due_ns - now) / NSEC_PER_MSEC + 1;
+	if (*wait_ms < 0 || ms < *wait_ms)
+		*wait_ms = ms;
+	return NULL;
+}
+
 int ops_interrupt(struct fs *fs)
 {
-	uint64_t now, due;
+	uint64_t now;
 	struct op *op;
 	int wait_ms = -1;
 
@@ -434,20 +475,16 @@ int ops_interrupt(struct fs *fs)
 		return -1;
 	now = now_ns();
 	pthread_mutex_lock(&fs->interrupted_lock);
-	while ((op = TAILQ_FIRST(&fs->interrupted))) {
-		due = op->interrupted_ns + INTERRUPT_GRACE_NS;
-		if (now < due) {
-			wait_ms = (due - now) / NSEC_PER_MSEC + 1;
-			break;
-		}
-		TAILQ_REMOVE(&fs->interrupted, op, interrupted_link);
-		op->on_interrupted_list = false;
+	while ((op = first_due_locked(&fs->interrupted, now, &wait_ms)) ||
+	       (op = first_due_locked(&fs->parked, now, &wait_ms))) {
+		TAILQ_REMOVE(op->due_list, op, due_link);
+		op->due_list = NULL;
 		pthread_mutex_unlock(&fs->interrupted_lock);
 		op_give_up(op);
 		op_put(op);
 		pthread_mutex_lock(&fs->interrupted_lock);
 	}
-	if (!op)
+	if (wait_ms < 0)
 		atomic_store(&fs->any_interrupted, false);
 	pthread_mutex_unlock(&fs->interrupted_lock);
 	return wait_ms;
@@ -466,10 +503,10 @@ static void op_disarm(struct op *op)
 		return;
 	fuse_req_interrupt_func(op->req, NULL, NULL);
 	pthread_mutex_lock(&fs->interrupted_lock);
-	listed = op->on_interrupted_list;
+	listed = op->due_list != NULL;
 	if (listed)
-		TAILQ_REMOVE(&fs->interrupted, op, interrupted_link);
-	op->on_interrupted_list = false;
+		TAILQ_REMOVE(op->due_list, op, due_link);
+	op->due_list = NULL;
 	pthread_mutex_unlock(&fs->interrupted_lock);
 	if (listed)
 		op_put(op);

@@ -86,9 +86,10 @@ struct op {
 	bool submitted; /* the calls are the channel's to end, and the interrupter's to give up */
 	bool answered;  /* all calls of op_wait() are done */
 	atomic_uint refs;
-	bool on_interrupted_list; /* under fs->interrupted_lock, as the next two */
-	uint64_t interrupted_ns;
-	TAILQ_ENTRY(op) interrupted_link;
+	/* Under fs->interrupted_lock, as the next two: fs->interrupted, fs->parked, or NULL. */
+	struct op_list *due_list;
+	uint64_t due_ns; /* when it is given up */
+	TAILQ_ENTRY(op) due_link;
 };
 
 /*

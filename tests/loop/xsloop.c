@@ -221,7 +221,7 @@ static void server_find(const char *name, char path[PATH_MAX])
 		globfree(&found);
 	}
 	if (!path[0])
-		die("no %s: install the package xen-utils-4.17 (Debian)", name);
+		die("no %s: install the newest xen-utils-N.NN (Debian)", name);
 }
 
 /* oxenstored reads its settings from a file; later lines win, so the caller's come last. */

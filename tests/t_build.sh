@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# What the build itself says: which libfuse is too old, and that a target which tested nothing has failed.
+. "${0%/*}/functions.sh"
+requires pkg-config make
+unset MAKEFLAGS MFLAGS MAKELEVEL TESTS LIMIT
+
+SOURCE=$(cd "$TEST_DIR/.." && pwd)
+
+# configure VERSION: runs it with a libfuse that says it is of that version. Prints the checks' results.
+configure() {
+	mkdir -p "$SCRATCH/pc" "$SCRATCH/build"
+	printf '%s\n' 'Name: fuse3' 'Description: a stand-in' "Version: $1" 'Libs: -lfuse3' 'Cflags:' >"$SCRATCH/pc/fuse3.pc"
+	(cd "$SCRATCH/build" && PKG_CONFIG_PATH=$SCRATCH/pc bounded "$SOURCE/configure" --disable-tests --without-xen \
+		--cache-file="$SCRATCH/cache" 2>&1 </dev/null)
+}
+
+test_libfuse() {
+	local output status
+	if [[ -e $SOURCE/config.status ]]; then
+		skip_one 'the oldest libfuse' 'the source directory is built in itself'
+		return 0
+	fi
+	output=$(configure 3.13.0) && status=0 || status=$?
+	is "$status" 0 'libfuse 3.13 will do'
+	output=$(configure 3.12.9) && status=0 || status=$?
+	is "$((status != 0))" 1 'libfuse 3.12 will not'
+	like "$output" '*libfuse 3.13 or newer is needed*' 'and configure says so'
+}
+
+# A machine without QEMU: all tests on a real Xen are skipped.
+test_check_xen() {
+	local output status qemu
+	if qemu=$(command -v qemu-system-x86_64); then
+		[[ ${XSFS_TEST_NAMESPACE:-} ]] || { skip_one 'check-xen' 'there is QEMU'; return 0; }
+		mount --bind /dev/null "$qemu"
+		MOUNTS+=("$qemu")
+	fi
+	output=$(bounded make -C "$BUILD/tests" check-xen 2>&1) && status=0 || status=$?
+	# They are not results of the suite that runs this.
+	rm -f "$BUILD"/tests/xen/xen_*.{log,trs}
+	is "$((status != 0))" 1 'check-xen that ran nothing has failed'
+	like "$output" '*SKIP xen_rings: *qemu-system-x86_64 is not installed*' 'it says what is missing'
+	like "$output" '*check-xen: nothing was run*' 'and that nothing was run'
+}
+
+test_libfuse
+test_check_xen
