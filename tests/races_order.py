@@ -5,6 +5,7 @@ import errno
 import os
 import select
 import sys
+import threading
 import time
 
 from store_client import Store, check
@@ -147,6 +148,32 @@ def renames():
     check([value('q/new'), value('p/dir/a')], ['v', '1'], 'both are there')
 
 
+def written_during(path, function, *paths):
+    """A file that was opened and emptied is written while the commit of an operation of the same mount is held up.
+    Returns what the write says."""
+    before('END T 1 sleep 0.5')
+    fd = os.open(top + path, os.O_WRONLY | os.O_TRUNC)
+    other = threading.Thread(target=function, args=[top + name for name in paths])
+    other.start()
+    while not hits():
+        time.sleep(0.001)
+    said = answer(os.write, fd, b'new\n')
+    other.join()
+    os.close(fd)
+    return said
+
+
+def writes():
+    said = written_during('p/dir/a', os.rename, 'p/dir', 'q/dir')
+    check([said, value('q/dir/a'), value('p/dir')], ['ok', 'new', None], 'a write while its directory moves follows it')
+    said = written_during('p/k', os.rename, 'p/k', 'q/new')
+    check([said, value('q/new'), value('p/k')], ['ok', 'new', None], 'a write while its file moves follows it')
+    said = written_during('q/t', os.rename, 'p/k', 'q/t')
+    check([said in ('ENOENT', 'ESTALE'), value('q/t')], [True, 'v'], 'a write while its file is replaced: ' + said)
+    said = written_during('p/k', os.unlink, 'p/k')
+    check([said, value('p/k')], ['ENOENT', None], 'a write while its file is removed')
+
+
 def answers():
     """What the server answers in a transaction is believed only if it says so again and again, but for what cannot be
     due to others."""
@@ -213,5 +240,6 @@ if part == 'deadline':
 else:
     removals()
     renames()
+    writes()
     answers()
     inside()

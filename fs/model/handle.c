@@ -195,6 +195,13 @@ void handle_set_closing(struct handle *handle)
 	pthread_mutex_unlock(&handle->lock);
 }
 
+void handle_set_asked(struct handle *handle)
+{
+	pthread_mutex_lock(&handle->lock);
+	handle->asked = true;
+	pthread_mutex_unlock(&handle->lock);
+}
+
 bool handle_is_last_close(struct handle *handle, uint64_t owner)
 {
 	bool last;

@@ -60,6 +60,7 @@ struct handle {
 	unsigned emptied_since;
 	pid_t emptier;        /* the process to which that was done; 0: not known */
 	LIST_ENTRY(handle) emptied_link;
+	bool asked;            /* at close: the file was not yet in the store */
 	bool closing;          /* the next close writes it */
 	uint64_t first_closer; /* who closed a descriptor of it first; 0: nobody */
 
@@ -139,6 +140,9 @@ void handle_truncate(struct handle *handle, pid_t process);
 
 /* The next close is to write the empty value that is due. */
 void handle_set_closing(struct handle *handle);
+
+/* The store was asked for the file, which is to be made, when a descriptor was closed: it is not there. */
+void handle_set_asked(struct handle *handle);
 
 /* A descriptor was closed by `owner` (FUSE's lock owner: a process).  Returns whether that is to
  * write the empty value; see node_flush(). */

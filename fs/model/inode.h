@@ -108,6 +108,7 @@ struct inode {
 	unsigned opens;   /* those of the references that are open files */
 	unsigned changes; /* of the file's content, its removals included */
 	bool cacheable; /* events tell when its attributes change: the kernel may remember them */
+	unsigned leaving; /* removals and renames of it that are under way here */
 	bool view_root; /* its path is the mount's root path */
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
 	bool hidden;    /* INODE_DIR: the store refuses to show it */
@@ -281,6 +282,21 @@ void inode_for_each_pending(struct inodes *t, const struct inode *parent,
  * pending.
  */
 void inode_gone(struct inodes *t, struct inode *parent, const char *name);
+
+/* The inodes of a name that is about to lead somewhere else, or nowhere. */
+struct leaving {
+	struct inode *dir, *leaf; /* with references; NULL: there is none */
+};
+
+/*
+ * This mount is about to remove or rename the node `name` in `parent`, and has done so, or not, and noted it.
+ * In between a path that is asked for may be out of date when it reaches the store: inode_is_leaving()
+ * says so of the inode and all that is below it.
+ */
+void inode_begin_leaving(struct inodes *t, struct inode *parent, const char *name,
+			 struct leaving *leaving);
+void inode_end_leaving(struct inodes *t, struct leaving *leaving);
+bool inode_is_leaving(struct inodes *t, const struct inode *inode);
 
 /*
  * The node `name` in `parent` was removed, and the kernel knows or is about to hear it: its inodes

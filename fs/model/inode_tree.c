@@ -27,6 +27,53 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 	pthread_mutex_unlock(&t->lock);
 }
 
+static struct inode *begin_locked(struct inodes *t, struct inode *parent, const char *name,
+				  enum inode_kind kind)
+{
+	struct inode *inode = inode_find_locked(t, parent, name, kind);
+
+	if (inode) {
+		inode->refs++;
+		inode->leaving++;
+	}
+	return inode;
+}
+
+void inode_begin_leaving(struct inodes *t, struct inode *parent, const char *name,
+			 struct leaving *leaving)
+{
+	pthread_mutex_lock(&t->lock);
+	leaving->dir = begin_locked(t, parent, name, INODE_DIR);
+	leaving->leaf = begin_locked(t, parent, name, INODE_LEAF);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void end_locked(struct inodes *t, struct inode *inode)
+{
+	if (!inode)
+		return;
+	inode->leaving--;
+	inode->refs--;
+	inode_release_locked(t, inode);
+}
+
+void inode_end_leaving(struct inodes *t, struct leaving *leaving)
+{
+	pthread_mutex_lock(&t->lock);
+	end_locked(t, leaving->dir);
+	end_locked(t, leaving->leaf);
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool inode_is_leaving(struct inodes *t, const struct inode *inode)
+{
+	pthread_mutex_lock(&t->lock);
+	while (inode && !inode->leaving)
+		inode = inode->parent;
+	pthread_mutex_unlock(&t->lock);
+	return inode;
+}
+
 /* Takes an inode, if there is one, out of the table of names for good. */
 static void remove_locked(struct inodes *t, struct inode *inode, int why, struct wakeups *wakeups)
 {

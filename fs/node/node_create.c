@@ -195,6 +195,30 @@ static void flush_dir_asked(struct op *op)
 		flushed(op);
 }
 
+/* Somebody else has made the file: nothing is due any more. */
+static void flush_made_asked(struct op *op)
+{
+	int err = op_call_error(op, 0);
+
+	op_calls_clear(op);
+	if (err != -ENOENT) {
+		inode_changed(&op->fs->inodes, op->inode);
+		op_reply_error(op, err == -EACCES ? 0 : err);
+		return;
+	}
+	inode_found(&op->fs->inodes, op->inode, op->foreign);
+	handle_set_asked(op->handle);
+	ask_for_dir(op, flush_dir_asked, flushed);
+}
+
+/* A file that is to be made may be there by now. */
+static void ask_whether_made(struct op *op, const char *path)
+{
+	op->foreign = inode_foreign(&op->fs->inodes, op->inode);
+	op_call(op, XS_READ, 0, path, NULL, 0);
+	op_submit(op, flush_made_asked);
+}
+
 static void flush_node_asked(struct op *op)
 {
 	int err = op_call_error(op, 0);
@@ -214,14 +238,12 @@ static void ask_before_release(struct op *op)
 	char path[PATH_SIZE];
 	int err;
 
-	if (node_is_to_be_made(op)) {
-		op->target = inode_get_parent(&op->fs->inodes, op->inode);
-		ask_for_dir(op, flush_dir_asked, flushed);
-		return;
-	}
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
+	} else if (node_is_to_be_made(op)) {
+		op->target = inode_get_parent(&op->fs->inodes, op->inode);
+		ask_whether_made(op, path);
 	} else if (node_may_be_gone(op, op->inode, path)) {
 		op->foreign = inode_foreign(&op->fs->inodes, op->inode);
 		op_call(op, XS_READ, 0, path, NULL, 0);
@@ -257,39 +279,57 @@ static void release_done(struct op *op, int err)
 {
 	char path[PATH_SIZE];
 
+	/* Until now this mount has shown it; from now on the store does, if it was made. */
+	if (op->may_create && !err)
+		inode_changed(&op->fs->inodes, op->inode);
+	else if (op->may_create)
+		inode_set_pending(&op->fs->inodes, op->inode, false);
+
 	if (err && err != -ENOENT && !inode_path(&op->fs->inodes, op->inode, NULL, path))
 		log_warning(op->fs->log, "%s: empty value lost at close: %s", path, strerror(-err));
 	op_reply_error(op, err);
 }
 
+/* Returns whether the file op->inode is still to be made in op->target: as the store said when it was `asked`
+ * at close, and as far as events have told since. */
+static bool is_still_to_be_made(const struct op *op, bool asked)
+{
+	struct inodes *inodes = &op->fs->inodes;
+
+	return asked && !inode_is_doubtful(inodes, op->inode) &&
+	       (op->target->view_root || !inode_is_doubtful(inodes, op->target));
+}
+
 /* What this mount is asked next is to come after this, so it is one request where nothing has happened
- * since the close asked; else the pool makes certain that nothing comes back that was removed. */
-static void release_empty(struct op *op)
+ * since the close asked; else the pool makes certain that nothing comes back that was removed, and that
+ * nothing is overwritten that somebody else has made. */
+static void release_empty(struct op *op, bool asked)
 {
 	struct inodes *inodes = &op->fs->inodes;
 	bool known;
 
 	op->may_create = op->keep = node_is_to_be_made(op);
-	if (op->may_create)
+	if (op->may_create) {
 		op->target = inode_get_parent(inodes, op->inode);
-	known = op->inode->view->tx ||
-		!inode_is_doubtful(inodes, op->may_create ? op->target : op->inode) ||
-		(op->may_create && op->target->view_root);
-	node_put_known(op, known, release_done);
+		known = is_still_to_be_made(op, asked);
+	} else {
+		known = !inode_is_doubtful(inodes, op->inode);
+	}
+	node_put_known(op, known || op->inode->view->tx, release_done);
 }
 
 void node_release(struct fs *fs, struct handle *handle)
 {
 	struct inode *inode = handle->inode;
-	struct op *op;
+	bool asked = handle->asked;
+	struct op *op = NULL;
 
-	if (handle_ends_empty(handle) && !inode_is_removed(&fs->inodes, inode)) {
+	if (handle_ends_empty(handle) && !inode_is_removed(&fs->inodes, inode))
 		op = op_new(fs, NULL, inode->nodeid, "release");
-		if (op)
-			release_empty(op);
-	}
-	/* Nobody is left who would make it. */
-	if (handle_take_empty_due(handle))
+	/* Else nobody is left who would make it. */
+	if (handle_take_empty_due(handle) && !op)
 		inode_set_pending(&fs->inodes, inode, false);
+	if (op)
+		release_empty(op, asked);
 	handle_free(handle);
 }

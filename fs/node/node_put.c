@@ -40,6 +40,13 @@ bool node_is_to_be_made(const struct op *op)
 	return op->inode->kind == INODE_LEAF && inode_is_pending(&op->fs->inodes, op->inode);
 }
 
+int node_write_path(struct op *op, char *path)
+{
+	if (!op->inode->view->tx && inode_is_leaving(&op->fs->inodes, op->inode))
+		return -EAGAIN;
+	return tx_path(op, op->inode, NULL, path);
+}
+
 int node_call_old(struct op *op, uint32_t tx_id, const char *path, bool may_create)
 {
 	struct inode *dir = inode_get_parent(&op->fs->inodes, op->inode);
@@ -80,7 +87,7 @@ static int put_body(struct op *op, uint32_t tx_id)
 	/* In a transaction of our own the change may travel with the check, see node_create_in_tx(). */
 	bool own = op->inode->view->tx_id == 0, missing;
 	char path[PATH_SIZE];
-	int err = tx_path(op, op->inode, NULL, path);
+	int err = node_write_path(op, path);
 
 	if (!err)
 		err = node_call_old(op, tx_id, path, op->may_create);
@@ -134,6 +141,11 @@ static void put_send(struct op *op)
 		op->put(op, err);
 		return;
 	}
+	/* By the time it is there this path may be that of nothing, or of another node. */
+	if (inode_is_leaving(&op->fs->inodes, op->inode)) {
+		op_run(op, put_run);
+		return;
+	}
 	inode_wrote(&op->fs->inodes, op->inode);
 	node_call_write(op, view->tx_id, path, op->data, op->value_len);
 	op_submit(op, put_sent);
@@ -162,7 +174,7 @@ void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int er
 	op->may_create = node_is_to_be_made(op);
 	if (err) {
 		put(op, err);
-	} else if (op->may_create) {
+	} else if (op->may_create || inode_is_leaving(&op->fs->inodes, op->inode)) {
 		op_run(op, put_run);
 	} else if (node_may_be_gone(op, op->inode, path)) {
 		op->foreign = inode_foreign(&op->fs->inodes, op->inode);

@@ -19,6 +19,12 @@ int node_write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id));
 /* Returns whether the node need not be in the store yet.  A `.value` that was created has a node. */
 bool node_is_to_be_made(const struct op *op);
 
+/*
+ * For bodies of writes: tx_path() of op->inode.  While this mount removes or renames it, or something above
+ * it, that is -EAGAIN: the write comes after that, so that it follows the file or finds that it is gone.
+ */
+int node_write_path(struct op *op, char *path);
+
 /* Adds the questions, in a transaction, for the value of the node and, if it may be missing, for its
  * directory, which has to be there then. */
 int node_call_old(struct op *op, uint32_t tx_id, const char *path, bool may_create);

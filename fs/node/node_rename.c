@@ -355,9 +355,12 @@ static void rename_run(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
 	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+	struct leaving source, target;
 	struct paths paths;
 	int err = paths_init(op, &paths);
 
+	inode_begin_leaving(inodes, op->inode, op->name, &source);
+	inode_begin_leaving(inodes, op->target, op->new_name, &target);
 	if (!err)
 		err = write_pending(op);
 	if (!err)
@@ -373,6 +376,8 @@ static void rename_run(struct op *op)
 			inodes_doubted(inodes, paths.to);
 		}
 	}
+	inode_end_leaving(inodes, &source);
+	inode_end_leaving(inodes, &target);
 	wakeups_notify(&wakeups);
 	op_reply_error(op, err);
 }

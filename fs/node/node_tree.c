@@ -240,8 +240,12 @@ static void gone_already(struct op *op)
 static void unlink_run(struct op *op)
 {
 	struct fs *fs = op->fs;
+	struct leaving leaving;
 	struct inode *leaf;
-	int err = tx_run(op, unlink_body);
+	int err;
+
+	inode_begin_leaving(&fs->inodes, op->inode, op->name, &leaving);
+	err = tx_run(op, unlink_body);
 
 	/* It may have been in this mount only: created, and nothing written yet. */
 	leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
@@ -252,17 +256,23 @@ static void unlink_run(struct op *op)
 		node_removed(op);
 	else if (err == -ENOENT)
 		gone_already(op);
+	inode_end_leaving(&fs->inodes, &leaving);
 	op_reply_error(op, err);
 }
 
 static void rmdir_run(struct op *op)
 {
-	int err = tx_run(op, rmdir_body);
+	struct inodes *inodes = &op->fs->inodes;
+	struct leaving leaving;
+	int err;
 
+	inode_begin_leaving(inodes, op->inode, op->name, &leaving);
+	err = tx_run(op, rmdir_body);
 	if (!err)
 		node_removed(op);
 	else if (err == -ENOENT)
 		gone_already(op);
+	inode_end_leaving(inodes, &leaving);
 	op_reply_error(op, err);
 }
 

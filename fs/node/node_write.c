@@ -66,7 +66,7 @@ static int change_content(struct op *op, uint32_t tx_id,
 	size_t size = 0, old_size = 0, value_len;
 	char path[PATH_SIZE], *content = NULL;
 	bool missing = false, may_create = node_is_to_be_made(op);
-	int err = tx_path(op, op->inode, NULL, path);
+	int err = node_write_path(op, path);
 
 	if (!err)
 		err = node_call_old(op, tx_id, path, may_create);
