@@ -337,6 +337,7 @@ int main(int argc, char **argv)
 		failed(&p);
 	} else if (p.options.help) {
 		fputs(options_help(), stdout);
+		puts("Tools that use a mount; xsfs help VERB, man xsfs-VERB:");
 		verbs_list();
 	} else if (p.options.version) {
 		puts("xsfs " PACKAGE_VERSION);

@@ -485,8 +485,6 @@ const char *options_help(void)
 	       "  -o in_flight=N    most requests that await a reply (what STORE allows)\n"
 	       "  -o tx_idle=S      seconds after which an unused transaction is aborted (60)\n"
 	       "  -o demo           embedded: sample domains come, change and go\n"
-	       "  -o ro             read-only; nosuid, nodev, noexec, noatime as in mount(8)\n"
-	       "  -o auto_unmount   unmount also when xsfs is killed\n"
-	       "  -f, -d, -h, -V    foreground; and log each request; help; version; man xsfs\n"
-	       "Tools that use a mount; xsfs help VERB, man xsfs-VERB:\n";
+	       "  -o ro, auto_unmount   read-only; unmount also when xsfs is killed\n"
+	       "  -f, -d, -h, -V    foreground; and log each request; help; version; man xsfs\n";
 }

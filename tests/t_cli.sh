@@ -24,8 +24,8 @@ refuses() {
 }
 
 help=$("$XSFS" --help)
-is "$(sed '/^Tools/,$d' <<<"$help" | wc -l | awk '{ print ($1 <= 25) }')" 1 'what it says of mounting fits on a screen'
-is "$(awk 'length > 100' <<<"$help")" '' 'no line is long'
+is "$(sed '/^Tools/,$d' <<<"$help" | wc -l | awk '{ print ($1 <= 24) }')" 1 'what it says of mounting fits on a screen'
+is "$(awk 'length > 80' <<<"$help")" '' 'no line is long'
 is "$("$XSFS" -h)" "$help" '-h is --help'
 like "$("$XSFS" -V)" 'xsfs [0-9]*' 'the version'
 is "$("$XSFS" --version)" "$("$XSFS" -V)" '--version is -V'

@@ -16,9 +16,9 @@ for server in c o; do
 	server_binary "$server" >/dev/null || { skip_one "demo, $server" 'the server is not installed'; continue; }
 	XSFS_DEMO_STEP_MS=30 mount_xsfs "embedded:$server" -o demo
 	XSFS_MOUNT=$MNT
-	bounded xsfs watch --count 80 /local/domain @introduceDomain @releaseDomain >"$SCRATCH/demo.out" || true
+	bounded xsfs watch --count 160 /local/domain @introduceDomain @releaseDomain >"$SCRATCH/demo.out" || true
 	for pattern in '@introduceDomain happened' '@releaseDomain happened' '/local/domain/1/memory/target "*" -> "*"' \
-		'/device/vbd/51728/state "[1-4]" -> "[34]"' '/local/domain/[0-9]* gone, was ""*'; do
+		'/device/vbd/51728/state "[1-6]" -> "[3-6]"' '/local/domain/[0-9]* gone, was ""*'; do
 		like "$(<"$SCRATCH/demo.out")" "*$pattern*" "demo, $server: $pattern"
 	done
 	demo=$(pgrep -P "$MOUNT_PID" -x xsfs-demo)

@@ -32,7 +32,8 @@ is "$(offered 'xsfs ls ')" '0 Domain-0 1 web 2 ' 'domains, and no dangerous name
 is "$(offered 'xsfs devices w')" 'web ' 'a domain by name'
 is "$(offered 'xsfs -o ro,')" "$(offered 'xsfs -o ' | sed 's/[^ ]\+/ro,&/g')" 'a list of options'
 is "$(offered 'xsfs -o format=')" 'format=text format=raw ' 'values of an option'
-is "$(xsfs --help | sed -n 's/^  -o \([a-z_-]*=\?\).*/\1/p' | tr '\n' ' ')" "$(offered 'xsfs -o ')" 'all options are offered'
+is "$(xsfs --help | sed -n 's/^  -o \(.*\)/\1/p' | sed -e 's/  .*//' -e 's/=[^,]*/=/g' -e 's/, /\n/g' | tr '\n' ' ')" \
+	"$(offered 'xsfs -o ')" 'all options are offered'
 is "$(offered 'xsfs set /local/domain/1/m')" '/local/domain/1/memory/ ' 'a key with children'
 is "$(offered 'xsfs set /local/domain/1/na')" '/local/domain/1/name ' 'a key without'
 is "$(offered 'xsfs set /local/domain/1/name ')" '' 'a value'

@@ -268,7 +268,7 @@ static void help_fits_a_screen(void **state)
 	for (; (end = strchr(line, '\n')); line = end + 1, lines++)
 		assert_true(end - line <= 80);
 	assert_int_equal(*line, '\0');
-	assert_true(lines <= 28);
+	assert_true(lines <= 24);
 }
 
 static void help_has_every_option(void **state)

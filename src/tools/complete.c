@@ -122,28 +122,36 @@ static void offer_in_list(const char *candidate, size_t len)
 		printf("%s%.*s\n", list_before, (int)len, candidate);
 }
 
-/* "  -o name=a|b  what it does" or "  -o name  …" */
-static void take_mount_option(char *line)
+/* An option of -o as the help has it, "name", "name=a|b" or "name=VALUE": offers the name, or behind
+ * that the values, unless these are the user's to find. */
+static void offer_mount_option(const char *option)
 {
-	char *name = line + 5, *value, *end;
+	const char *value = strchr(option, '='), *end;
+	size_t len = value ? (size_t)(value + 1 - option) : strlen(option);
+	char full[128];
 
-	if (strncmp(line, "  -o ", 5) != 0)
-		return;
-	name[strcspn(name, " ,;")] = '\0';
-	value = strchr(name, '=');
-	/* A value of capitals is the user's to find. */
-	if (!value || strncmp(word, name, value + 1 - name) != 0) {
-		offer_in_list(name, value ? (size_t)(value + 1 - name) : strlen(name));
+	if (!value || strncmp(word, option, len) != 0) {
+		offer_in_list(option, len);
 		return;
 	}
 	for (value++; *value >= 'a' && *value <= 'z'; value = *end ? end + 1 : end) {
-		char full[128];
-
 		end = value + strcspn(value, "|");
-		snprintf(full, sizeof(full), "%.*s%.*s", (int)(strchr(name, '=') + 1 - name), name,
-			 (int)(end - value), value);
+		snprintf(full, sizeof(full), "%.*s%.*s", (int)len, option, (int)(end - value), value);
 		offer_in_list(full, strlen(full));
 	}
+}
+
+/* "  -o name=a|b  what it does" or "  -o name, name  …" */
+static void take_mount_option(char *line)
+{
+	char *end = strstr(line + 2, "  ");
+
+	if (strncmp(line, "  -o ", 5) != 0)
+		return;
+	if (end)
+		*end = '\0';
+	for (char *name = strtok(line + 5, ", "); name; name = strtok(NULL, ", "))
+		offer_mount_option(name);
 }
 
 static void complete_mount_options(void)
