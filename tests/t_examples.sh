@@ -164,7 +164,17 @@ xs rm /local/domain/34
 refuses 1 'print-changes: there is no domain 3 on *' print-changes 3
 refuses 2 'usage: print-changes *' print-changes
 
+# reads_watch: the example that was started has looked, and waits for an event.
+reads_watch() {
+	local number fd rest
+	read -r number fd rest <"/proc/$STARTED/syscall" || return 1
+	# read on x86_64; on aarch64
+	[[ $number == 0 || $number == 63 ]] && [[ $(readlink "/proc/$STARTED/fd/$((fd))") == */.xsfs/watch ]]
+}
+
 started on-new-domain echo created
+# What is there when it looks for the first time is not new.
+wait_for "$XSFS_TEST_PATIENCE" reads_watch || not_ok 'on-new-domain waits'
 SERVER_DIR=${SERVER_SOCKET%/socket}
 first=$MNT first_pid=$MOUNT_PID
 # create DOMID: a domain that introduces itself.
