@@ -191,7 +191,7 @@ existence() {
 }
 
 test_uniform() {
-	local cache
+	local names
 	"$XSLOOP" domain "$SERVER_DIR" 5 4705
 	checked python3 "$SCRATCH/populate.py"
 	mount_xsfs "$STORE"
@@ -206,7 +206,8 @@ test_uniform() {
 	copied by_cp_a "$MNT/src" "$MNT/meta" /meta 'layout=nodes' ''
 	copied by_tar "$MNT/src" "$MNT/meta2" /meta2 'layout=nodes' ''
 	succeeds 'rm -r' rm -r "$MNT/meta" "$MNT/meta2"
-	is "$(ls "$MNT" | grep -Ev '^(@|local$|tool$)')" src 'and nothing is left'
+	names=$(cd "$MNT" && printf '%s\n' *)
+	is "$(grep -Ev '^(@|local$|tool$)' <<<"$names")" src 'and nothing is left'
 	umount_xsfs
 }
 for_each_store test_uniform
