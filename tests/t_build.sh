@@ -28,15 +28,16 @@ test_libfuse() {
 	like "$output" '*libfuse 3.13 or newer is needed*' 'and configure says so'
 }
 
-# A machine without QEMU: all tests on a real Xen are skipped.
+# A machine without QEMU, by a PATH that has all programs but that: all tests on a real Xen are skipped.
 test_check_xen() {
-	local output status qemu
-	if qemu=$(command -v qemu-system-x86_64); then
-		[[ ${XSFS_TEST_NAMESPACE:-} ]] || { skip_one 'check-xen' 'there is QEMU'; return 0; }
-		mount --bind /dev/null "$qemu"
-		MOUNTS+=("$qemu")
-	fi
-	output=$(bounded make -C "$BUILD/tests" check-xen 2>&1) && status=0 || status=$?
+	local output status directories directory
+	mkdir "$SCRATCH/bin"
+	IFS=: read -ra directories <<<"$PATH"
+	for directory in "${directories[@]}"; do
+		[[ ! -d $directory ]] || find "$directory/" -maxdepth 1 ! -type d ! -name 'qemu-system-x86_64' \
+			-exec ln -s -t "$SCRATCH/bin" {} + 2>/dev/null || true
+	done
+	output=$(PATH=$SCRATCH/bin bounded make -C "$BUILD/tests" check-xen 2>&1) && status=0 || status=$?
 	# They are not results of the suite that runs this.
 	rm -f "$BUILD"/tests/xen/xen_*.{log,trs}
 	is "$((status != 0))" 1 'check-xen that ran nothing has failed'
