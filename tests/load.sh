@@ -74,21 +74,31 @@ start_traced() {
 	fi
 }
 
+# xenstored_started: how many transactions xenstored has made, by its trace. That of Xen 4.17 has only its answers,
+# with the number; that of later ones a line that begins with "obj: ".
+xenstored_started() {
+	local made
+	made=$(grep -c -E '^(obj: )?CREATE transaction' "$TRACE") || made=$(grep -c ' TRANSACTION_START ([0-9]' "$TRACE") || made=0
+	printf '%s\n' "$made"
+}
+
 # transactions_open: how many the server of start_traced has, by its trace. xenstored writes a line for
-# each that it makes, and for each that it drops, for whatever reason; that of Xen 4.18 and later begins with
-# "obj: ". oxenstored plays a transaction again before it commits it, as
+# each that it drops, for whatever reason. oxenstored plays a transaction again before it commits it, as
 # "r(ID):CONNECTION"; if it finds a conflict then, its line of that start is followed by none of the end.
 transactions_open() {
 	if [[ $SERVER_KIND == c ]]; then
-		echo $(($(grep -c -E '^(obj: )?CREATE transaction' "$TRACE") -
-			$(grep -c -E '^(obj: )?DESTROY transaction' "$TRACE")))
+		echo $(($(xenstored_started) - $(grep -c -E '^(obj: )?DESTROY transaction' "$TRACE")))
 	else
 		grep -v ' r([0-9]*):' "$TRACE" | awk '/ t start/ { n++ } / t end/ { n-- } END { print n + 0 }'
 	fi
 }
 
 transactions_seen() {
-	grep -c -E -e '^(obj: )?CREATE transaction' -e ' t start' "$TRACE"
+	if [[ $SERVER_KIND == c ]]; then
+		xenstored_started
+	else
+		grep -c ' t start' "$TRACE"
+	fi
 }
 
 no_transaction_open() {
