@@ -309,6 +309,8 @@ overflows() {
 	xs write /o/key 2
 	kill -CONT "$WATCHER"
 	wait_for "$XSFS_TEST_PATIENCE" grep -q ' /o/key "1" -> "2"' "$SCRATCH/watch.out" || true
+	# The others come behind it.
+	wait_for "$XSFS_TEST_PATIENCE" eval '(($(grep -c " made \"1\"" "$SCRATCH/watch.out") >= 1200))' || true
 	is "$(grep -c ' overflow: ' "$SCRATCH/watch.out") $(grep -c ' made "1"' "$SCRATCH/watch.out")" '1 1200' \
 		'watch: overflow, and nothing is missing'
 	end_process "$WATCHER"
