@@ -936,8 +936,11 @@ int recorder_run(struct recorder *r, uint64_t seed, struct history *h, char *why
 		next_base(r);
 		return 1;
 	}
+	/* Clients that have nothing to do this time look whether they have when one wakes them. */
+	pthread_mutex_lock(&r->lock);
 	r->n_clients = 2 + chance(&random, r->config.clients_max - 1);
 	r->n_ops = 3 + chance(&random, r->config.ops_max - 2);
+	pthread_mutex_unlock(&r->lock);
 	for (unsigned i = 0; i < r->n_clients; i++) {
 		struct client *c = &r->clients[i];
 
