@@ -407,5 +407,25 @@ test_calls() {
 	is "$(stat_of reconnects)" 0 'one connection all the time'
 	umount_xsfs
 }
+
+# test_late_close: a close that the store does not answer in time fails; what is due is made all the same when it answers.
+test_late_close() {
+	mount_xsfs "$STORE" -o timeout=1
+	is "$(bounded python3 -c '
+import errno, os, signal, sys
+fd = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+os.kill(int(sys.argv[2]), signal.SIGSTOP)
+try:
+    os.close(fd)
+    print("ok")
+except OSError as e:
+    print(errno.errorcode[e.errno])
+finally:
+    os.kill(int(sys.argv[2]), signal.SIGCONT)' "$MNT/tool/late" "$SERVER_PID")" ETIMEDOUT 'a close that nobody answers'
+	succeeds 'and the key is made' wait_for 10 exists /tool/late
+	umount_xsfs
+}
+
 for_each_store test_exact
 for_each_store test_calls
+for_each_store test_late_close

@@ -17,7 +17,7 @@ void dispatch_changed(struct fs *fs, const char *path)
 	notifier_wake(fs);
 }
 
-void dispatch_unseen(struct fs *fs)
+static void dispatch_unseen(struct fs *fs)
 {
 	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 

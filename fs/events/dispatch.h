@@ -16,7 +16,4 @@ void dispatch_changed(struct fs *fs, const char *path);
 /* Events may have been lost: everything may have changed.  I/O thread. */
 void dispatch_resync(struct fs *fs);
 
-/* A watch was set only now: pollers are to look again.  Any thread. */
-void dispatch_unseen(struct fs *fs);
-
 #endif

@@ -162,19 +162,14 @@ void node_touch(struct op *op)
 	node_flush_empty(op, node_getattr);
 }
 
-static void fsync_done(struct op *op)
+static void flushed(struct op *op)
 {
 	op_reply_error(op, 0);
 }
 
 void node_fsync(struct op *op)
 {
-	node_flush_empty(op, fsync_done);
-}
-
-static void flushed(struct op *op)
-{
-	op_reply_error(op, 0);
+	node_flush_empty(op, flushed);
 }
 
 /* The empty value that is due has nowhere to go. */
@@ -195,15 +190,21 @@ static void flush_dir_asked(struct op *op)
 		flushed(op);
 }
 
-/* Somebody else has made the file: nothing is due any more. */
+/* If somebody else has made the file, nothing is due any more. */
 static void flush_made_asked(struct op *op)
 {
 	int err = op_call_error(op, 0);
 
 	op_calls_clear(op);
-	if (err != -ENOENT) {
+	/* That it may not be read means that it is there. */
+	if (!err || err == -EACCES) {
 		inode_changed(&op->fs->inodes, op->inode);
-		op_reply_error(op, err == -EACCES ? 0 : err);
+		flushed(op);
+		return;
+	}
+	/* Not known: the release makes certain of it. */
+	if (err != -ENOENT) {
+		op_reply_error(op, err);
 		return;
 	}
 	inode_found(&op->fs->inodes, op->inode, op->foreign);
@@ -284,7 +285,6 @@ static void release_done(struct op *op, int err)
 		inode_changed(&op->fs->inodes, op->inode);
 	else if (op->may_create)
 		inode_set_pending(&op->fs->inodes, op->inode, false);
-
 	if (err && err != -ENOENT && !inode_path(&op->fs->inodes, op->inode, NULL, path))
 		log_warning(op->fs->log, "%s: empty value lost at close: %s", path, strerror(-err));
 	op_reply_error(op, err);

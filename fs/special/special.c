@@ -17,6 +17,19 @@ bool special_is_name(const char *name)
 	return name[0] == '.';
 }
 
+void special_ask(struct op *op, uint32_t type, void (*done)(struct op *op))
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, type, op->inode->view->tx_id, path, NULL, 0);
+	op_submit(op, done);
+}
+
 struct inode *special_intern(struct op *op, const struct special *special)
 {
 	struct inodes *inodes = &op->fs->inodes;

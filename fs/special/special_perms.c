@@ -36,19 +36,6 @@ static int perms_attr(const struct op *op, struct stat *st)
 	return 0;
 }
 
-static void ask(struct op *op, void (*done)(struct op *op))
-{
-	char path[PATH_SIZE];
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
-	op_call(op, XS_GET_PERMS, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, done);
-}
-
 static void lookup_done(struct op *op)
 {
 	struct stat st;
@@ -64,7 +51,7 @@ static void lookup_done(struct op *op)
 static void perms_lookup(struct op *op, const struct special *special)
 {
 	(void)special;
-	ask(op, lookup_done);
+	special_ask(op, XS_GET_PERMS, lookup_done);
 }
 
 static void getattr_done(struct op *op)
@@ -81,7 +68,7 @@ static void getattr_done(struct op *op)
 
 static void perms_getattr(struct op *op)
 {
-	ask(op, getattr_done);
+	special_ask(op, XS_GET_PERMS, getattr_done);
 }
 
 static void reply_part(struct op *op)
@@ -116,7 +103,7 @@ static void perms_read(struct op *op)
 	if (op->off > 0)
 		reply_part(op);
 	else
-		ask(op, read_done);
+		special_ask(op, XS_GET_PERMS, read_done);
 }
 
 static void write_done(struct op *op)

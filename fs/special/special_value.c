@@ -72,24 +72,10 @@ static void getattr_done(struct op *op)
 	op_reply_attr(op, &st);
 }
 
-/* Asks for the value of op->inode's node. */
-static void ask(struct op *op, void (*done)(struct op *op))
-{
-	char path[PATH_SIZE];
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
-	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, done);
-}
-
 static void value_lookup(struct op *op, const struct special *special)
 {
 	(void)special;
-	ask(op, lookup_done);
+	special_ask(op, XS_READ, lookup_done);
 }
 
 static void value_getattr(struct op *op)
@@ -101,7 +87,7 @@ static void value_getattr(struct op *op)
 		op_reply_attr(op, &st);
 		return;
 	}
-	ask(op, getattr_done);
+	special_ask(op, XS_READ, getattr_done);
 }
 
 /* The file is pending until a value is written. */
@@ -150,7 +136,7 @@ static void create_done(struct op *op)
 static void value_create(struct op *op, const struct special *special)
 {
 	(void)special;
-	ask(op, create_done);
+	special_ask(op, XS_READ, create_done);
 }
 
 static void unlink_done(struct op *op, int err)
