@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,6 +57,26 @@ static void __attribute__((noreturn)) parent_wait(int fd, pid_t child)
 	_exit(WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
 }
 
+/*
+ * Leaves the descriptors that the caller happened to have open, which a daemon would keep open for months: a lock that a
+ * script holds, the end of a pipe.  `keep` is moved to the first number behind the standard three.
+ * Returns its new number or -errno.
+ */
+static int leave_descriptors(int keep)
+{
+	int fd = STDERR_FILENO + 1;
+
+	if (keep != fd) {
+		if (dup3(keep, fd, O_CLOEXEC) < 0)
+			return -errno;
+		close(keep);
+	}
+	/* By its number: not every C library has the function.  A kernel older than 5.9 has not the call
+	 * either, and then they stay. */
+	syscall(SYS_close_range, fd + 1, ~0U, 0);
+	return fd;
+}
+
 int background_fork(struct background *bg)
 {
 	int fds[2], err;
@@ -76,6 +97,10 @@ int background_fork(struct background *bg)
 	}
 	close(fds[0]);
 	bg->fd = fds[1];
+	err = leave_descriptors(fds[1]);
+	if (err < 0)
+		return err;
+	bg->fd = err;
 	setsid();
 	return chdir("/") < 0 ? -errno : 0;
 }

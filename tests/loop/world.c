@@ -96,6 +96,17 @@ static int page_zero_create(const char *dir)
 	return file_write(dir, "page.0.0", zeroes, sizeof(zeroes));
 }
 
+/* Makes the file that large, with all of its space taken: a page without space would be a signal for who touches
+ * it first.  A file that could not get all is left empty, which says "nothing here yet" to the next try. */
+static int room_make(int fd, off_t size)
+{
+	int err = posix_fallocate(fd, 0, size);
+
+	if (err && ftruncate(fd, 0) < 0)
+		return -errno;
+	return -err;
+}
+
 int world_create(const char *dir)
 {
 	struct xsloop_world *world = NULL;
@@ -115,8 +126,9 @@ int world_create(const char *dir)
 		rc = 0;
 		goto out;
 	}
-	if (ftruncate(fd, sizeof(*world)) < 0)
-		goto fail;
+	rc = room_make(fd, sizeof(*world));
+	if (rc < 0)
+		goto out;
 	world = mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (world == MAP_FAILED) {
 		world = NULL;

@@ -476,7 +476,7 @@ static int cmd_init(int argc, char **argv)
 static int cmd_domain(int argc, char **argv)
 {
 	char path[PATH_MAX];
-	int fd;
+	int fd, rc;
 
 	if (argc != 3)
 		usage(2);
@@ -484,8 +484,9 @@ static int cmd_domain(int argc, char **argv)
 	path_format(path, "%s/page.%u.%llu", argv[0], domid_arg(argv[1]),
 		    number(argv[2], UINT64_MAX));
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, XSLOOP_PAGE_SIZE) < 0)
-		die("%s: %s", path, strerror(errno));
+	rc = fd < 0 ? errno : posix_fallocate(fd, 0, XSLOOP_PAGE_SIZE);
+	if (rc)
+		die("%s: %s", path, strerror(rc));
 	close(fd);
 	return 0;
 }
