@@ -307,7 +307,7 @@ static int mount_option(struct parser *p, const char *arg)
 	}
 	for (i = 0; i < ARRAY_SIZE(passed_on); i++)
 		if (name_matches(passed_on[i], arg))
-			return fuse_opt_add_opt(&p->options->fuse, arg);
+			return fuse_opt_add_opt_escaped(&p->options->fuse, arg);
 	for (i = 0; i < ARRAY_SIZE(dropped); i++)
 		if (name_matches(dropped[i], arg))
 			return 0;
@@ -408,10 +408,53 @@ static bool wants_remount(int argc, char **argv)
 	return false;
 }
 
-int options_parse(struct options *options, int argc, char **argv, char *why, size_t size)
+/* Returns a copy of the argument in which commas between double quotes are escaped as libfuse wants it, so
+ * that a security label with categories stays one option.  NULL: no memory. */
+static char *quoted_commas_escape(const char *arg)
+{
+	char *copy = malloc(2 * strlen(arg) + 1), *to = copy;
+	bool quoted = false;
+
+	for (; copy && *arg; arg++) {
+		if (*arg == '"')
+			quoted = !quoted;
+		if (*arg == ',' && quoted)
+			*to++ = '\\';
+		*to++ = *arg;
+	}
+	if (copy)
+		*to = '\0';
+	return copy;
+}
+
+/* fuse_opt_parse(), for which the option lists are prepared. */
+static int arguments_parse(struct parser *p, int argc, char **argv)
 {
 	static const struct fuse_opt opts[] = { FUSE_OPT_END };
-	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+	struct fuse_args args = FUSE_ARGS_INIT(argc, NULL);
+	char **copies = calloc(argc + 1, sizeof(*copies)), **prepared = calloc(argc + 1, sizeof(*prepared));
+	int rc = copies && prepared ? 0 : -1;
+
+	for (int i = 0; rc == 0 && i < argc; i++) {
+		prepared[i] = argv[i];
+		if (i > 0 && strchr(argv[i], '"') && (!strncmp(argv[i], "-o", 2) || !strcmp(argv[i - 1], "-o"))) {
+			copies[i] = prepared[i] = quoted_commas_escape(argv[i]);
+			rc = copies[i] ? 0 : -1;
+		}
+	}
+	args.argv = prepared;
+	if (rc == 0)
+		rc = fuse_opt_parse(&args, p, opts, argument);
+	fuse_opt_free_args(&args);
+	for (int i = 0; copies && i < argc; i++)
+		free(copies[i]);
+	free(copies);
+	free(prepared);
+	return rc;
+}
+
+int options_parse(struct options *options, int argc, char **argv, char *why, size_t size)
+{
 	struct parser p = { .options = options, .why = why, .size = size };
 	int rc;
 
@@ -431,8 +474,7 @@ int options_parse(struct options *options, int argc, char **argv, char *why, siz
 	options->root = strdup("/");
 	if (!options->root)
 		return complain(&p, "out of memory"), -EINVAL;
-	rc = fuse_opt_parse(&args, &p, opts, argument);
-	fuse_opt_free_args(&args);
+	rc = arguments_parse(&p, argc, argv);
 	if (options->help || options->version)
 		return 0;
 	if (wants_remount(argc, argv))

@@ -140,6 +140,12 @@ static void from_mount(void **state)
 	assert_int_equal(parse("/xen", "-o", "context=system_u:object_r:xenfs_t:s0", NULL), 0);
 	assert_string_equal(options.fuse,
 			    "context=system_u:object_r:xenfs_t:s0,fsname=auto,subtype=xsfs");
+	/* A label with categories has commas; mount(8) passes the quotes on, and the kernel wants them. */
+	assert_int_equal(parse("/xen", "-o", "ro,context=\"system_u:object_r:xenfs_t:s0:c1,c2\",umask=077", NULL), 0);
+	assert_string_equal(options.fuse,
+			    "ro,context=\"system_u:object_r:xenfs_t:s0:c1\\,c2\",fsname=auto,subtype=xsfs");
+	assert_int_equal(options.umask, 077);
+	assert_refused("c2", "/xen", "-ocontext=a:s0:c1,c2");
 	assert_int_equal(parse("none", "/xen", "-o", "ro,nosuid,nodev,noexec,noatime", NULL), 0);
 	assert_string_equal(options.fuse, "ro,nosuid,nodev,noexec,noatime,fsname=none,subtype=xsfs");
 	assert_refused("remount", "auto", "/xen", "-o", "rw,remount");
