@@ -45,6 +45,8 @@ packages_test=(
 	rsync
 	shellcheck
 	strace
+	systemd
+	systemd-container
 	tar
 	time
 	valgrind

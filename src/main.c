@@ -23,6 +23,7 @@
 #include "src/log.h"
 #include "src/options.h"
 #include "src/patience.h"
+#include "src/service.h"
 #include "src/signals.h"
 #include "src/store_source.h"
 #include "src/verbs.h"
@@ -156,6 +157,7 @@ static void signal_ready(void *arg)
 		return;
 	}
 	log_info(p->log, "ending on signal %d (%s)", signo, strsignal(signo));
+	service_tell("STOPPING=1");
 	fs_stop(p->fs);
 }
 
@@ -348,12 +350,15 @@ int main(int argc, char **argv)
 			snprintf(p.why, sizeof(p.why), "cannot go into the background: %s",
 				 strerror(-err));
 		log_init(p.options.foreground, p.options.debug);
+		service_open();
 		if (!err)
 			err = program_start(&p);
 		if (err)
 			failed(&p);
 		else
 			err = background_ready(&p.background);
+		if (!err)
+			service_tell("READY=1");
 		log_started();
 		if (!err)
 			err = program_serve(&p);

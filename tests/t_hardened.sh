@@ -29,7 +29,7 @@ hardened() {
 	fi
 }
 
-grep -q '^#define XSFS_FORTIFY 1' "$BUILD/config.h" || skip 'built without hardening, or with sanitizers instead'
+has_config XSFS_FORTIFY || skip 'built without hardening, or with sanitizers instead'
 programs=0
 for file in "$BUILD"/src/xsfs "$BUILD"/src/xsfs-*; do
 	[[ -x $file && ! -d $file ]] || continue

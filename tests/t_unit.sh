@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The unit under a systemd that really runs, in a container of this system: it mounts for everybody, with the few
+# rights that it needs, says when it is ready, and ends as administrators end it.
+. "${0%/*}/functions.sh"
+has_config XSFS_FORTIFY || skip 'sanitizers need more than the unit allows'
+has_config HAVE_XEN || skip 'built without the Xen libraries'
+requires systemd-nspawn systemd-analyze findmnt
+requires_fuse
+[[ ${XSFS_TEST_NAMESPACE:-} ]] || skip 'there is no mount namespace for it'
+
+UNIT=$BUILD/contrib/systemd/xsfs@.service
+
+# systemd-analyze wants the file by the unit's name.
+exposure=$(systemd-analyze security --offline=yes --no-pager --threshold=29 "$UNIT" 2>&1) && status=0 || status=$?
+is "$status" 0 'systemd-analyze security: below 3.0'
+like "$exposure" '*Overall exposure level*' 'which it has looked at'
+note "$(grep Overall <<<"$exposure")"
+sed '/^CapabilityBoundingSet\|^SystemCallFilter/d' "$UNIT" >"$SCRATCH/xsfs@.service"
+isnt_below=$(systemd-analyze security --offline=yes --no-pager --threshold=29 "$SCRATCH/xsfs@.service" >/dev/null 2>&1; echo $?)
+is "$((isnt_below != 0))" 1 'and would not be without the limits on capabilities and system calls'
+
+# What the container does when it has booted; each line of the result is "name: value".
+cat >"$SCRATCH/probe" <<'END'
+say() {
+	printf '%s: %s\n' "$1" "$2" >>/result
+}
+field() {
+	sed -n "s/^$1:[[:space:]]*//p" "/proc/$(systemctl show -P MainPID xsfs@xen)/status"
+}
+mkdir -p /run/xenstored
+: >/run/xenstored/socket
+echo XSFS_STORE=embedded >/etc/default/xsfs
+echo 'XSFS_OPTIONS="-o timeout=7"' >/etc/default/xsfs@xen
+say start "$(systemctl start xsfs@xen 2>&1) $?"
+say mounted "$(findmnt -no FSTYPE /xen)"
+say name "$(cat /xen/local/domain/1/name)"
+echo hello >/xen/tool/key
+say written "$(cat /xen/tool/key)"
+mkdir /xen/tool/dir && mv /xen/tool/key /xen/tool/dir && rm -r /xen/tool/dir
+say moved "$? $(ls /xen/tool)"
+say capabilities "$(field CapEff) $(field CapBnd)"
+say confined "$(field NoNewPrivs) $(field Seccomp)"
+say options "$(grep -zc '^timeout=7$' "/proc/$(systemctl show -P MainPID xsfs@xen)/cmdline")"
+kill -9 "$(systemctl show -P MainPID xsfs@xen)"
+for i in {1..600}; do
+	[[ $(systemctl is-active xsfs@xen) == active && $(cat /xen/local/domain/1/name 2>/dev/null) ]] && break
+	sleep 0.1
+done
+say killed "$(systemctl is-active xsfs@xen) $(findmnt -no FSTYPE /xen | paste -sd ' ') $(cat /xen/local/domain/1/name)"
+say stop "$(systemctl stop xsfs@xen 2>&1) $? $(findmnt -no FSTYPE /xen) $(systemctl is-active xsfs@xen)"
+systemctl start xsfs@xen
+umount /xen
+for i in {1..600}; do
+	[[ $(systemctl is-active xsfs@xen) == inactive ]] && break
+	sleep 0.1
+done
+say umounted "$(systemctl is-active xsfs@xen) $(systemctl show -P Result xsfs@xen)"
+echo XSFS_STORE=socket:/nosuch >/etc/default/xsfs
+say refused "$(systemctl start xsfs@xen >/dev/null 2>&1; echo $?) $(findmnt -no FSTYPE /xen)"
+say reason "$(journalctl --no-pager -o cat -u xsfs@xen | grep -c '/nosuch: No such file or directory')"
+say end 1
+systemctl poweroff --force
+END
+
+# This system with xsfs in it, and nothing of what is written there stays.
+mkdir "$SCRATCH/layers"
+mount -t tmpfs tmpfs "$SCRATCH/layers"
+mkdir "$SCRATCH/layers/upper" "$SCRATCH/layers/work" "$SCRATCH/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$SCRATCH/layers/upper,workdir=$SCRATCH/layers/work" "$SCRATCH/root"
+MOUNTS+=("$SCRATCH/layers" "$SCRATCH/root")
+root=$SCRATCH/root
+bounded make -s -C "$BUILD" install DESTDIR="$root" >"$SCRATCH/install" 2>&1
+mkdir -p "$root/etc/systemd/system" "$root/etc/default" "$root/xen"
+cp "$SCRATCH/probe" "$root/probe"
+cat >"$root/etc/systemd/system/probe.service" <<'END'
+[Unit]
+After=basic.target
+[Service]
+Type=oneshot
+ExecStart=/bin/bash /probe
+END
+bounded systemd-nspawn --register=no --keep-unit --quiet -D "$root" --bind=/dev/fuse --capability=all \
+	-b systemd.unit=probe.service >"$SCRATCH/boot" 2>&1 </dev/null || true
+[[ -e $root/result ]] || { tail -n 20 "$SCRATCH/boot" >&2; skip "no container can be booted here"; }
+
+# of NAME: what the container said.
+of() {
+	sed -n "s/^$1: //p" "$root/result"
+}
+is "$(of start)" ' 0' 'systemctl start ends when it is ready'
+is "$(of mounted) $(of name)" 'fuse.xsfs web' 'the mount is everybody'\''s'
+is "$(of written)" hello 'a value'
+is "$(of moved)" '0 xenstored' 'rename and rm -r'
+is "$(of capabilities)" '0000000000200000 0000000000200000' 'it has CAP_SYS_ADMIN alone'
+is "$(of confined)" '1 2' 'no new privileges, and a filter of system calls'
+is "$(of options)" 1 'options of this mount, by /etc/default/xsfs@xen'
+is "$(of killed)" 'active fuse.xsfs web' 'after kill -9 it is started again, in the place of its dead mount'
+is "$(of stop)" ' 0  inactive' 'systemctl stop unmounts'
+is "$(of umounted)" 'inactive success' 'umount ends it'
+is "$(of refused)" '1 ' 'a store that is not there: systemctl start fails'
+is "$((10#$(of reason) > 0))" 1 'and the journal has the reason'
+is "$(of end)" 1 'the container came to the end'
