@@ -13,6 +13,7 @@ packages_build=(
 	libc6-dev
 	libfuse3-dev
 	libjson-c-dev
+	libseccomp-dev
 	libtool
 	libxen-dev
 	make

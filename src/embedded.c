@@ -282,6 +282,7 @@ static pid_t command_spawn(struct embedded *e, char **argv, int *output)
 		signals_reset();
 		setsid();
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		/* Too late if we died in between. */
 		if (getppid() != parent)
 			_exit(EXIT_FAILURE);

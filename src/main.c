@@ -19,6 +19,7 @@
 #include "ring/wire.h"
 #include "src/background.h"
 #include "src/capture.h"
+#include "src/confine.h"
 #include "src/embedded.h"
 #include "src/log.h"
 #include "src/options.h"
@@ -265,12 +266,22 @@ static void patience_check(struct program *p)
 		    limit_s, most_s, p->options.timeout_s);
 }
 
+/* A daemon that is confined less than it could be works as well; but its administrator is told. */
+static void calls_confine(struct program *p)
+{
+	int err = p->options.seccomp ? confine_calls() : 0;
+
+	if (err && err != -ENOTSUP)
+		log_warning(p->log, "system calls are not filtered: %s", strerror(-err));
+}
+
 /* From the connection to the mount. */
 static int program_start(struct program *p)
 {
 	int err;
 
 	patience_check(p);
+	confine_capabilities(p->spec.kind == STORE_RING, p->log);
 
 	p->signal_fd = signals_open();
 	if (p->signal_fd < 0) {
@@ -282,7 +293,11 @@ static int program_start(struct program *p)
 				p->options.in_flight, p->log, p->why, sizeof(p->why));
 	if (!err)
 		err = root_check(p);
-	return err ? err : filesystem_mount(p);
+	if (!err)
+		err = filesystem_mount(p);
+	if (!err)
+		calls_confine(p);
+	return err;
 }
 
 static int program_serve(struct program *p)

@@ -35,6 +35,7 @@ struct options {
 	unsigned threads;
 	unsigned in_flight; /* 0: what the transport allows */
 	unsigned tx_idle_s; /* 0: for ever */
+	bool seccomp;       /* see confine.h */
 	bool demo;
 
 	/* The options that libfuse gets, as one list: fsname, subtype, and those of -o that are

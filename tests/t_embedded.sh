@@ -66,6 +66,32 @@ for server in c o; do
 	leaves_nothing "embedded:$server, unmounted" "$pid"
 done
 
+# sets PID FIELD: the field of all its threads' status, each value once.
+sets() {
+	sed -n "s/^$2:[[:space:]]*//p" "/proc/$1"/task/*/status | sort -u | paste -sd ' '
+}
+
+# Root's daemon and its server may do what they need, and no more.
+if ((EUID == 0)); then
+	mount_xsfs embedded
+	pid=$(child_of "$MOUNT_PID")
+	for process in "$MOUNT_PID" "$pid"; do
+		name=$(<"/proc/$process/comm")
+		is "$(($(sets "$process" CapPrm | tr -d '\n' | sed 's/^/0x/') & ~0x200002)) $(sets "$process" CapBnd)" \
+			'0 0000000000200002' "confined: $name: capabilities"
+		is "$(sets "$process" NoNewPrivs)" 1 "confined: $name: no new privileges"
+	done
+	if has_config HAVE_SECCOMP; then
+		is "$(sets "$MOUNT_PID" Seccomp)" 2 'confined: a filter of system calls, for all threads'
+		umount_xsfs
+		mount_xsfs embedded -o seccomp=off
+		is "$(sets "$MOUNT_PID" Seccomp)" 0 'seccomp=off: none'
+	else
+		skip_one 'confined: a filter of system calls' 'built without libseccomp'
+	fi
+	umount_xsfs
+fi
+
 # In the background, as everybody starts it.
 MNT=$SCRATCH/background
 mkdir "$MNT"
