@@ -436,6 +436,13 @@ perms() {
 	bounded getfattr --absolute-names --only-values -n user.xenstore.perms "$1"
 }
 
+# kernel_forgets: makes the kernel forget what it knows of the last mount and nobody has open. A remount does that
+# and leaves other mounts alone; drop_caches would make tests fail that run at the same time and count requests.
+# By the old system call, as with the new one FUSE refuses the options that it is shown with.
+kernel_forgets() {
+	LIBMOUNT_FORCE_MOUNT2=always bounded mount -i -o remount "$MNT"
+}
+
 # fuse_abort DIR: ends a FUSE connection, whatever state its server is in.
 fuse_abort() {
 	local device

@@ -26,6 +26,34 @@ requests() {
 	awk '/^requests_/ { n += $2 } END { print n + 0 }' "$MNT/.xsfs/stats"
 }
 
+# kernel_memory: what changes when the kernel forgets something, because memory is short, or because it is told that
+# it is stale, perhaps once more.
+kernel_memory() {
+	awk '$1 == "inodes" || $1 == "invalidations"' "$MNT/.xsfs/stats"
+}
+
+# remembers CMD...: runs what makes the kernel remember the names and attributes that it needs for asks().
+remembers() {
+	REMEMBERS=("$@")
+	"$@" >/dev/null 2>&1
+	KERNEL_MEMORY=$(kernel_memory)
+}
+
+# asks NUMBER NAME CMD...: CMD takes so many requests to the store, after remembers(). If it takes more because the
+# kernel has forgotten something since, all of that is done again.
+asks() {
+	local number=$1 name=$2 before count
+	shift 2
+	for _ in {1..20}; do
+		before=$(requests)
+		"$@" >/dev/null 2>&1 || true
+		count=$(($(requests) - before))
+		((count > number)) && [[ $(kernel_memory) != "$KERNEL_MEMORY" ]] || break
+		remembers "${REMEMBERS[@]}"
+	done
+	is "$count" "$number" "$name"
+}
+
 # asks_nothing CMD...: CMD takes no request.
 asks_nothing() {
 	local before

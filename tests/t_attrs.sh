@@ -184,19 +184,13 @@ numbers() {
 	mv "$MNT/n/dir" "$MNT/n/dir2"
 	is "$(number "$MNT/n/dir2/in") $(number "$MNT/n/dir2/in/key")" "$b $a" 'mv of a directory: the numbers below stay'
 	a=$(number "$MNT/n/leaf")
-	forget_all
+	kernel_forgets
 	is "$(number "$MNT/n/leaf")" "$a" 'a number is the same when the kernel has forgotten the file'
 	is "$(number "$MNT/n/.")|$(number "$MNT")" "$(number "$MNT/n")|1" 'a directory has one number, the root 1'
 	[[ $MNT/n/leaf -ef $MNT/n/../n/leaf ]] && ok 'one file by two paths is the same'
 	succeeds 'cp -a of a tree' cp -a "$MNT/n" "$SCRATCH/copy"
 	is "$(cd "$SCRATCH/copy" && find . -type f | sort | xargs cat | tr '\n' ' ')" 'new 2 3 6 1 4 ' 'all of it, no two taken for one'
 	rm -r "$SCRATCH/copy"
-}
-
-# forget_all: the kernel is made to forget what nobody has open.
-forget_all() {
-	sync
-	echo 2 >/proc/sys/vm/drop_caches
 }
 
 # mark: what is changed from now on is newer than $SCRATCH/mark, what was changed before is not. That file's
@@ -276,7 +270,7 @@ times() {
 	has_news "$MNT/t" './old ./old/other ' 'another client makes a node in a known directory'
 	xs write /t/made/on/the/way v
 	has_news "$MNT/t" '. ./made ./made/on ./made/on/the ./made/on/the/way ./old ./old/other ' 'with directories on the way'
-	forget_all
+	kernel_forgets
 	has_news "$MNT/t" '. ./made ./made/on ./made/on/the ./made/on/the/way ./old ./old/other ' 'and so it is when the kernel has forgotten them'
 	has_no_events_to_come
 	mark

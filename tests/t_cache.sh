@@ -13,16 +13,6 @@ requires python3 xenstore-write xenstore-ls "$BUILD/tests/fakestore"
 
 XSFS_TEST_CACHE=meta
 
-# asks NUMBER NAME CMD...: CMD takes so many requests to the store.
-asks() {
-	local number=$1 name=$2 before after
-	shift 2
-	before=$(requests)
-	"$@" >/dev/null 2>&1 || true
-	after=$(requests)
-	is $((after - before)) "$number" "$name"
-}
-
 # asks_again NAME CMD...: CMD takes requests, although it was run before.
 asks_again() {
 	if asks_nothing "${@:2}"; then
@@ -39,9 +29,9 @@ test_costs() {
 	done
 	mount_xsfs "$STORE"
 	comes_true 5 'the watch is set' covered
-	find "$MNT/c" >"$SCRATCH/found"
-	is "$(wc -l <"$SCRATCH/found")" 141 'find: the whole tree'
+	remembers find "$MNT/c"
 	asks 0 'find again: no request' find "$MNT/c"
+	is "$(find "$MNT/c" | wc -l)" 141 'find: the whole tree'
 	asks 0 'ls -lR: no request' ls -lR "$MNT/c"
 	asks 0 'a glob: no request' bash -c 'echo "$1"/c/*/device/vif/*' - "$MNT"
 	asks 1 'cat: one request, for the value' cat "$MNT/c/7/name"
@@ -298,17 +288,13 @@ test_memory() {
 	if ! grep -q -e '-fsanitize=' "$BUILD/config.log"; then
 		at_most $(((after - before) * 1024 / XSFS_CACHE_NODES)) 1500 'in less than 1500 bytes each'
 	fi
-	if (echo 2 >/proc/sys/vm/drop_caches) 2>/dev/null; then
-		forgets() {
-			echo 2 >/proc/sys/vm/drop_caches
-			(($(stat_of inodes) < 100))
-		}
-		comes_true "$XSFS_TEST_PATIENCE" 'and forgotten with the kernel' forgets
-		find "$MNT/m/b" >/dev/null
-		note "$((($(rss_kib "$MOUNT_PID") - after) * 1024 / XSFS_CACHE_NODES)) bytes more the second time"
-	else
-		skip_one 'and forgotten with the kernel' 'drop_caches cannot be written'
-	fi
+	forgotten() {
+		kernel_forgets
+		(($(stat_of inodes) < 100))
+	}
+	comes_true "$XSFS_TEST_PATIENCE" 'and forgotten with the kernel' forgotten
+	find "$MNT/m/b" >/dev/null
+	note "$((($(rss_kib "$MOUNT_PID") - after) * 1024 / XSFS_CACHE_NODES)) bytes more the second time"
 	umount_xsfs
 }
 
@@ -325,7 +311,7 @@ test_guest() {
 	ls -lR "$MNT/local/domain/7/data" "$MNT/shared" >/dev/null
 	(
 		cd "$MNT/local/domain/7"
-		stat data/a >/dev/null
+		remembers stat data/a
 		asks 0 'its own directory is remembered' stat data/a
 		cd "$MNT/shared"
 		asks_again 'what is elsewhere is not' stat a

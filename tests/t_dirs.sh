@@ -131,7 +131,7 @@ made_as_files() {
 	xs write "$GUEST/data" '' "$GUEST/attr" ''
 	soon "$guest/attr" directory 'and what others make is a directory'
 	mv "$guest/attr" "$guest/moved"
-	echo 2 >/proc/sys/vm/drop_caches 2>/dev/null || true
+	kernel_forgets
 	is "$(kind "$guest/moved")" directory 'which stays one where it is moved to'
 	succeeds 'and is removed as one' rmdir "$guest/moved"
 	xs write "$GUEST/attr" ''

@@ -80,7 +80,7 @@ directories() {
 	is "$(value /made)" '' 'it is empty'
 	fails EEXIST mkdir "$MNT/made"
 	# The kernel forgets it, xsfs does not.
-	echo 2 >/proc/sys/vm/drop_caches 2>/dev/null || true
+	kernel_forgets
 	is "$(kind "$MNT/made")" directory 'also when the kernel has forgotten it'
 	succeeds 'mkdir -p' mkdir -p "$MNT/made/a/b/c"
 	echo 1 >"$MNT/made/a/b/c/k"
