@@ -18,6 +18,7 @@
 #include "fs/mount.h"
 #include "fs/node/node.h"
 #include "fs/op/fs_impl.h"
+#include "fs/op/lock.h"
 #include "fs/op/op.h"
 #include "fs/op/transaction.h"
 #include "fs/ops.h"
@@ -85,6 +86,8 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	/* Nodeids begin anew with each mount: a file handle of another one must not fit. */
 	if (getrandom(&fs->generation, sizeof(fs->generation), GRND_NONBLOCK) < 0)
 		fs->generation = fs->mounted_at.tv_sec ^ fs->mounted_at.tv_nsec;
+	pthread_mutex_init(&fs->lock, NULL);
+	STAILQ_INIT(&fs->wakeups);
 	TAILQ_INIT(&fs->interrupted);
 	TAILQ_INIT(&fs->parked);
 	pthread_mutex_init(&fs->interrupted_lock, NULL);
@@ -156,7 +159,9 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	const uint64_t one = 1;
 	int err;
 
+	fs_lock(fs);
 	start_caching(fs);
+	fs_unlock(fs);
 	n_readers = start_readers(fs, readers);
 	err = loop_run(fs, extra, n_extra);
 
@@ -167,12 +172,16 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		pthread_join(readers[i], NULL);
 	/* What waits for the store ends with an error now, also in the pool, which then has nothing
 	 * left that could make it wait. */
+	fs_lock(fs);
 	chan_shutdown(fs->chan);
+	fs_unlock(fs);
 	pool_free(fs->pool);
+	fs_lock(fs);
 	fs->pool = NULL;
 	streams_shutdown(fs);
 	raws_shutdown(fs);
 	transactions_shutdown(fs);
+	fs_unlock(fs);
 	/* The notifier may be waiting for a directory that is locked by somebody who waits for us. */
 	while (!notifier_end(fs))
 		loop_answer(fs);
@@ -194,7 +203,9 @@ void fs_free(struct fs *fs)
 	}
 	if (fs->pool)
 		pool_free(fs->pool);
+	fs_lock(fs);
 	handles_deinit(&fs->handles);
+	fs_unlock(fs);
 	cover_deinit(fs);
 	if (fs->inodes.root)
 		inodes_deinit(&fs->inodes);
@@ -208,5 +219,6 @@ void fs_free(struct fs *fs)
 	if (fs->wake_readers >= 0)
 		close(fs->wake_readers);
 	pthread_mutex_destroy(&fs->interrupted_lock);
+	pthread_mutex_destroy(&fs->lock);
 	free(fs);
 }

@@ -12,6 +12,7 @@
 #include "fs/events/poll.h"
 #include "fs/events/stream.h"
 #include "fs/loop.h"
+#include "fs/op/lock.h"
 #include "fs/op/op.h"
 #include "fs/op/transaction.h"
 #include "fs/special/raw.h"
@@ -36,7 +37,9 @@ static int take_requests(struct fs *fs, struct fuse_buf *buf)
 			break;
 		if (len <= 0)
 			return len ? len : -ENODEV;
+		fs_lock(fs);
 		fuse_session_process_buf(fs->se, buf);
+		fs_unlock(fs);
 		count++;
 	}
 	return count;
@@ -67,8 +70,10 @@ static int earlier(int a, int b)
 
 void fs_gap(struct fs *fs)
 {
+	fs_lock(fs);
 	dispatch_resync(fs);
 	raws_resync(fs);
+	fs_unlock(fs);
 }
 
 /* Sleeps until something happens, or for `wait_ms` (-1: for ever), and runs the callbacks of the
@@ -112,10 +117,12 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		taken = take_requests(fs, &buf);
 		if (taken < 0)
 			break;
+		fs_lock(fs);
 		wait_ms = ops_interrupt(fs);
 		idle_ms = transactions_expire(fs);
 		tell_ms = polls_tell_unwatched(fs);
 		received = chan_service(fs->chan);
+		fs_unlock(fs);
 		if (taken > 0 || received > 0) {
 			spin_hit(&spin);
 			active = true;
@@ -146,8 +153,10 @@ void loop_answer(struct fs *fs)
 	/* The channel is shut down: whatever needs the store fails at once. */
 	if (poll(&fd, 1, 1) > 0)
 		take_requests(fs, &buf);
+	fs_lock(fs);
 	streams_shutdown(fs);
 	raws_shutdown(fs);
+	fs_unlock(fs);
 	free(buf.mem);
 }
 

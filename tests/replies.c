@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Preloaded into xsfs by t_locks: looks whether a thread that replies to the kernel, or wakes a poll, holds a lock
- * of xsfs's own.  libfuse sends both with writev(2).
+ * Preloaded into xsfs by t_locks: looks which locks of xsfs's own a thread holds
+ *   - that replies to the kernel: none but the filesystem's, the one that the first reply was made under
+ *   - that notifies the kernel, as it does to wake a poll: none
+ *   - that waits in poll(2): none.
+ * libfuse sends replies and notifications with writev(2).
  *
- * $XSFS_REPLIES names a file that gets a line for each place in the program where a lock was taken that was held
- * then, and at the end "replies N".  Locks of libraries are their own business: only calls from the program count.
+ * $XSFS_REPLIES names a file that gets a line for each place in the program where a lock was taken that should not
+ * have been held, and at the end the numbers of replies, notifications and waits.  Locks of libraries are their own
+ * business: only calls from the program count.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/fuse.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -29,8 +35,10 @@ struct held {
 static int (*real_lock)(pthread_mutex_t *mutex);
 static int (*real_unlock)(pthread_mutex_t *mutex);
 static ssize_t (*real_writev)(int fd, const struct iovec *iov, int n);
+static int (*real_poll)(struct pollfd *fds, nfds_t n, int timeout);
 static void *program; /* where it is loaded */
-static atomic_ulong replies;
+static atomic_ulong replies, notifications, waits;
+static _Atomic(const pthread_mutex_t *) filesystem; /* its lock, once it is known */
 static _Atomic(void *) told[PLACES_MAX];
 static _Thread_local struct held held[HELD_MAX];
 static _Thread_local unsigned n_held;
@@ -47,17 +55,18 @@ static void find(void)
 		program = info.dli_fbase;
 	real_unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
 	real_writev = dlsym(RTLD_NEXT, "writev");
+	real_poll = dlsym(RTLD_NEXT, "poll");
 	real_lock = dlsym(RTLD_NEXT, "pthread_mutex_lock");
 }
 
-static void say(const char *format, unsigned long number)
+static void say(const char *what, const char *how, unsigned long number)
 {
 	const char *path = getenv("XSFS_REPLIES");
 	int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
 
 	if (fd < 0)
 		return;
-	dprintf(fd, format, number);
+	dprintf(fd, "%s%s%lu\n", what, how, number);
 	close(fd);
 }
 
@@ -101,18 +110,51 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex)
 	return real_unlock(mutex);
 }
 
+/* This thread does something for which it is to hold no lock but `allowed`. */
+static void look(const char *what, const pthread_mutex_t *allowed)
+{
+	for (unsigned i = 0; i < n_held; i++)
+		if (held[i].mutex != allowed && is_news(held[i].place))
+			say(what, " under the lock that was taken at byte ",
+			    (unsigned long)((char *)held[i].place - (char *)program));
+}
+
+/* Returns the lock that replies are made under: that of the first. */
+static const pthread_mutex_t *lock_of_replies(void)
+{
+	const pthread_mutex_t *none = NULL;
+
+	if (n_held > 0)
+		atomic_compare_exchange_strong(&filesystem, &none, held[0].mutex);
+	return atomic_load(&filesystem);
+}
+
 ssize_t writev(int fd, const struct iovec *iov, int n)
 {
+	const struct fuse_out_header *header = iov[0].iov_base;
+
 	find();
-	atomic_fetch_add(&replies, 1);
-	for (unsigned i = 0; i < n_held; i++)
-		if (is_news(held[i].place))
-			say("a reply under the lock that was taken at 0x%lx\n",
-			    (unsigned long)((char *)held[i].place - (char *)program));
+	if (header->unique) {
+		atomic_fetch_add(&replies, 1);
+		look("a reply", lock_of_replies());
+	} else {
+		atomic_fetch_add(&notifications, 1);
+		look("a notification", NULL);
+	}
 	return real_writev(fd, iov, n);
+}
+
+int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	find();
+	atomic_fetch_add(&waits, 1);
+	look("poll()", NULL);
+	return real_poll(fds, n, timeout);
 }
 
 __attribute__((destructor)) static void end(void)
 {
-	say("replies %lu\n", atomic_load(&replies));
+	say("replies", " ", atomic_load(&replies));
+	say("notifications", " ", atomic_load(&notifications));
+	say("waits", " ", atomic_load(&waits));
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Nobody replies to the kernel, or wakes a poll, while holding a lock: whatever has to wait for that lock would wait
-# for a system call as well. A library that is preloaded looks at each reply (replies.c).
+# Nobody notifies the kernel, or waits in poll(), while holding a lock: whatever has to wait for that lock would wait
+# for the system call as well. Replies are sent under the lock of the filesystem, and no other. A library that is
+# preloaded looks at each (replies.c).
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
 requires python3 xenstore-write
@@ -108,8 +109,11 @@ os.close(stream)
 os.close(key)
 END_OF_PYTHON
 
+# count_of WHAT: how many of these the library has seen.
+count_of() { awk -v what="$1" '$1 == what { print $2 }' "$SCRATCH/replies"; }
+
 test_locks() {
-	local threads
+	local threads what
 	for threads in 1 4; do
 		: >"$SCRATCH/replies"
 		XSFS_TEST_WRAPPER=${LOOK_ON:-$XSFS_TEST_WRAPPER} mount_xsfs "$STORE" -o "threads=$threads,cache=meta"
@@ -117,9 +121,12 @@ test_locks() {
 		umount_xsfs
 		xs rm /l
 		[[ $LOOK_ON ]] || continue
-		is "$(grep lock "$SCRATCH/replies" || true)" '' "threads=$threads: no reply under a lock"
-		at_least "$(awk '$1 == "replies" { print $2 }' "$SCRATCH/replies")" 200 \
-			"threads=$threads: the replies were looked at"
+		for what in 'a reply' 'a notification' 'poll()'; do
+			is "$(grep -F "$what under" "$SCRATCH/replies" || true)" '' "threads=$threads: $what: no lock that must not be held"
+		done
+		at_least "$(count_of replies)" 200 "threads=$threads: the replies were looked at"
+		at_least "$(count_of notifications)" 4 "threads=$threads: and the notifications"
+		at_least "$(count_of waits)" 10 "threads=$threads: and the waits"
 	done
 }
 

@@ -4,26 +4,19 @@
 #include "fs/events/notifier.h"
 #include "fs/events/stream.h"
 #include "fs/op/fs_impl.h"
-#include "fs/op/wakeup.h"
 
 void dispatch_changed(struct fs *fs, const char *path)
 {
-	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
-
 	events_add(&fs->events, path);
-	inodes_changed(&fs->inodes, path, &wakeups);
-	wakeups_notify(&wakeups);
+	inodes_changed(&fs->inodes, path, &fs->wakeups);
 	streams_changed(fs, path);
 	notifier_wake(fs);
 }
 
 static void dispatch_unseen(struct fs *fs)
 {
-	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
-
 	events_add(&fs->events, NULL);
-	inodes_changed(&fs->inodes, NULL, &wakeups);
-	wakeups_notify(&wakeups);
+	inodes_changed(&fs->inodes, NULL, &fs->wakeups);
 	notifier_wake(fs);
 }
 

@@ -7,6 +7,7 @@
 
 #include "fs/events/notifier.h"
 #include "fs/op/fs_impl.h"
+#include "fs/op/lock.h"
 
 #define NSEC_PER_MSEC 1000000L
 #define NSEC_PER_SEC 1000000000L
@@ -67,11 +68,15 @@ static int invalidate_all(struct fs *fs)
 	struct stale stale;
 	int wait_ms = -1;
 
+	fs_lock(fs);
 	while (!ending(fs->notifier) && inode_take_stale(&fs->inodes, &stale, &wait_ms)) {
+		fs_unlock(fs);
 		invalidate(fs, &stale);
+		fs_lock(fs);
 		if (inode_told(&fs->inodes, stale.inode))
 			inode_put(&fs->inodes, stale.inode);
 	}
+	fs_unlock(fs);
 	return wait_ms;
 }
 

@@ -319,11 +319,9 @@ void poll_seen(struct op *op, bool gone)
 	pthread_mutex_unlock(&inodes->lock);
 }
 
-
 int polls_tell_unwatched(struct fs *fs)
 {
 	struct polls *polls = fs->polls;
-	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	struct handle *handle;
 	uint64_t now;
 	int wait_ms;
@@ -336,12 +334,11 @@ int polls_tell_unwatched(struct fs *fs)
 	if (now >= polls->tell_ms) {
 		LIST_FOREACH(handle, &polls->unwatched, unwatched_link) {
 			handle->seen = 0;
-			wakeups_take(&wakeups, &handle->poll);
+			wakeups_take(&fs->wakeups, &handle->poll);
 		}
 		polls->tell_ms = now + UNWATCHED_MS;
 	}
 	wait_ms = polls->tell_ms - now;
 	pthread_mutex_unlock(&fs->inodes.lock);
-	wakeups_notify(&wakeups);
 	return wait_ms;
 }

@@ -65,15 +65,14 @@ static void take_reads_locked(struct stream *stream, struct op_list *reads)
 	}
 }
 
-/* Takes what waits for something to read: reads, and the poll. */
-static void take_waiting_locked(struct stream *stream, struct op_list *reads,
-				struct wakeups *wakeups)
+/* Takes what waits for something to read: reads, and wakes the poll. */
+static void take_waiting_locked(struct stream *stream, struct op_list *reads)
 {
 	if (!readable_locked(stream))
 		return;
 	if (!stream->checking)
 		take_reads_locked(stream, reads);
-	wakeups_take(wakeups, &stream->poll);
+	wakeups_take(&stream->fs->wakeups, &stream->poll);
 }
 
 static void run_reads(struct op_list *reads)
@@ -88,42 +87,32 @@ static void run_reads(struct op_list *reads)
 
 /* ---- events ---- */
 
-/* What an event sets in motion, gathered under the locks. */
-struct pushed {
-	struct op_list reads;
-	struct wakeups wakeups;
-};
-
 static void push(void *arg, struct path_user *user, const char *path)
 {
 	struct subscription *sub = subscription_of(user);
 	struct stream *stream = sub->stream;
-	struct pushed *pushed = arg;
+	struct op_list *reads = arg;
 
 	pthread_mutex_lock(&stream->lock);
 	if (sub->armed) {
 		queue_add_locked(stream, path);
-		take_waiting_locked(stream, &pushed->reads, &pushed->wakeups);
+		take_waiting_locked(stream, reads);
 	}
 	pthread_mutex_unlock(&stream->lock);
 }
 
 void streams_changed(struct fs *fs, const char *path)
 {
-	struct pushed pushed = {
-		.reads = TAILQ_HEAD_INITIALIZER(pushed.reads),
-		.wakeups = STAILQ_HEAD_INITIALIZER(pushed.wakeups),
-	};
+	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
 	struct streams *streams = fs->streams;
 
 	/* Each line is one path: what could not be one is not passed on. */
 	if (path[0] != '@' && !path_is_legal(path))
 		return;
 	pthread_mutex_lock(&streams->lock);
-	path_index_visit(&streams->index, path, push, &pushed);
+	path_index_visit(&streams->index, path, push, &reads);
 	pthread_mutex_unlock(&streams->lock);
-	wakeups_notify(&pushed.wakeups);
-	run_reads(&pushed.reads);
+	run_reads(&reads);
 }
 
 /* Subscriptions whose watches could not be set again are none any more. */
@@ -143,7 +132,6 @@ static void note_lost_locked(struct stream *stream)
 void streams_resync(struct fs *fs)
 {
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
-	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	struct stream *stream;
 
 	pthread_mutex_lock(&fs->streams->lock);
@@ -151,11 +139,10 @@ void streams_resync(struct fs *fs)
 		pthread_mutex_lock(&stream->lock);
 		stream->resync = true;
 		note_lost_locked(stream);
-		take_waiting_locked(stream, &reads, &wakeups);
+		take_waiting_locked(stream, &reads);
 		pthread_mutex_unlock(&stream->lock);
 	}
 	pthread_mutex_unlock(&fs->streams->lock);
-	wakeups_notify(&wakeups);
 	run_reads(&reads);
 }
 
@@ -233,7 +220,6 @@ static void reply_text(struct op *op)
 {
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
 	struct stream *stream = op->handle->own;
-	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	char *buf = malloc(op->size ? op->size : 1);
 	size_t size = 0;
 	bool any;
@@ -242,9 +228,8 @@ static void reply_text(struct op *op)
 	any = buf && stream->text;
 	if (any)
 		size = take_text_locked(stream, buf, op->size);
-	take_waiting_locked(stream, &reads, &wakeups);
+	take_waiting_locked(stream, &reads);
 	pthread_mutex_unlock(&stream->lock);
-	wakeups_notify(&wakeups);
 	/* With the reply the stream may be gone.  No text is no end of file. */
 	if (!buf)
 		op_reply_error(op, -ENOMEM);
@@ -287,7 +272,6 @@ static void check_done(struct op *op)
 {
 	struct stream *stream = op->handle->own;
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
-	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	bool interrupted = false;
 	char *text = NULL;
 	size_t len = 0;
@@ -306,14 +290,13 @@ static void check_done(struct op *op)
 		stream->text_read = 0;
 	} else {
 		requeue_locked(stream, op);
-		take_waiting_locked(stream, &reads, &wakeups);
+		take_waiting_locked(stream, &reads);
 	}
 	pthread_mutex_unlock(&stream->lock);
 	if (text)
 		reply_text(op);
 	else
 		op_reply_error(op, interrupted ? -EINTR : -ENOMEM);
-	wakeups_notify(&wakeups);
 	run_reads(&reads);
 }
 

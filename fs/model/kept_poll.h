@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Polls that the kernel waits for.  One is kept by whatever it is about, is moved to a list when
- * there is news, under the lock that guards the keeper, and is notified when no lock is held
- * (wakeup.h).  Pure.
+ * there is news, and is notified when the lock of the filesystem is released (fs_unlock()).  Pure.
  */
 #ifndef FS_MODEL_KEPT_POLL_H
 #define FS_MODEL_KEPT_POLL_H

@@ -354,7 +354,6 @@ static void keep_kind(struct op *op, const struct paths *paths)
 static void rename_run(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
-	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	struct leaving source, target;
 	struct paths paths;
 	int err = paths_init(op, &paths);
@@ -369,7 +368,7 @@ static void rename_run(struct op *op)
 		keep_kind(op, &paths);
 		made_rename(op->inode->view->made, paths.from, paths.to);
 		set_last(op);
-		err = inode_rename(inodes, op->inode, op->name, op->target, op->new_name, &wakeups);
+		err = inode_rename(inodes, op->inode, op->name, op->target, op->new_name, &op->fs->wakeups);
 		/* The other layout knows the one as it was, and has lost the other. */
 		if (!op->inode->view->tx) {
 			inodes_doubted(inodes, paths.from);
@@ -378,7 +377,6 @@ static void rename_run(struct op *op)
 	}
 	inode_end_leaving(inodes, &source);
 	inode_end_leaving(inodes, &target);
-	wakeups_notify(&wakeups);
 	op_reply_error(op, err);
 }
 

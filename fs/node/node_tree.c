@@ -207,17 +207,15 @@ static int rmdir_body(struct op *op, uint32_t tx_id)
 void node_removed(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
-	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 	char path[PATH_SIZE];
 
-	inode_remove(inodes, op->inode, op->name, &wakeups);
+	inode_remove(inodes, op->inode, op->name, &op->fs->wakeups);
 	if (!inode_path(inodes, op->inode, op->name, path)) {
 		made_remove(op->inode->view->made, path);
 		/* The kernel does not know that this is the same node in the other layout. */
 		if (!op->inode->view->tx)
 			inodes_removed(inodes, path);
 	}
-	wakeups_notify(&wakeups);
 }
 
 /* It was gone already.  Not every kernel drops the name then by itself. */

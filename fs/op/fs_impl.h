@@ -3,9 +3,22 @@
  * What the files of fs/ share: the mounted filesystem.  For fs/ only.
  *
  * Threads: the I/O thread (fs_run()'s caller: reads /dev/fuse, services the channel, runs
- * completions), further readers of /dev/fuse, the pool.  None but the pool's ever waits for the
- * store.  Locks: `interrupted_lock` and `handles_lock` are leaves; those of the parts stand in their
- * headers, all of them in HACKING.md.
+ * completions), further readers of /dev/fuse, the pool, the notifier.  None but the pool's ever waits
+ * for the store.
+ *
+ * Lock discipline.  `lock` guards everything in fs/ that changes.  Whoever works on a FUSE request, a
+ * completion, an event, a timer or a job of the pool holds it from beginning to end: all of ring/ that
+ * may call back is called with it held, so that a callback of ring/ always has it, whether it runs in
+ * chan_service(), or inside a chan_submit() or a chan_abandon() on the caller's stack.  A caller
+ * therefore leaves its own data in order before it submits.  libfuse calls op_interrupted() only out
+ * of calls of ours, and so with the lock held, too.
+ *
+ * The lock is released around system calls that may wait (poll, reading /dev/fuse, the kernel's
+ * notifications) and around the pool's waits (lock.h).  Replies do not wait, and are sent under it.
+ *
+ *     fs->lock ─▶ watches.lock, a client's (ring/client_impl.h) ─▶ chan.lock
+ *     fs->lock ─▶ libfuse's lock of a request ─▶ chan.lock
+ *     fs->lock ─▶ the inner locks of the parts, which stand in their headers
  */
 #ifndef FS_OP_FS_IMPL_H
 #define FS_OP_FS_IMPL_H
@@ -23,6 +36,7 @@
 #include "fs/model/event.h"
 #include "fs/model/handle.h"
 #include "fs/model/inode.h"
+#include "fs/model/kept_poll.h"
 #include "fs/model/made.h"
 #include "fs/op/pool.h"
 #include "ring/chan.h"
@@ -40,6 +54,9 @@ struct transactions;
 TAILQ_HEAD(op_list, op);
 
 struct fs {
+	pthread_mutex_t lock; /* lock.h */
+	struct wakeups wakeups; /* polls that fs_unlock() notifies */
+
 	/* Constant once running. */
 	struct fs_config config;
 	struct chan *chan;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fs/model/error.h"
+#include "fs/op/lock.h"
 #include "fs/op/op_impl.h"
 #include "fs/op/process.h"
 
@@ -278,12 +279,14 @@ int op_wait(struct op *op)
 		return err;
 	}
 	chan_submit_all(op->fs->chan, op->calls, op->n_calls);
+	fs_unlock(op->fs);
 	pthread_mutex_lock(&op->lock);
 	while (!op->answered)
 		pthread_cond_wait(&op->changed, &op->lock);
 	if (op->interrupted)
 		err = -EINTR;
 	pthread_mutex_unlock(&op->lock);
+	fs_lock(op->fs);
 	return err;
 }
 
@@ -296,11 +299,13 @@ int op_sleep(struct op *op, uint64_t ns)
 	until.tv_nsec += ns % NSEC_PER_SEC;
 	until.tv_sec += ns / NSEC_PER_SEC + until.tv_nsec / NSEC_PER_SEC;
 	until.tv_nsec %= NSEC_PER_SEC;
+	fs_unlock(op->fs);
 	pthread_mutex_lock(&op->lock);
 	while (!op->interrupted && err != ETIMEDOUT)
 		err = pthread_cond_timedwait(&op->changed, &op->lock, &until);
 	err = op->interrupted ? -EINTR : 0;
 	pthread_mutex_unlock(&op->lock);
+	fs_lock(op->fs);
 	return err;
 }
 
@@ -337,8 +342,11 @@ void op_calls_clear(struct op *op)
 static void op_work(struct pool_work *work)
 {
 	struct op *op = (struct op *)((char *)work - offsetof(struct op, work));
+	struct fs *fs = op->fs;
 
+	fs_lock(fs);
 	op->run(op);
+	fs_unlock(fs);
 }
 
 void op_run(struct op *op, void (*run)(struct op *op))

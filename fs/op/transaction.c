@@ -221,13 +221,9 @@ void transaction_spoil(struct transaction *tx)
 
 void transaction_conflict(struct transaction *tx)
 {
-	struct kept_poll *poll;
-
 	pthread_mutex_lock(&tx->lock);
 	tx->conflict = true;
-	poll = tx->poll;
-	tx->poll = NULL;
+	wakeups_take(&tx->fs->wakeups, &tx->poll);
 	pthread_mutex_unlock(&tx->lock);
 	log_debug(tx->fs->log, "transaction %s has a conflict", tx->name);
-	kept_poll_notify(poll);
 }

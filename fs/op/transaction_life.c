@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fs/model/error.h"
+#include "fs/op/lock.h"
 #include "fs/op/transaction_impl.h"
 
 /* ---- the start ---- */
@@ -161,10 +162,12 @@ static void turn_wait(struct turn *turn)
 {
 	struct op *op = turn->op;
 
+	fs_unlock(op->fs);
 	pthread_mutex_lock(&op->lock);
 	while (!turn->mine && !turn->refused && !op->interrupted)
 		pthread_cond_wait(&op->changed, &op->lock);
 	pthread_mutex_unlock(&op->lock);
+	fs_lock(op->fs);
 }
 
 int transaction_enter(struct transaction *tx, struct op *op)
@@ -279,7 +282,6 @@ static void make(void *arg, const char *path)
 
 static void set_outcome(struct transaction *tx, int err)
 {
-	struct kept_poll *poll;
 	struct inode *root;
 	struct op *op;
 
@@ -300,12 +302,10 @@ static void set_outcome(struct transaction *tx, int err)
 		reply_end(op, err);
 		pthread_mutex_lock(&tx->lock);
 	}
-	poll = tx->poll;
-	tx->poll = NULL;
+	wakeups_take(&tx->fs->wakeups, &tx->poll);
 	root = tx->root;
 	tx->root = NULL;
 	pthread_mutex_unlock(&tx->lock);
-	kept_poll_notify(poll);
 	if (root) {
 		inode_drop(&tx->fs->inodes, root);
 		inode_put(&tx->fs->inodes, root);

@@ -24,20 +24,13 @@ void kept_poll_free(struct kept_poll *poll)
 	free(poll);
 }
 
-void kept_poll_notify(struct kept_poll *poll)
-{
-	if (!poll)
-		return;
-	fuse_lowlevel_notify_poll(poll->handle);
-	kept_poll_free(poll);
-}
-
 void wakeups_notify(struct wakeups *wakeups)
 {
 	struct kept_poll *poll;
 
 	while ((poll = STAILQ_FIRST(wakeups))) {
 		STAILQ_REMOVE_HEAD(wakeups, link);
-		kept_poll_notify(poll);
+		fuse_lowlevel_notify_poll(poll->handle);
+		kept_poll_free(poll);
 	}
 }

@@ -4,6 +4,7 @@
 #define FS_OP_WAKEUP_H
 
 #include "fs/model/kept_poll.h"
+#include "fs/op/capability.h"
 
 /* Returns a poll that can be kept (`handle` is taken), or NULL when out of memory. */
 struct kept_poll *kept_poll_new(struct fuse_pollhandle *handle);
@@ -11,10 +12,7 @@ struct kept_poll *kept_poll_new(struct fuse_pollhandle *handle);
 /* Frees one that is not to be notified; NULL is allowed. */
 void kept_poll_free(struct kept_poll *poll);
 
-/* Notifies one and frees it; NULL is allowed.  No lock is held. */
-void kept_poll_notify(struct kept_poll *poll);
-
-/* Notifies and frees all of them.  No lock is held. */
-void wakeups_notify(struct wakeups *wakeups);
+/* Notifies and frees all of them: for fs_unlock(). */
+void wakeups_notify(struct wakeups *wakeups) EXCLUDES(fs_lock_held);
 
 #endif

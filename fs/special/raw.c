@@ -31,7 +31,6 @@ struct raw {
 /* What can go on. */
 struct going {
 	struct op *read, *write;
-	struct kept_poll *poll;
 };
 
 struct raws *raws_new(void)
@@ -66,7 +65,7 @@ static struct op *take_parked_locked(struct op_list *list)
 	return op;
 }
 
-/* Takes one read, the write and the poll, if there is something for them. */
+/* Takes one read and the write, if there is something for them, and wakes the poll. */
 static struct going take_going_locked(struct raw *raw)
 {
 	struct going going = { 0 };
@@ -77,10 +76,8 @@ static struct going take_going_locked(struct raw *raw)
 	if (events & POLLOUT)
 		going.write = take_parked_locked(&raw->writes);
 	/* What comes is news each time, room only when there was none. */
-	if ((events & POLLIN) || (events & ~raw->polled)) {
-		going.poll = raw->poll;
-		raw->poll = NULL;
-	}
+	if ((events & POLLIN) || (events & ~raw->polled))
+		wakeups_take(&raw->fs->wakeups, &raw->poll);
 	return going;
 }
 
@@ -101,7 +98,6 @@ static void raw_ready(void *arg)
 	pthread_mutex_lock(&raw->lock);
 	going = take_going_locked(raw);
 	pthread_mutex_unlock(&raw->lock);
-	kept_poll_notify(going.poll);
 	run_going(&going);
 }
 
@@ -252,7 +248,6 @@ void raw_read(struct op *op)
 		/* Others may have had no room until now, or find something left. */
 		going = take_going_locked(raw);
 	pthread_mutex_unlock(&raw->lock);
-	kept_poll_notify(going.poll);
 	if (n >= 0)
 		op_reply_buf(op, buf, n);
 	else if (n != -EAGAIN || err)
@@ -307,7 +302,6 @@ void raw_write(struct op *op)
 	}
 	if (n < (ssize_t)op->size)
 		going = expect_room(raw);
-	kept_poll_notify(going.poll);
 	if (n < 0)
 		op_reply_error(op, n);
 	else

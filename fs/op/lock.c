@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The lock of the filesystem. */
+#include "fs/op/fs_impl.h"
+#include "fs/op/lock.h"
+#include "fs/op/wakeup.h"
+
+/* The capability is fs->lock's stand-in, which the analysis cannot know: NO_LOCK_ANALYSIS. */
+
+NO_LOCK_ANALYSIS void fs_lock(struct fs *fs)
+{
+	pthread_mutex_lock(&fs->lock);
+}
+
+NO_LOCK_ANALYSIS void fs_unlock(struct fs *fs)
+{
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+
+	STAILQ_CONCAT(&wakeups, &fs->wakeups);
+	pthread_mutex_unlock(&fs->lock);
+	wakeups_notify(&wakeups);
+}
+
+NO_LOCK_ANALYSIS int fs_wait(struct fs *fs, pthread_cond_t *cond, const struct timespec *until)
+{
+	if (!STAILQ_EMPTY(&fs->wakeups)) {
+		/* They must not wait as long.  What the caller waits for may have come meanwhile. */
+		fs_unlock(fs);
+		fs_lock(fs);
+		return 0;
+	}
+	if (until)
+		return pthread_cond_timedwait(cond, &fs->lock, until);
+	return pthread_cond_wait(cond, &fs->lock);
+}
