@@ -65,12 +65,12 @@ static int rename_in_root(const char *name, const char *new_name)
 /* Returns how many events came to the inode by one at `path`. */
 static unsigned touched(struct inode *inode, const char *path)
 {
-	uint64_t before = inode_events(&table, inode);
+	uint64_t before = inode->events;
 	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 
 	inodes_changed(&table, path, &wakeups);
 	assert_true(STAILQ_EMPTY(&wakeups));
-	return inode_events(&table, inode) - before;
+	return inode->events - before;
 }
 
 static void assert_path(struct inode *inode, const char *expected)
@@ -97,7 +97,7 @@ static void lives_while_it_is_known(void **state)
 	assert_int_equal(inodes_count(&table), 3);
 	assert_ptr_equal(intern(a, "b", INODE_LEAF), b);
 	inode_put(&table, b);
-	inode_remember(&table, b);
+	inode_remember(b);
 	inode_put(&table, a);
 	inode_put(&table, b);
 	/* One by the kernel, the other by its child. */
@@ -143,7 +143,7 @@ static void an_event_reaches_what_it_concerns(void **state)
 	assert_int_equal(touched(a, "/a/b"), 0);
 	assert_int_equal(touched(other, "/a"), 0);
 	/* A node that is not there may come into being on the way to one below it. */
-	inode_looked(&table, a, inode_events(&table, a), true);
+	inode_looked(a, a->events, true);
 	assert_int_equal(touched(a, "/a/b"), 1);
 	inode_put(&table, other);
 	inode_put(&table, b);
@@ -214,7 +214,7 @@ static void a_removed_name_gets_another_inode(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		old = intern(table.root, "a", kinds[i]);
 		old_id = old->nodeid;
-		inode_remember(&table, old);
+		inode_remember(old);
 		remove_name(table.root, "a");
 		assert_null(inode_find(&table, table.root, "a", kinds[i]));
 		new = intern(table.root, "a", kinds[i]);
@@ -235,7 +235,7 @@ static void below_what_was_removed_nothing_has_a_path(void **state)
 {
 	struct inode *a = intern(table.root, "a", INODE_DIR), *b = intern(a, "b", INODE_DIR);
 	struct inode *k = intern(b, "k", INODE_LEAF), *new;
-	unsigned changes = inode_changes(&table, k);
+	unsigned changes = k->changes;
 	char path[PATH_SIZE];
 
 	(void)state;
@@ -243,11 +243,11 @@ static void below_what_was_removed_nothing_has_a_path(void **state)
 	remove_name(table.root, "a");
 	assert_no_path(k, -ENOENT);
 	assert_int_equal(inode_path(&table, b, "new", path), -ENOENT);
-	assert_true(inode_is_removed(&table, k));
-	assert_false(inode_is_removed(&table, table.root));
+	assert_true(inode_is_removed(k));
+	assert_false(inode_is_removed(table.root));
 	/* What was to be written there is not, and nobody is to wait for it. */
-	assert_false(inode_is_pending(&table, k));
-	assert_int_not_equal(inode_changes(&table, k), changes);
+	assert_false(k->pending);
+	assert_int_not_equal(k->changes, changes);
 	assert_true(k->gone);
 	/* No event is about it any more. */
 	assert_int_equal(touched(k, "/a/b/k"), 0);
@@ -263,8 +263,8 @@ static void below_what_was_removed_nothing_has_a_path(void **state)
 /* Takes the inode for found now. */
 static void find(struct inode *inode)
 {
-	inode_found(&table, inode, inode_foreign(&table, inode));
-	assert_false(inode_is_doubtful(&table, inode));
+	inode_found(inode, inode_foreign(inode));
+	assert_false(inode_is_doubtful(inode));
 }
 
 static void what_others_do_makes_doubtful(void **state)
@@ -274,32 +274,32 @@ static void what_others_do_makes_doubtful(void **state)
 	const char *const paths[] = { "/a/k", "/a", "/", NULL };
 
 	(void)state;
-	assert_true(inode_is_doubtful(&table, k));
+	assert_true(inode_is_doubtful(k));
 	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		find(k);
 		touched(k, paths[i]);
-		assert_true(inode_is_doubtful(&table, k));
+		assert_true(inode_is_doubtful(k));
 	}
 	find(k);
 	touched(k, "/a/other");
-	assert_false(inode_is_doubtful(&table, k));
+	assert_false(inode_is_doubtful(k));
 	/* It was asked for before the event, and found after it. */
-	inode_found(&table, k, inode_foreign(&table, k) - 1);
-	assert_true(inode_is_doubtful(&table, k));
+	inode_found(k, inode_foreign(k) - 1);
+	assert_true(inode_is_doubtful(k));
 	find(k);
 	inode_gone(&table, a, "k");
-	assert_true(inode_is_doubtful(&table, k));
+	assert_true(inode_is_doubtful(k));
 	find(k);
 	inodes_doubted(&table, "/a");
-	assert_true(inode_is_doubtful(&table, k));
+	assert_true(inode_is_doubtful(k));
 	find(k);
 	inodes_removed(&table, "/a/k");
-	assert_true(inode_is_doubtful(&table, k));
+	assert_true(inode_is_doubtful(k));
 	/* Of a `.value`: what happens to its directory. */
 	find(value);
-	assert_false(inode_is_doubtful(&table, a));
+	assert_false(inode_is_doubtful(a));
 	touched(value, "/a");
-	assert_true(inode_is_doubtful(&table, value));
+	assert_true(inode_is_doubtful(value));
 	inode_put(&table, value);
 	inode_put(&table, k);
 	inode_put(&table, a);
@@ -313,31 +313,31 @@ static void own_writes_leave_no_doubt(void **state)
 	(void)state;
 	find(k);
 	find(a);
-	inode_wrote(&table, k);
-	inode_wrote(&table, k);
+	inode_wrote(k);
+	inode_wrote(k);
 	assert_int_equal(touched(k, "/a/k"), 1);
 	assert_int_equal(touched(k, "/a/k"), 1);
-	assert_false(inode_is_doubtful(&table, k));
+	assert_false(inode_is_doubtful(k));
 	touched(k, "/a/k");
-	assert_true(inode_is_doubtful(&table, k));
+	assert_true(inode_is_doubtful(k));
 	find(k);
 	/* One that failed has no event. */
-	inode_wrote(&table, k);
-	inode_not_written(&table, k);
+	inode_wrote(k);
+	inode_not_written(k);
 	touched(k, "/a/k");
-	assert_true(inode_is_doubtful(&table, k));
+	assert_true(inode_is_doubtful(k));
 	find(k);
 	/* No write of ours is told by the name of a directory above. */
-	inode_wrote(&table, k);
+	inode_wrote(k);
 	touched(k, "/a");
-	assert_true(inode_is_doubtful(&table, k));
-	inode_not_written(&table, k);
+	assert_true(inode_is_doubtful(k));
+	inode_not_written(k);
 	find(k);
 	find(a);
-	inode_wrote(&table, value);
+	inode_wrote(value);
 	touched(k, "/a");
-	assert_false(inode_is_doubtful(&table, value));
-	assert_false(inode_is_doubtful(&table, k));
+	assert_false(inode_is_doubtful(value));
+	assert_false(inode_is_doubtful(k));
 	inode_put(&table, value);
 	inode_put(&table, k);
 	inode_put(&table, a);
@@ -458,7 +458,7 @@ static void the_kernel_is_told_of_what_it_believes(void **state)
 	touched(a, "/a");
 	assert_false(inode_take_stale(&table, &stale, &wait_ms));
 	assert_int_equal(wait_ms, -1);
-	inode_believed(&table, a);
+	inode_believed(a);
 	touched(a, "/a");
 	touched(a, "/a");
 	assert_true(inode_take_stale(&table, &stale, &wait_ms));
@@ -477,7 +477,7 @@ static void the_kernel_is_told_of_what_it_believes(void **state)
 
 static bool is_later(struct inode *inode, struct timespec *than)
 {
-	struct timespec at = inode_changed_at(&table, inode);
+	struct timespec at = inode->changed_at;
 	bool later = time_is_later(&at, than);
 
 	*than = at;
@@ -486,7 +486,7 @@ static bool is_later(struct inode *inode, struct timespec *than)
 
 static uint64_t listed_number(const char *name)
 {
-	return inode_child_number(&table, table.root, inode_number_prefix(&table, table.root),
+	return inode_child_number(&table, table.root, inode_number_prefix(table.root),
 				  name);
 }
 
@@ -524,16 +524,16 @@ static void a_time_only_goes_forward(void **state)
 	struct timespec at = { 0 };
 
 	(void)state;
-	inode_saw_value(&table, a, "1", 1);
+	inode_saw_value(a, "1", 1);
 	assert_false(is_later(a, &at));
-	inode_saw_value(&table, a, "1", 1);
+	inode_saw_value(a, "1", 1);
 	assert_false(is_later(a, &at));
-	inode_saw_value(&table, a, "2", 1);
+	inode_saw_value(a, "2", 1);
 	assert_true(is_later(a, &at));
 	touched(a, "/a");
 	assert_true(is_later(a, &at));
 	/* The event has told already. */
-	inode_saw_value(&table, a, "3", 1);
+	inode_saw_value(a, "3", 1);
 	assert_false(is_later(a, &at));
 	/* A clock that was ahead. */
 	a->changed_at.tv_sec += 1000;
@@ -542,7 +542,7 @@ static void a_time_only_goes_forward(void **state)
 	inode_changed(&table, a);
 	assert_true(is_later(a, &at));
 	/* The event of a write of our own, which has set the time. */
-	inode_wrote(&table, a);
+	inode_wrote(a);
 	touched(a, "/a");
 	assert_false(is_later(a, &at));
 	inode_put(&table, a);
@@ -588,9 +588,9 @@ static void names_move_the_time_of_their_directory(void **state)
 	assert_false(is_later(dir, &at));
 	/* A value below it: in another order, but the same names. */
 	touched(dir, "/d/a");
-	assert_true(inode_is_unsure(&table, dir));
+	assert_true(dir->names_unsure);
 	inode_saw_names(&table, dir, "b\0a", 4, true, true);
-	assert_false(inode_is_unsure(&table, dir));
+	assert_false(dir->names_unsure);
 	assert_false(is_later(dir, &at));
 	touched(dir, "/d/c");
 	inode_saw_names(&table, dir, "b\0a\0c", 6, true, true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Polls on values.  They are kept in their handles, on a list of the inode, under the inodes' lock;
- * event.c wakes them through inodes_changed().
+ * Polls on values.  They are kept in their handles, on a list of the inode; an event wakes them through
+ * inodes_changed().
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,12 +44,12 @@ void polls_free(struct polls *polls)
 struct poll_cover {
 	struct cover_ref ref;
 	struct handle *handle;
-	_Atomic enum cover_outcome outcome;
+	enum cover_outcome outcome;
 	bool warned; /* of a refusal */
 	char path[]; /* when it was set; a file may be moved while it is open */
 };
 
-static void set_unwatched_locked(struct fs *fs, struct handle *handle, bool unwatched)
+static void set_unwatched(struct fs *fs, struct handle *handle, bool unwatched)
 {
 	struct polls *polls = fs->polls;
 
@@ -57,22 +57,20 @@ static void set_unwatched_locked(struct fs *fs, struct handle *handle, bool unwa
 		return;
 	handle->unwatched = unwatched;
 	if (unwatched) {
-		if (!atomic_fetch_add(&polls->count, 1))
+		if (polls->count++ == 0)
 			polls->tell_ms = inode_now_ms() + UNWATCHED_MS;
 		LIST_INSERT_HEAD(&polls->unwatched, handle, unwatched_link);
 	} else {
 		LIST_REMOVE(handle, unwatched_link);
-		atomic_fetch_sub(&polls->count, 1);
+		polls->count--;
 	}
 }
 
 /* Nothing tells of changes of the handle's file for now. */
 static void not_watched(struct fs *fs, struct handle *handle)
 {
-	pthread_mutex_lock(&fs->inodes.lock);
-	set_unwatched_locked(fs, handle, true);
+	set_unwatched(fs, handle, true);
 	fs->polls->refused_ms = inode_now_ms();
-	pthread_mutex_unlock(&fs->inodes.lock);
 	/* The I/O thread may be asleep for longer than until they are to be told. */
 	chan_wake(fs->chan);
 }
@@ -83,7 +81,7 @@ static void cover_armed(struct cover_ref *ref, int error)
 	struct poll_cover *cover = (struct poll_cover *)ref;
 	struct fs *fs = ref->fs;
 
-	atomic_store(&cover->outcome, error ? OUTCOME_REFUSED : OUTCOME_SET);
+	cover->outcome = error ? OUTCOME_REFUSED : OUTCOME_SET;
 	if (error) {
 		if (!cover->warned)
 			log_warning(fs->log, "%s is not watched: %s; who polls it is told every second",
@@ -92,9 +90,7 @@ static void cover_armed(struct cover_ref *ref, int error)
 		not_watched(fs, cover->handle);
 		return;
 	}
-	pthread_mutex_lock(&fs->inodes.lock);
-	set_unwatched_locked(fs, cover->handle, false);
-	pthread_mutex_unlock(&fs->inodes.lock);
+	set_unwatched(fs, cover->handle, false);
 	dispatch_changed(fs, cover->path);
 }
 
@@ -102,7 +98,7 @@ static void cover_lost(struct cover_ref *ref)
 {
 	struct poll_cover *cover = (struct poll_cover *)ref;
 
-	atomic_store(&cover->outcome, OUTCOME_REFUSED);
+	cover->outcome = OUTCOME_REFUSED;
 	not_watched(ref->fs, cover->handle);
 }
 
@@ -131,12 +127,7 @@ static void cover_free(struct fs *fs, struct handle *handle)
 
 static bool retry_is_due(struct fs *fs)
 {
-	bool due;
-
-	pthread_mutex_lock(&fs->inodes.lock);
-	due = inode_now_ms() >= fs->polls->refused_ms + RETRY_MS;
-	pthread_mutex_unlock(&fs->inodes.lock);
-	return due;
+	return inode_now_ms() >= fs->polls->refused_ms + RETRY_MS;
 }
 
 /* Returns whether the handle's watch is right for `path`, or nothing better can be had now. */
@@ -144,7 +135,7 @@ static bool cover_will_do(struct fs *fs, const struct poll_cover *cover, const c
 {
 	if (!cover || strcmp(cover->path, path) != 0)
 		return false;
-	switch (atomic_load(&cover->outcome)) {
+	switch (cover->outcome) {
 	case OUTCOME_DUE:
 		return true;
 	case OUTCOME_SET:
@@ -154,7 +145,7 @@ static bool cover_will_do(struct fs *fs, const struct poll_cover *cover, const c
 	}
 }
 
-/* Sets a watch for the handle's file, or tries again. */
+/* The base does not cover the file's path: sets a watch of the handle's own, or tries again. */
 static void cover_renew(struct fs *fs, struct handle *handle, const char *path)
 {
 	bool again = handle->cover && !strcmp(handle->cover->path, path);
@@ -173,30 +164,6 @@ static void cover_renew(struct fs *fs, struct handle *handle, const char *path)
 		cover_armed(&handle->cover->ref, -ENOMEM);
 }
 
-/* The base does not cover the file's path: the handle's own watch is to.  Another thread may be at
- * that, for a name that the file had before; it looks once more then. */
-static void see_to_cover(struct op *op)
-{
-	struct handle *handle = op->handle;
-	char path[PATH_SIZE];
-	bool mine;
-
-	pthread_mutex_lock(&handle->lock);
-	handle->cover_wanted = true;
-	mine = !handle->covering;
-	handle->covering = true;
-	while (mine && handle->cover_wanted) {
-		handle->cover_wanted = false;
-		pthread_mutex_unlock(&handle->lock);
-		if (!inode_path(&op->fs->inodes, op->inode, NULL, path))
-			cover_renew(op->fs, handle, path);
-		pthread_mutex_lock(&handle->lock);
-	}
-	if (mine)
-		handle->covering = false;
-	pthread_mutex_unlock(&handle->lock);
-}
-
 /* Forgets the handle's poll and watch. */
 static void poll_release(struct fs *fs, struct handle *handle)
 {
@@ -204,28 +171,24 @@ static void poll_release(struct fs *fs, struct handle *handle)
 
 	/* First: its outcome may be that the handle is unwatched. */
 	cover_free(fs, handle);
-	pthread_mutex_lock(&fs->inodes.lock);
 	if (handle->polled)
 		LIST_REMOVE(handle, poll_link);
 	handle->polled = false;
-	set_unwatched_locked(fs, handle, false);
+	set_unwatched(fs, handle, false);
 	poll = handle->poll;
 	handle->poll = NULL;
-	pthread_mutex_unlock(&fs->inodes.lock);
 	kept_poll_free(poll);
 }
 
-/* Keeps the poll to be notified, then looks: a change between the two is not lost.  Returns what
- * is ready; *unknown: whether the node is there has to be asked. */
+/* Keeps the poll to be notified.  Returns what is ready; *unknown: whether the node is there has to be
+ * asked. */
 static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 {
-	struct inodes *inodes = &op->fs->inodes;
 	struct handle *handle = op->handle;
 	struct inode *inode = op->inode;
 	struct kept_poll *old;
 	unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 
-	pthread_mutex_lock(&inodes->lock);
 	if (!handle->polled)
 		LIST_INSERT_HEAD(&inode->pollers, handle, poll_link);
 	handle->polled = true;
@@ -235,13 +198,12 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 	/* Also while a watch is being set, whose outcome will wake the poll, and while there is none,
 	 * when it is woken once a second: a poll that was ready each time would never wait. */
 	if (by_base)
-		set_unwatched_locked(op->fs, handle, false);
+		set_unwatched(op->fs, handle, false);
 	if (handle->seen != inode->events)
 		revents |= POLLPRI | POLLERR;
 	if (inode->gone)
 		revents |= POLLHUP;
 	*unknown = inode->looked_at != inode->events;
-	pthread_mutex_unlock(&inodes->lock);
 	kept_poll_free(old);
 	op->flags = revents;
 	return revents;
@@ -252,7 +214,7 @@ static void looked(struct op *op)
 	int err = op_call_error(op, 0);
 	bool gone = err == -ENOENT;
 
-	inode_looked(&op->fs->inodes, op->inode, op->events, gone);
+	inode_looked(op->inode, op->events, gone);
 	if (op->req)
 		op_reply_poll(op, gone ? op->flags | POLLHUP : op->flags & ~POLLHUP);
 	else
@@ -296,7 +258,7 @@ void poll_value(struct op *op)
 	}
 	by_base = cover_has(op->fs, path);
 	if (!by_base)
-		see_to_cover(op);
+		cover_renew(op->fs, op->handle, path);
 	revents = register_poll(op, by_base, &unknown);
 	/* The caller will read the value anyway, so the poll need not wait for that. */
 	if (unknown && (revents & POLLPRI))
@@ -311,12 +273,9 @@ void poll_value(struct op *op)
 
 void poll_seen(struct op *op, bool gone)
 {
-	struct inodes *inodes = &op->fs->inodes;
 
-	inode_looked(inodes, op->inode, op->events, gone);
-	pthread_mutex_lock(&inodes->lock);
+	inode_looked(op->inode, op->events, gone);
 	op->handle->seen = op->events;
-	pthread_mutex_unlock(&inodes->lock);
 }
 
 int polls_tell_unwatched(struct fs *fs)
@@ -326,10 +285,8 @@ int polls_tell_unwatched(struct fs *fs)
 	uint64_t now;
 	int wait_ms;
 
-	/* Looked at first: this is called all the time. */
-	if (!atomic_load(&polls->count))
+	if (polls->count == 0)
 		return -1;
-	pthread_mutex_lock(&fs->inodes.lock);
 	now = inode_now_ms();
 	if (now >= polls->tell_ms) {
 		LIST_FOREACH(handle, &polls->unwatched, unwatched_link) {
@@ -339,6 +296,5 @@ int polls_tell_unwatched(struct fs *fs)
 		polls->tell_ms = now + UNWATCHED_MS;
 	}
 	wait_ms = polls->tell_ms - now;
-	pthread_mutex_unlock(&fs->inodes.lock);
 	return wait_ms;
 }

@@ -12,7 +12,6 @@
 #ifndef FS_EVENTS_POLL_H
 #define FS_EVENTS_POLL_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -21,10 +20,10 @@
 struct fs;
 struct op;
 
-/* Of a mount; under the lock of the inodes. */
+/* Of a mount. */
 struct polls {
 	struct handle_list unwatched; /* open files that are */
-	atomic_uint count;            /* their number */
+	unsigned count;               /* their number */
 	uint64_t tell_ms;             /* CLOCK_MONOTONIC: when to tell their pollers next, */
 	uint64_t refused_ms;          /* and when a watch was refused last */
 };

@@ -9,7 +9,6 @@
 #ifndef FS_MODEL_EVENT_H
 #define FS_MODEL_EVENT_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,7 +16,6 @@
 #define EVENT_RECENT 256
 
 struct events {
-	pthread_mutex_t lock;
 	uint64_t seq;                /* of the last event */
 	uint64_t forgotten;          /* events up to this one are not remembered */
 	char *recent[EVENT_RECENT];  /* the path of event n at n % EVENT_RECENT */
@@ -28,9 +26,6 @@ void events_deinit(struct events *events);
 
 /* Adds an event on `path` (copied); NULL: on anything.  Without memory it counts as the latter. */
 void events_add(struct events *events, const char *path);
-
-/* Returns the number of the last event: a sample that is taken from now on is newer. */
-uint64_t events_seq(struct events *events);
 
 /* Returns whether an event since number `seq` concerns `path`, or may. */
 bool events_since(struct events *events, uint64_t seq, const char *path);

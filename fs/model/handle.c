@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Open files.  Any thread; no I/O. */
+/* Open files.  No I/O. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +9,7 @@
 void handles_init(struct handles *all, struct inodes *inodes, struct fs *fs)
 {
 	LIST_INIT(&all->open);
-	pthread_mutex_init(&all->lock, NULL);
-	atomic_init(&all->count, 0);
+	all->count = 0;
 	all->inodes = inodes;
 	all->fs = fs;
 }
@@ -19,7 +18,6 @@ void handles_deinit(struct handles *all)
 {
 	while (!LIST_EMPTY(&all->open))
 		handle_free(LIST_FIRST(&all->open));
-	pthread_mutex_destroy(&all->lock);
 }
 
 struct handle *handle_new(struct handles *all, struct inode *inode, int flags)
@@ -29,13 +27,10 @@ struct handle *handle_new(struct handles *all, struct inode *inode, int flags)
 	if (!handle)
 		return NULL;
 	handle->all = all;
-	handle->inode = inode_ref_open(all->inodes, inode);
+	handle->inode = inode_ref_open(inode);
 	handle->flags = flags;
-	pthread_mutex_init(&handle->lock, NULL);
-	pthread_mutex_lock(&all->lock);
 	LIST_INSERT_HEAD(&all->open, handle, open_link);
-	pthread_mutex_unlock(&all->lock);
-	atomic_fetch_add(&all->count, 1);
+	all->count++;
 	return handle;
 }
 
@@ -52,20 +47,17 @@ void handle_free(struct handle *handle)
 	if (!handle)
 		return;
 	all = handle->all;
-	atomic_fetch_sub(&all->count, 1);
-	pthread_mutex_lock(&all->lock);
+	all->count--;
 	LIST_REMOVE(handle, open_link);
-	pthread_mutex_unlock(&all->lock);
 	if (handle->unpoll)
 		handle->unpoll(all->fs, handle);
-	inode_clear_emptied(all->inodes, handle);
+	inode_clear_emptied(handle);
 	if (handle->own)
 		handle->close_own(all->fs, handle->own);
 	inode_put_open(all->inodes, handle->inode);
 	listing_put(handle->listing);
 	free(handle->snapshot);
 	free(handle->content);
-	pthread_mutex_destroy(&handle->lock);
 	free(handle);
 }
 
@@ -73,26 +65,14 @@ void handle_set_snapshot(struct handle *handle, char *data, size_t size)
 {
 	char *old;
 
-	pthread_mutex_lock(&handle->lock);
 	old = handle->snapshot;
 	handle->snapshot = data;
 	handle->snapshot_size = size;
 	handle->end_told = false;
-	pthread_mutex_unlock(&handle->lock);
 	free(old);
 }
 
-bool handle_has_snapshot(struct handle *handle)
-{
-	bool has;
-
-	pthread_mutex_lock(&handle->lock);
-	has = handle->snapshot != NULL;
-	pthread_mutex_unlock(&handle->lock);
-	return has;
-}
-
-static ssize_t read_snapshot_locked(const struct handle *handle, char *buf, size_t size, off_t off)
+static ssize_t read_snapshot(const struct handle *handle, char *buf, size_t size, off_t off)
 {
 	size_t count;
 
@@ -109,25 +89,18 @@ static ssize_t read_snapshot_locked(const struct handle *handle, char *buf, size
 
 ssize_t handle_read_snapshot(struct handle *handle, char *buf, size_t size, off_t off)
 {
-	ssize_t count;
-
-	pthread_mutex_lock(&handle->lock);
-	count = read_snapshot_locked(handle, buf, size, off);
-	pthread_mutex_unlock(&handle->lock);
-	return count;
+	return read_snapshot(handle, buf, size, off);
 }
 
 ssize_t handle_read_growing(struct handle *handle, char *buf, size_t size, off_t off)
 {
 	ssize_t count;
 
-	pthread_mutex_lock(&handle->lock);
-	count = read_snapshot_locked(handle, buf, size, off);
+	count = read_snapshot(handle, buf, size, off);
 	if (count == 0 && handle->end_told)
 		count = -1;
 	else if (count == 0)
 		handle->end_told = true;
-	pthread_mutex_unlock(&handle->lock);
 	return count;
 }
 
@@ -136,7 +109,6 @@ bool handle_extend_snapshot(struct handle *handle, char *data, size_t size)
 	char *unused = data;
 	bool grew, same;
 
-	pthread_mutex_lock(&handle->lock);
 	same = handle->snapshot && size == handle->snapshot_size &&
 	       !memcmp(data, handle->snapshot, size);
 	grew = !handle->snapshot || (size > handle->snapshot_size &&
@@ -147,7 +119,6 @@ bool handle_extend_snapshot(struct handle *handle, char *data, size_t size)
 		handle->snapshot_size = size;
 		handle->end_told = false;
 	}
-	pthread_mutex_unlock(&handle->lock);
 	free(unused);
 	return same || grew;
 }
@@ -156,92 +127,54 @@ void handle_set_content(struct handle *handle, char *content, size_t size)
 {
 	char *old;
 
-	pthread_mutex_lock(&handle->lock);
 	old = handle->content;
 	handle->content = content;
 	handle->content_size = size;
 	handle->empty_due = false;
-	inode_clear_emptied(handle->all->inodes, handle);
+	inode_clear_emptied(handle);
 	handle->write_refused = false;
-	pthread_mutex_unlock(&handle->lock);
 	free(old);
 	handle_set_snapshot(handle, NULL, 0);
 }
 
 void handle_truncate(struct handle *handle, pid_t process)
 {
-	unsigned changes = inode_changes(handle->all->inodes, handle->inode);
+	unsigned changes = handle->inode->changes;
 
 	handle_set_content(handle, NULL, 0);
-	pthread_mutex_lock(&handle->lock);
 	handle->whole = true;
 	handle->empty_due = true;
 	handle->due_since = changes;
-	inode_set_emptied(handle->all->inodes, handle, process);
-	pthread_mutex_unlock(&handle->lock);
-}
-
-void handle_set_partial(struct handle *handle)
-{
-	pthread_mutex_lock(&handle->lock);
-	handle->whole = false;
-	pthread_mutex_unlock(&handle->lock);
-}
-
-void handle_set_closing(struct handle *handle)
-{
-	pthread_mutex_lock(&handle->lock);
-	handle->closing = true;
-	pthread_mutex_unlock(&handle->lock);
-}
-
-void handle_set_asked(struct handle *handle)
-{
-	pthread_mutex_lock(&handle->lock);
-	handle->asked = true;
-	pthread_mutex_unlock(&handle->lock);
+	inode_set_emptied(handle, process);
 }
 
 bool handle_is_last_close(struct handle *handle, uint64_t owner)
 {
 	bool last;
 
-	pthread_mutex_lock(&handle->lock);
 	last = handle->closing || (handle->first_closer && handle->first_closer == owner);
 	if (!handle->first_closer)
 		handle->first_closer = owner;
-	pthread_mutex_unlock(&handle->lock);
 	return last;
-}
-
-void handle_refuse_write(struct handle *handle)
-{
-	pthread_mutex_lock(&handle->lock);
-	handle->write_refused = true;
-	pthread_mutex_unlock(&handle->lock);
 }
 
 bool handle_take_empty_due(struct handle *handle)
 {
 	bool due;
 
-	pthread_mutex_lock(&handle->lock);
 	due = handle->empty_due;
 	handle->empty_due = false;
 	if (due)
-		inode_clear_emptied(handle->all->inodes, handle);
-	pthread_mutex_unlock(&handle->lock);
+		inode_clear_emptied(handle);
 	return due;
 }
 
 bool handle_is_empty_due(struct handle *handle)
 {
-	unsigned changes = inode_changes(handle->all->inodes, handle->inode);
+	unsigned changes = handle->inode->changes;
 	bool due;
 
-	pthread_mutex_lock(&handle->lock);
 	due = handle->empty_due && handle->due_since == changes;
-	pthread_mutex_unlock(&handle->lock);
 	return due;
 }
 
@@ -249,8 +182,6 @@ bool handle_ends_empty(struct handle *handle)
 {
 	bool due = handle_is_empty_due(handle), refused;
 
-	pthread_mutex_lock(&handle->lock);
 	refused = handle->write_refused;
-	pthread_mutex_unlock(&handle->lock);
-	return due && !refused && !inode_is_refused(handle->all->inodes, handle->inode);
+	return due && !refused && !handle->inode->refused;
 }

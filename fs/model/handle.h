@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An open file or directory: what it has read, what it is writing.  For the operations of fs/.
+ * An open file or directory: what it has read, what it is writing.  For the operations of fs/; the
+ * caller holds the filesystem's lock.
  *
  * The kernel lets one write, truncate or fsync at a time through to a file (its inode's lock), but
- * reads run beside them; `lock` makes that safe.  Only the inodes' lock comes after it.
+ * reads run beside them.
  */
 #ifndef FS_MODEL_HANDLE_H
 #define FS_MODEL_HANDLE_H
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -25,9 +24,8 @@ LIST_HEAD(handle_list, handle);
 
 /* All open files and directories of a mount.  An unmount may leave some without a RELEASE. */
 struct handles {
-	pthread_mutex_t lock;
 	struct handle_list open;
-	atomic_uint count;
+	unsigned count;
 	struct inodes *inodes;
 	struct fs *fs;
 };
@@ -35,8 +33,6 @@ struct handles {
 struct handle {
 	struct inode *inode; /* with a reference */
 	int flags;           /* as given to open() */
-
-	pthread_mutex_t lock;
 
 	/* What the last read at offset 0 saw; later offsets continue it. */
 	char *snapshot; /* NULL: none */
@@ -55,7 +51,6 @@ struct handle {
 	bool empty_due;
 	bool write_refused;
 	unsigned due_since;
-	/* The next four are under the lock of the inodes. */
 	bool emptied;         /* is on the inode's list: empty_due */
 	unsigned emptied_since;
 	pid_t emptier;        /* the process to which that was done; 0: not known */
@@ -68,7 +63,7 @@ struct handle {
 	struct listing *listing;
 	bool listing_used; /* a reader began with it: starting over reads anew */
 
-	/* Polls, see poll.h; under the lock of the inodes. */
+	/* Polls, see poll.h. */
 	struct kept_poll *poll;       /* to be notified; NULL: none */
 	uint64_t seen;                /* the inode's `events` when all of the value was read; 0: not */
 	bool polled;                  /* is on the inode's list */
@@ -76,11 +71,8 @@ struct handle {
 	LIST_ENTRY(handle) poll_link;
 	LIST_ENTRY(handle) unwatched_link;
 
-	/* A watch for the file where none covers its path; NULL: none.  It belongs to the thread that
-	 * has set `covering`, which is under `lock`, as is that it has to look once more. */
+	/* A watch for the file where none covers its path; NULL: none. */
 	struct poll_cover *cover;
-	bool covering;
-	bool cover_wanted;
 
 	/* Called first when the handle is freed: for what poll.c keeps in it.  NULL: nothing. */
 	void (*unpoll)(struct fs *fs, struct handle *handle);
@@ -89,7 +81,7 @@ struct handle {
 	void (*close_own)(struct fs *fs, void *own);
 
 	struct handles *all;
-	LIST_ENTRY(handle) open_link; /* under its lock */
+	LIST_ENTRY(handle) open_link;
 };
 
 /* Makes a set for the open files of `inodes` (borrowed); `fs` is what their hooks are called with. */
@@ -110,9 +102,6 @@ void handle_free(struct handle *handle);
 
 /* Replaces the snapshot; takes `data` (from malloc; NULL drops it). */
 void handle_set_snapshot(struct handle *handle, char *data, size_t size);
-
-/* Returns whether there is a snapshot. */
-bool handle_has_snapshot(struct handle *handle);
 
 /*
  * Copies up to `size` bytes at `off` of the snapshot to `buf`.
@@ -138,21 +127,9 @@ void handle_set_content(struct handle *handle, char *content, size_t size);
  * is not known. */
 void handle_truncate(struct handle *handle, pid_t process);
 
-/* The next close is to write the empty value that is due. */
-void handle_set_closing(struct handle *handle);
-
-/* The store was asked for the file, which is to be made, when a descriptor was closed: it is not there. */
-void handle_set_asked(struct handle *handle);
-
 /* A descriptor was closed by `owner` (FUSE's lock owner: a process).  Returns whether that is to
  * write the empty value; see node_flush(). */
 bool handle_is_last_close(struct handle *handle, uint64_t owner);
-
-/* A write failed. */
-void handle_refuse_write(struct handle *handle);
-
-/* From here on each write edits what is in the store. */
-void handle_set_partial(struct handle *handle);
 
 /* The empty value was written, or is not to be written any more.  Returns whether it was due. */
 bool handle_take_empty_due(struct handle *handle);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of inodes: lifetimes and flags.  Any thread; no I/O. */
+/* The table of inodes: lifetimes and flags.  No I/O. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static void view_put(const struct view *view)
 		view->hooks->put(view);
 }
 
-void inode_release_locked(struct inodes *t, struct inode *inode)
+void inode_release(struct inodes *t, struct inode *inode)
 {
 	struct inode *parent;
 
@@ -30,9 +30,9 @@ void inode_release_locked(struct inodes *t, struct inode *inode)
 		parent = inode->parent;
 		if (!inode->hashed && !inode->removed && inode->parent)
 			LIST_REMOVE(inode, unnamed_link);
-		inode_stat_end_locked(t, inode);
-		inode_unhash_locked(t, inode);
-		inode_drop_listing_locked(t, inode);
+		inode_stat_end(t, inode);
+		inode_unhash(t, inode);
+		inode_drop_listing(t, inode);
 		HASH_DELETE(by_id, t->by_id, inode);
 		if (parent)
 			LIST_REMOVE(inode, sibling);
@@ -49,7 +49,7 @@ void inode_release_locked(struct inodes *t, struct inode *inode)
 }
 
 /* Returns a new inode with a reference.  Takes `key`, also on failure. */
-static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, char *key,
+static struct inode *inode_new(struct inodes *t, struct inode *parent, char *key,
 				      size_t key_len)
 {
 	struct inode *inode = calloc(1, sizeof(*inode));
@@ -75,7 +75,7 @@ static struct inode *inode_new_locked(struct inodes *t, struct inode *parent, ch
 		LIST_INSERT_HEAD(&parent->children, inode, sibling);
 	}
 	inode_set_key(inode, key, key_len);
-	inode_hash_locked(t, inode);
+	inode_hash(t, inode);
 	return inode;
 }
 
@@ -96,7 +96,7 @@ int inodes_init(struct inodes *t, const char *root_path, const struct view *view
 		free(t->root_path);
 		return -ENOMEM;
 	}
-	t->root = inode_new_locked(t, NULL, key, key_len);
+	t->root = inode_new(t, NULL, key, key_len);
 	if (!t->root) {
 		free(t->root_path);
 		return -ENOMEM;
@@ -105,8 +105,7 @@ int inodes_init(struct inodes *t, const char *root_path, const struct view *view
 	t->root->ops = ops[INODE_DIR];
 	t->root->view = view;
 	t->root->view_root = true;
-	inode_stat_begin_locked(t, t->root, false);
-	pthread_mutex_init(&t->lock, NULL);
+	inode_stat_begin(t, t->root, false);
 	return 0;
 }
 
@@ -127,36 +126,26 @@ void inodes_deinit(struct inodes *t)
 		free(inode);
 	}
 	free(t->root_path);
-	pthread_mutex_destroy(&t->lock);
 }
 
 unsigned inodes_count(struct inodes *t)
 {
-	unsigned count;
-
-	pthread_mutex_lock(&t->lock);
-	count = HASH_CNT(by_id, t->by_id);
-	pthread_mutex_unlock(&t->lock);
-	return count;
+	return HASH_CNT(by_id, t->by_id);
 }
 
 struct inode *inode_get(struct inodes *t, uint64_t nodeid)
 {
 	struct inode *inode;
 
-	pthread_mutex_lock(&t->lock);
 	HASH_FIND(by_id, t->by_id, &nodeid, sizeof(nodeid), inode);
 	if (inode)
 		inode->refs++;
-	pthread_mutex_unlock(&t->lock);
 	return inode;
 }
 
-struct inode *inode_ref(struct inodes *t, struct inode *inode)
+struct inode *inode_ref(struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode->refs++;
-	pthread_mutex_unlock(&t->lock);
 	return inode;
 }
 
@@ -164,38 +153,22 @@ void inode_put(struct inodes *t, struct inode *inode)
 {
 	if (!inode)
 		return;
-	pthread_mutex_lock(&t->lock);
 	inode->refs--;
-	inode_release_locked(t, inode);
-	pthread_mutex_unlock(&t->lock);
+	inode_release(t, inode);
 }
 
-struct inode *inode_ref_open(struct inodes *t, struct inode *inode)
+struct inode *inode_ref_open(struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode->refs++;
 	inode->opens++;
-	pthread_mutex_unlock(&t->lock);
 	return inode;
 }
 
 void inode_put_open(struct inodes *t, struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode->opens--;
 	inode->refs--;
-	inode_release_locked(t, inode);
-	pthread_mutex_unlock(&t->lock);
-}
-
-bool inode_is_open(struct inodes *t, const struct inode *inode)
-{
-	bool open;
-
-	pthread_mutex_lock(&t->lock);
-	open = inode->opens > 0;
-	pthread_mutex_unlock(&t->lock);
-	return open;
+	inode_release(t, inode);
 }
 
 struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *name,
@@ -208,13 +181,12 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 
 	if (!key)
 		return NULL;
-	pthread_mutex_lock(&t->lock);
-	inode = inode_find_key_locked(t, key, key_len);
+	inode = inode_find_key(t, key, key_len);
 	if (inode) {
 		inode->refs++;
 		free(key);
 	} else {
-		inode = inode_new_locked(t, parent, key, key_len);
+		inode = inode_new(t, parent, key, key_len);
 		if (inode) {
 			inode->kind = kind;
 			inode->ops = t->ops[kind];
@@ -225,10 +197,9 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 			/* No event is about a transaction. */
 			if (inode->view_root && !view->tx)
 				t->nodes_root = inode;
-			inode_stat_begin_locked(t, inode, false);
+			inode_stat_begin(t, inode, false);
 		}
 	}
-	pthread_mutex_unlock(&t->lock);
 	return inode;
 }
 
@@ -239,19 +210,17 @@ struct inode *inode_new_single(struct inodes *t, struct inode *parent, const cha
 	size_t key_len = 0;
 	char *key;
 
-	pthread_mutex_lock(&t->lock);
 	/* A kind that nobody looks for, and another each time. */
 	key = inode_key_new(parent, name, ~t->last_id, &key_len);
 	if (key)
-		inode = inode_new_locked(t, parent, key, key_len);
+		inode = inode_new(t, parent, key, key_len);
 	if (inode) {
 		inode->kind = INODE_SPECIAL;
 		inode->ops = t->ops[INODE_SPECIAL];
 		inode->view = view_get(parent->view);
 		inode->special = special;
-		inode_stat_begin_locked(t, inode, true);
+		inode_stat_begin(t, inode, true);
 	}
-	pthread_mutex_unlock(&t->lock);
 	return inode;
 }
 
@@ -260,91 +229,50 @@ struct inode *inode_find(struct inodes *t, struct inode *parent, const char *nam
 {
 	struct inode *inode;
 
-	pthread_mutex_lock(&t->lock);
-	inode = inode_find_locked(t, parent, name, kind);
+	inode = inode_peek(t, parent, name, kind);
 	if (inode)
 		inode->refs++;
-	pthread_mutex_unlock(&t->lock);
 	return inode;
 }
 
-void inode_remember(struct inodes *t, struct inode *inode)
+void inode_remember(struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode->nlookup++;
 	inode->absent = false;
-	pthread_mutex_unlock(&t->lock);
 }
 
 void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup)
 {
 	struct inode *inode;
 
-	pthread_mutex_lock(&t->lock);
 	HASH_FIND(by_id, t->by_id, &nodeid, sizeof(nodeid), inode);
 	/* The root is looked up by nobody and may be forgotten at the end all the same. */
 	if (inode && inode != t->root) {
 		inode->nlookup -= nlookup < inode->nlookup ? nlookup : inode->nlookup;
-		inode_release_locked(t, inode);
+		inode_release(t, inode);
 	}
-	pthread_mutex_unlock(&t->lock);
 }
 
-struct inode *inode_get_parent(struct inodes *t, const struct inode *inode)
+struct inode *inode_get_parent(const struct inode *inode)
 {
 	struct inode *parent;
 
-	pthread_mutex_lock(&t->lock);
 	parent = inode->parent;
 	parent->refs++;
-	pthread_mutex_unlock(&t->lock);
 	return parent;
-}
-
-void inode_set_cacheable(struct inodes *t, struct inode *inode)
-{
-	pthread_mutex_lock(&t->lock);
-	inode->cacheable = true;
-	pthread_mutex_unlock(&t->lock);
-}
-
-void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky)
-{
-	pthread_mutex_lock(&t->lock);
-	inode->sticky = sticky;
-	pthread_mutex_unlock(&t->lock);
-}
-
-bool inode_is_sticky(struct inodes *t, const struct inode *inode)
-{
-	bool sticky;
-
-	pthread_mutex_lock(&t->lock);
-	sticky = inode->sticky;
-	pthread_mutex_unlock(&t->lock);
-	return sticky;
-}
-
-void inode_set_hidden(struct inodes *t, struct inode *inode, bool hidden)
-{
-	pthread_mutex_lock(&t->lock);
-	inode->hidden = hidden;
-	pthread_mutex_unlock(&t->lock);
 }
 
 bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path)
 {
 	bool found;
 
-	pthread_mutex_lock(&t->lock);
 	while (inode && !inode->hidden)
 		inode = inode->parent;
-	found = inode && !inode_path_locked(t, inode, path);
-	pthread_mutex_unlock(&t->lock);
+	found = inode && !inode_own_path(t, inode, path);
 	return found;
 }
 
-static void set_pending_locked(struct inodes *t, struct inode *inode, bool pending)
+void inode_set_pending(struct inodes *t, struct inode *inode, bool pending)
 {
 	if (inode->pending != pending)
 		t->pending += pending ? 1 : -1;
@@ -352,77 +280,21 @@ static void set_pending_locked(struct inodes *t, struct inode *inode, bool pendi
 	inode->refused = false;
 }
 
-void inode_refuse(struct inodes *t, struct inode *inode)
+void inode_refuse(struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode->refused = inode->pending;
-	pthread_mutex_unlock(&t->lock);
-}
-
-bool inode_is_refused(struct inodes *t, const struct inode *inode)
-{
-	bool refused;
-
-	pthread_mutex_lock(&t->lock);
-	refused = inode->refused;
-	pthread_mutex_unlock(&t->lock);
-	return refused;
-}
-
-void inode_set_pending(struct inodes *t, struct inode *inode, bool pending)
-{
-	pthread_mutex_lock(&t->lock);
-	set_pending_locked(t, inode, pending);
-	pthread_mutex_unlock(&t->lock);
-}
-
-bool inode_is_pending(struct inodes *t, const struct inode *inode)
-{
-	bool pending;
-
-	pthread_mutex_lock(&t->lock);
-	pending = inode->pending;
-	pthread_mutex_unlock(&t->lock);
-	return pending;
-}
-
-void inode_changed_locked(struct inodes *t, struct inode *inode)
-{
-	if (inode->pending)
-		inode_drop_listing_locked(t, inode->parent);
-	set_pending_locked(t, inode, false);
-	inode->changes++;
-	inode_change_value_locked(inode);
-	/* The value of a directory's node is its own, too. */
-	if (inode->kind == INODE_SPECIAL && inode->parent->kind == INODE_DIR)
-		inode_change_value_locked(inode->parent);
 }
 
 void inode_changed(struct inodes *t, struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
-	inode_changed_locked(t, inode);
-	pthread_mutex_unlock(&t->lock);
-}
-
-unsigned inode_changes(struct inodes *t, const struct inode *inode)
-{
-	unsigned changes;
-
-	pthread_mutex_lock(&t->lock);
-	changes = inode->changes;
-	pthread_mutex_unlock(&t->lock);
-	return changes;
-}
-
-bool inodes_any_pending(struct inodes *t)
-{
-	bool pending;
-
-	pthread_mutex_lock(&t->lock);
-	pending = t->pending > 0;
-	pthread_mutex_unlock(&t->lock);
-	return pending;
+	if (inode->pending)
+		inode_drop_listing(t, inode->parent);
+	inode_set_pending(t, inode, false);
+	inode->changes++;
+	inode_change_value(inode);
+	/* The value of a directory's node is its own, too. */
+	if (inode->kind == INODE_SPECIAL && inode->parent->kind == INODE_DIR)
+		inode_change_value(inode->parent);
 }
 
 void inode_for_each_pending(struct inodes *t, const struct inode *parent,
@@ -430,13 +302,11 @@ void inode_for_each_pending(struct inodes *t, const struct inode *parent,
 {
 	struct inode *inode, *next;
 
-	pthread_mutex_lock(&t->lock);
 	/* Rarely is there any, and not for long. */
 	for (inode = t->pending ? t->by_id : NULL; inode; inode = next) {
 		next = inode->by_id.next;
 		if (inode->pending && inode->parent == parent && inode->hashed)
 			fn(arg, inode->name);
 	}
-	pthread_mutex_unlock(&t->lock);
 }
 

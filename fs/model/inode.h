@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the kernel knows: nodeids and the nodes, files and directories that they stand for.
- * For the operations of fs/; any thread; no I/O.
+ * For the operations of fs/; no I/O.
  *
  * Inodes form a tree by name, so a rename moves one of them, not a subtree.  The same node may have
  * two: one as a file and one as a directory, for the kernel must never see a nodeid change its type.
@@ -17,13 +17,11 @@
  * somebody else removes from the store is no such removal: its inode stays, and is the node's again
  * if that comes back.
  *
- * Lock discipline.  One leaf lock for the whole table, held for a few lookups at a time.  It is also
- * over the polls of handles and of the mount (poll.h).
+ * The caller holds the filesystem's lock (fs/op/fs_impl.h).
  */
 #ifndef FS_MODEL_INODE_H
 #define FS_MODEL_INODE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -64,7 +62,7 @@ struct wakeups;
 struct view;
 struct op;
 
-/* What a view that does not last (a transaction's) is asked and told; any thread. */
+/* What a view that does not last (a transaction's) is asked and told. */
 struct view_hooks {
 	/* An inode begins to show it, or ends. */
 	void (*get)(const struct view *view);
@@ -100,14 +98,15 @@ struct inode {
 	const struct special *special; /* INODE_SPECIAL */
 	uint64_t number;               /* for stat(2) */
 
-	/* Under the table's lock. */
+	/* Changing. */
 	struct inode *parent; /* with a reference; NULL for the root */
 	const char *name;     /* in key */
 	uint64_t nlookup;
 	unsigned refs;
 	unsigned opens;   /* those of the references that are open files */
 	unsigned changes; /* of the file's content, its removals included */
-	bool cacheable; /* events tell when its attributes change: the kernel may remember them */
+	bool cacheable; /* events tell when its attributes change: the kernel may remember them; nodes
+	                 * are from the start, special files are not */
 	unsigned leaving; /* removals and renames of it that are under way here */
 	bool view_root; /* its path is the mount's root path */
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
@@ -165,7 +164,6 @@ struct inode {
 };
 
 struct inodes {
-	pthread_mutex_t lock;
 	const struct inode_ops *const *ops; /* by kind */
 	struct inode *by_id;
 	struct inode *by_name;
@@ -202,17 +200,14 @@ unsigned inodes_count(struct inodes *t);
 struct inode *inode_get(struct inodes *t, uint64_t nodeid);
 
 /* Returns another reference. */
-struct inode *inode_ref(struct inodes *t, struct inode *inode);
+struct inode *inode_ref(struct inode *inode);
 
 /* Gives a reference back; NULL is allowed. */
 void inode_put(struct inodes *t, struct inode *inode);
 
 /* The same for a reference that is an open file. */
-struct inode *inode_ref_open(struct inodes *t, struct inode *inode);
+struct inode *inode_ref_open(struct inode *inode);
 void inode_put_open(struct inodes *t, struct inode *inode);
-
-/* Returns whether the file is open. */
-bool inode_is_open(struct inodes *t, const struct inode *inode);
 
 /*
  * Returns the inode of `name` in `parent` with that kind, made if need be, with a reference.
@@ -232,7 +227,7 @@ struct inode *inode_find(struct inodes *t, struct inode *parent, const char *nam
 			 enum inode_kind kind);
 
 /* The kernel got (or, if the reply did not reach it, did not get) a reference by lookup. */
-void inode_remember(struct inodes *t, struct inode *inode);
+void inode_remember(struct inode *inode);
 void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup);
 
 /*
@@ -243,22 +238,16 @@ void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup);
 int inode_path(struct inodes *t, const struct inode *inode, const char *name, char *path);
 
 /* Returns whether the inode, or something above it, was removed. */
-bool inode_is_removed(struct inodes *t, const struct inode *inode);
+bool inode_is_removed(const struct inode *inode);
 
 /* Returns the directory of an inode, with a reference. */
-struct inode *inode_get_parent(struct inodes *t, const struct inode *inode);
+struct inode *inode_get_parent(const struct inode *inode);
 
-/* Sets, clears or reads a flag.  Nodes are cacheable from the start, special files are not. */
-void inode_set_cacheable(struct inodes *t, struct inode *inode);
-void inode_set_sticky(struct inodes *t, struct inode *inode, bool sticky);
-bool inode_is_sticky(struct inodes *t, const struct inode *inode);
-void inode_set_hidden(struct inodes *t, struct inode *inode, bool hidden);
+/* The file was created here and is not yet in the store; or that is over. */
 void inode_set_pending(struct inodes *t, struct inode *inode, bool pending);
-bool inode_is_pending(struct inodes *t, const struct inode *inode);
 
 /* A file that is pending was refused by the store.  This lasts until it is no longer, or created again. */
-void inode_refuse(struct inodes *t, struct inode *inode);
-bool inode_is_refused(struct inodes *t, const struct inode *inode);
+void inode_refuse(struct inode *inode);
 
 /* Writes the store path of the inode, or of the lowest directory above it, that is hidden to `path`
  * (PATH_SIZE).  Returns whether there is one. */
@@ -267,13 +256,7 @@ bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path)
 /* The file got a new content, or was removed: it is no longer pending. */
 void inode_changed(struct inodes *t, struct inode *inode);
 
-/* Returns how often that happened. */
-unsigned inode_changes(struct inodes *t, const struct inode *inode);
-
-/* Returns whether any file is pending. */
-bool inodes_any_pending(struct inodes *t);
-
-/* Calls `fn` with the name of each file in `parent` that is pending, under the lock. */
+/* Calls `fn` with the name of each file in `parent` that is pending. */
 void inode_for_each_pending(struct inodes *t, const struct inode *parent,
 			    void (*fn)(void *arg, const char *name), void *arg);
 
@@ -296,7 +279,7 @@ struct leaving {
 void inode_begin_leaving(struct inodes *t, struct inode *parent, const char *name,
 			 struct leaving *leaving);
 void inode_end_leaving(struct inodes *t, struct leaving *leaving);
-bool inode_is_leaving(struct inodes *t, const struct inode *inode);
+bool inode_is_leaving(const struct inode *inode);
 
 /*
  * The node `name` in `parent` was removed, and the kernel knows or is about to hear it: its inodes
@@ -307,11 +290,11 @@ void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 
 /* The file is about to be replaced by a rename, and had the value `data` (from malloc, with room for a
  * byte more; taken): who has it open goes on reading that, as from any file that was replaced. */
-void inode_set_last(struct inodes *t, struct inode *inode, char *data, size_t len);
+void inode_set_last(struct inode *inode, char *data, size_t len);
 
 /* Returns that value (the caller's to free, with room for a byte more) if the inode was replaced and
  * it is known, or NULL. */
-char *inode_get_last(struct inodes *t, const struct inode *inode, size_t *len);
+char *inode_get_last(const struct inode *inode, size_t *len);
 
 /* The node at `path` was removed, in a way of which the kernel does not know: by the commit of a
  * transaction, or in the other layout.  Directories there and below no longer stick, and nothing
@@ -332,9 +315,9 @@ void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
 
 /* This mount is about to write the node's value: the event of that is news neither about its kind, nor
  * about its being there, nor about the names above it.  And: the write failed. */
-void inode_wrote(struct inodes *t, struct inode *inode);
-bool inode_is_written(struct inodes *t, struct inode *inode); /* and the event has not come */
-void inode_not_written(struct inodes *t, struct inode *inode);
+void inode_wrote(struct inode *inode);
+bool inode_is_written(struct inode *inode); /* and the event has not come */
+void inode_not_written(struct inode *inode);
 
 /*
  * Whether a node may be taken to be in the store.  inode_found(): it was there, as the store said
@@ -342,20 +325,15 @@ void inode_not_written(struct inodes *t, struct inode *inode);
  * inode_is_doubtful(): it was not found yet, or something has happened to it, or above it, since,
  * that was no write of ours.  For a special file: about its node.
  */
-uint64_t inode_foreign(struct inodes *t, const struct inode *inode);
-void inode_found(struct inodes *t, struct inode *inode, uint64_t foreign);
-bool inode_is_doubtful(struct inodes *t, const struct inode *inode);
+uint64_t inode_foreign(const struct inode *inode);
+void inode_found(struct inode *inode, uint64_t foreign);
+bool inode_is_doubtful(const struct inode *inode);
 
-/* Returns the number of events noted so far. */
-uint64_t inode_events(struct inodes *t, const struct inode *inode);
+/* The store was asked when inode->events was `events`: the node was there, or not. */
+void inode_looked(struct inode *inode, uint64_t events, bool gone);
 
-/* The store was asked after inode_events() had said `events`: the node was there, or not. */
-void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool gone);
-
-/* The node was found after inode_events() had said `events` (0: take that back).
- * inode_is_confirmed() returns whether that was so and no event has come since. */
-void inode_confirm(struct inodes *t, struct inode *inode, uint64_t events);
-bool inode_is_confirmed(struct inodes *t, const struct inode *inode);
+/* Returns whether a lookup has found the node (inode->confirmed) and no event has come since. */
+bool inode_is_confirmed(const struct inode *inode);
 
 /* The node was made here, now. */
 void inode_made(struct inodes *t, struct inode *inode);
@@ -365,32 +343,26 @@ void inode_made(struct inodes *t, struct inode *inode);
  * inode_saw_names(): the reply to XS_DIRECTORY, NULL if it was too large; `covered`: events tell
  * of changes; `sure`: none has come since the store was asked.
  */
-void inode_saw_value(struct inodes *t, struct inode *inode, const void *value, size_t len);
+void inode_saw_value(struct inode *inode, const void *value, size_t len);
 void inode_saw_names(struct inodes *t, struct inode *dir, const char *reply, size_t len,
 		     bool covered, bool sure);
-
-/* Returns whether an event came since inode_saw_names() that may be about them. */
-bool inode_is_unsure(struct inodes *t, const struct inode *dir);
 
 /*
  * Numbers for a listing: of `name` in a directory, also if the kernel does not know it yet, with what
  * inode_number_prefix() returned for that directory; and of the directory above it.
  */
-uint64_t inode_number_prefix(struct inodes *t, const struct inode *dir);
+uint64_t inode_number_prefix(const struct inode *dir);
 uint64_t inode_child_number(struct inodes *t, const struct inode *dir, uint64_t prefix,
 			    const char *name);
-uint64_t inode_parent_number(struct inodes *t, const struct inode *inode);
+uint64_t inode_parent_number(const struct inode *inode);
 
 /* An empty value is due for an open file, which `process` emptied; or no longer. */
-void inode_set_emptied(struct inodes *t, struct handle *handle, pid_t process);
-void inode_clear_emptied(struct inodes *t, struct handle *handle);
+void inode_set_emptied(struct handle *handle, pid_t process);
+void inode_clear_emptied(struct handle *handle);
 
 /* Writes the processes that emptied an open file of the inode to `processes`, `max` at the most.  Returns
  * how many. */
-unsigned inode_emptiers(struct inodes *t, const struct inode *inode, pid_t *processes, unsigned max);
-
-/* Returns when the last change was noted, or 0. */
-struct timespec inode_changed_at(struct inodes *t, const struct inode *inode);
+unsigned inode_emptiers(const struct inode *inode, pid_t *processes, unsigned max);
 
 /* Remembers the names in a directory (a reference is taken), or drops them (NULL). */
 void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *listing);
@@ -399,8 +371,8 @@ void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *li
 struct listing *inode_get_listing(struct inodes *t, struct inode *inode);
 
 /* The kernel is about to be given an answer that it may believe for a while.  After this an event
- * finds the inode.  Any thread. */
-void inode_believed(struct inodes *t, struct inode *inode);
+ * finds the inode. */
+void inode_believed(struct inode *inode);
 
 /* The kernel has something to forget about an inode.  See notifier_wake(). */
 void inode_set_stale(struct inodes *t, struct inode *inode);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What events mean for inodes: whom they wake up, and what is no longer right.  Any thread; no I/O. */
+/* What events mean for inodes: whom they wake up, and what is no longer right.  No I/O. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 /* A node of which an event told; `inode` stands for it.  `own`: a write of ours made it, and has set the
  * time already. */
-static void touch_locked(struct inodes *t, struct inode *inode, bool own,
+static void touch(struct inodes *t, struct inode *inode, bool own,
 			 const struct timespec *now, struct wakeups *wakeups)
 {
 	struct handle *handle;
@@ -21,33 +21,33 @@ static void touch_locked(struct inodes *t, struct inode *inode, bool own,
 	inode->events++;
 	inode->foreign += !own;
 	if (!own) {
-		inode_move_time_locked(inode, now);
+		inode_move_time(inode, now);
 		inode->value_known = false;
 	}
-	inode_drop_listing_locked(t, inode);
+	inode_drop_listing(t, inode);
 	LIST_FOREACH(handle, &inode->pollers, poll_link)
 		wakeups_take(wakeups, &handle->poll);
-	inode_set_stale_locked(t, inode, true);
+	inode_outdate(t, inode, true);
 }
 
 /* An inode and all below it. */
-static void touch_subtree_locked(struct inodes *t, struct inode *top, bool own,
+static void touch_subtree(struct inodes *t, struct inode *top, bool own,
 				 const struct timespec *now, struct wakeups *wakeups)
 {
 	struct inode *inode;
 
-	for (inode = top; inode; inode = inode_next_locked(top, inode))
-		touch_locked(t, inode, own, now, wakeups);
+	for (inode = top; inode; inode = inode_next(top, inode))
+		touch(t, inode, own, now, wakeups);
 }
 
-void inode_wake_removed_locked(struct inodes *t, struct inode *top, struct wakeups *wakeups)
+void inode_wake_removed(struct inodes *t, struct inode *top, struct wakeups *wakeups)
 {
 	struct timespec now;
 	struct inode *inode;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	touch_subtree_locked(t, top, false, &now, wakeups);
-	for (inode = top; inode; inode = inode_next_locked(top, inode)) {
+	touch_subtree(t, top, false, &now, wakeups);
+	for (inode = top; inode; inode = inode_next(top, inode)) {
 		inode->gone = true;
 		inode->looked_at = inode->events;
 	}
@@ -55,7 +55,7 @@ void inode_wake_removed_locked(struct inodes *t, struct inode *top, struct wakeu
 
 /* Returns whether the next event of the node itself is probably that of a write of our own; NULL is
  * allowed. */
-static bool expects_own_locked(struct inode *inode)
+static bool expects_own(struct inode *inode)
 {
 	/* Events are merged, or never sent: what did not come soon will not. */
 	if (inode && inode_now_ms() - inode->own_write_ms > OWN_EVENT_MS)
@@ -64,9 +64,9 @@ static bool expects_own_locked(struct inode *inode)
 }
 
 /* That event has come.  Returns whether it was. */
-static bool take_own_locked(struct inode *inode)
+static bool take_own(struct inode *inode)
 {
-	bool own = expects_own_locked(inode);
+	bool own = expects_own(inode);
 
 	if (own)
 		inode->own_writes--;
@@ -75,7 +75,7 @@ static bool take_own_locked(struct inode *inode)
 
 /* Keeps the time of an event for nodes that have no inode: that of `event` with all below it, and, from
  * the first `known` bytes on, those above it, which may have come into being on the way. */
-static void remember_locked(struct inodes *t, const char *event, size_t known,
+static void remember(struct inodes *t, const char *event, size_t known,
 			    const struct timespec *now)
 {
 	size_t len = strlen(event);
@@ -87,20 +87,20 @@ static void remember_locked(struct inodes *t, const char *event, size_t known,
 }
 
 /* What an event below a directory means for it: it may have come into being on the way. */
-static void pass_locked(struct inodes *t, struct inode *dir, const struct timespec *now,
+static void pass(struct inodes *t, struct inode *dir, const struct timespec *now,
 			struct wakeups *wakeups)
 {
-	struct inode *value = inode_find_locked(t, dir, NAME_OF_VALUE, INODE_SPECIAL);
+	struct inode *value = inode_peek(t, dir, NAME_OF_VALUE, INODE_SPECIAL);
 
 	if (dir->gone)
-		touch_locked(t, dir, false, now, wakeups);
+		touch(t, dir, false, now, wakeups);
 	if (value && value->gone)
-		touch_locked(t, value, false, now, wakeups);
+		touch(t, value, false, now, wakeups);
 }
 
 /* Walks from the root of a view along `path`, relative to it and without a leading slash: the end of
  * `event`. */
-static void walk_locked(struct inodes *t, struct inode *dir, const char *event, const char *path,
+static void walk(struct inodes *t, struct inode *dir, const char *event, const char *path,
 			const struct timespec *now, struct wakeups *wakeups)
 {
 	struct inode *leaf, *sub;
@@ -115,32 +115,32 @@ static void walk_locked(struct inodes *t, struct inode *dir, const char *event, 
 		memcpy(name, path, len);
 		name[len] = '\0';
 		path += len + (path[len] == '/');
-		leaf = inode_find_locked(t, dir, name, INODE_LEAF);
-		sub = inode_find_locked(t, dir, name, INODE_DIR);
-		pass_locked(t, dir, now, wakeups);
+		leaf = inode_peek(t, dir, name, INODE_LEAF);
+		sub = inode_peek(t, dir, name, INODE_DIR);
+		pass(t, dir, now, wakeups);
 		if (!*path || (dir->listing && !listing_has(dir->listing, name)))
-			inode_drop_listing_locked(t, dir);
-		own = !*path && take_own_locked(leaf);
+			inode_drop_listing(t, dir);
+		own = !*path && take_own(leaf);
 		/* Made or removed, perhaps; of a write of our own the kernel need not ask. */
 		if (!*path || (!leaf && !sub))
-			inode_names_event_locked(t, dir, now, !own && !expects_own_locked(sub));
+			inode_names_event(t, dir, now, !own && !expects_own(sub));
 		if (leaf)
-			touch_locked(t, leaf, own, now, wakeups);
+			touch(t, leaf, own, now, wakeups);
 		if (!sub) {
 			if (!leaf || *path)
-				remember_locked(t, event, path - event - (*path != '\0'), now);
+				remember(t, event, path - event - (*path != '\0'), now);
 			return;
 		}
 		dir = sub;
 	}
 	if (event)
 		recent_add(&t->recent, event, strlen(event), now, true);
-	own = take_own_locked(dir);
+	own = take_own(dir);
 	/* Unless that was our own doing it may have been removed and made again, perhaps as something
 	 * without children: it no longer has to be a directory. */
 	if (!own)
 		dir->sticky = false;
-	touch_subtree_locked(t, dir, own, now, wakeups);
+	touch_subtree(t, dir, own, now, wakeups);
 }
 
 /* Returns the part of `path` below the mount's root, "" for the root itself and all above it, or
@@ -153,15 +153,15 @@ static const char *path_in_mount(const struct inodes *t, const char *path)
 }
 
 /* Inodes that are not found by their names for want of memory.  There are few, if any. */
-static void touch_unnamed_locked(struct inodes *t, const char *event, const struct timespec *now,
+static void touch_unnamed(struct inodes *t, const char *event, const struct timespec *now,
 				  struct wakeups *wakeups)
 {
 	struct inode *inode;
 	char path[PATH_SIZE];
 
 	LIST_FOREACH(inode, &t->unnamed, unnamed_link)
-		if (!event || inode_path_locked(t, inode, path) || path_related(event, path))
-			touch_locked(t, inode, false, now, wakeups);
+		if (!event || inode_own_path(t, inode, path) || path_related(event, path))
+			touch(t, inode, false, now, wakeups);
 }
 
 void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
@@ -170,20 +170,18 @@ void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	pthread_mutex_lock(&t->lock);
 	if (path)
 		below = path[0] == '/' ? path_in_mount(t, path) : NULL;
 	if (below) {
-		walk_locked(t, t->root, path, below, &now, wakeups);
+		walk(t, t->root, path, below, &now, wakeups);
 		if (t->nodes_root && *below)
-			walk_locked(t, t->nodes_root, path, below, &now, wakeups);
-		touch_unnamed_locked(t, path, &now, wakeups);
+			walk(t, t->nodes_root, path, below, &now, wakeups);
+		touch_unnamed(t, path, &now, wakeups);
 	}
-	pthread_mutex_unlock(&t->lock);
 }
 
 /* What is at `path`, from `top` on, and below it is not known to be there. */
-static void doubt_locked(struct inodes *t, struct inode *top, const char *path, bool removed)
+static void doubt_below(struct inodes *t, struct inode *top, const char *path, bool removed)
 {
 	struct inode *inode, *leaf = NULL;
 	char name[PATH_SIZE];
@@ -192,12 +190,12 @@ static void doubt_locked(struct inodes *t, struct inode *top, const char *path, 
 	for (; top && *path; path += len + (path[len] == '/')) {
 		len = strcspn(path, "/");
 		snprintf(name, sizeof(name), "%.*s", (int)len, path);
-		leaf = inode_find_locked(t, top, name, INODE_LEAF);
-		top = inode_find_locked(t, top, name, INODE_DIR);
+		leaf = inode_peek(t, top, name, INODE_LEAF);
+		top = inode_peek(t, top, name, INODE_DIR);
 	}
 	if (leaf && !*path)
 		leaf->found = 0;
-	for (inode = top; inode; inode = inode_next_locked(top, inode)) {
+	for (inode = top; inode; inode = inode_next(top, inode)) {
 		inode->sticky &= !removed;
 		inode->confirmed = 0;
 		inode->found = 0;
@@ -208,13 +206,11 @@ static void doubt(struct inodes *t, const char *path, bool removed)
 {
 	const char *below;
 
-	pthread_mutex_lock(&t->lock);
 	below = path_in_mount(t, path);
 	if (below) {
-		doubt_locked(t, t->root, below, removed);
-		doubt_locked(t, t->nodes_root, below, removed);
+		doubt_below(t, t->root, below, removed);
+		doubt_below(t, t->nodes_root, below, removed);
 	}
-	pthread_mutex_unlock(&t->lock);
 }
 
 void inodes_removed(struct inodes *t, const char *path)
@@ -233,105 +229,54 @@ static const struct inode *node_of(const struct inode *inode)
 	return inode->kind == INODE_SPECIAL && inode->parent ? inode->parent : inode;
 }
 
-void inode_wrote(struct inodes *t, struct inode *inode)
+void inode_wrote(struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode = (struct inode *)node_of(inode);
 	inode->own_writes++;
 	inode->own_write_ms = inode_now_ms();
-	pthread_mutex_unlock(&t->lock);
 }
 
-bool inode_is_written(struct inodes *t, struct inode *inode)
+bool inode_is_written(struct inode *inode)
 {
-	bool is;
-
-	pthread_mutex_lock(&t->lock);
-	is = expects_own_locked((struct inode *)node_of(inode));
-	pthread_mutex_unlock(&t->lock);
-	return is;
+	return expects_own((struct inode *)node_of(inode));
 }
 
-void inode_not_written(struct inodes *t, struct inode *inode)
+void inode_not_written(struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode = (struct inode *)node_of(inode);
 	if (inode->own_writes > 0)
 		inode->own_writes--;
-	pthread_mutex_unlock(&t->lock);
 }
 
-uint64_t inode_foreign(struct inodes *t, const struct inode *inode)
+uint64_t inode_foreign(const struct inode *inode)
 {
-	uint64_t foreign;
-
-	pthread_mutex_lock(&t->lock);
-	foreign = node_of(inode)->foreign;
-	pthread_mutex_unlock(&t->lock);
-	return foreign;
+	return node_of(inode)->foreign;
 }
 
-void inode_found(struct inodes *t, struct inode *inode, uint64_t foreign)
+void inode_found(struct inode *inode, uint64_t foreign)
 {
-	pthread_mutex_lock(&t->lock);
 	((struct inode *)node_of(inode))->found = foreign;
-	pthread_mutex_unlock(&t->lock);
 }
 
-bool inode_is_doubtful(struct inodes *t, const struct inode *inode)
+bool inode_is_doubtful(const struct inode *inode)
 {
 	bool doubtful;
 
-	pthread_mutex_lock(&t->lock);
 	inode = node_of(inode);
 	doubtful = inode->found != inode->foreign;
-	pthread_mutex_unlock(&t->lock);
 	return doubtful;
 }
 
-uint64_t inode_events(struct inodes *t, const struct inode *inode)
+void inode_looked(struct inode *inode, uint64_t events, bool gone)
 {
-	uint64_t events;
-
-	pthread_mutex_lock(&t->lock);
-	events = inode->events;
-	pthread_mutex_unlock(&t->lock);
-	return events;
-}
-
-void inode_looked(struct inodes *t, struct inode *inode, uint64_t events, bool gone)
-{
-	pthread_mutex_lock(&t->lock);
 	if (events >= inode->looked_at) {
 		inode->looked_at = events;
 		inode->gone = gone;
 	}
-	pthread_mutex_unlock(&t->lock);
 }
 
-void inode_confirm(struct inodes *t, struct inode *inode, uint64_t events)
+bool inode_is_confirmed(const struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
-	inode->confirmed = events;
-	pthread_mutex_unlock(&t->lock);
+	return inode->confirmed == inode->events && inode->hashed && !inode->names_unsure;
 }
 
-bool inode_is_confirmed(struct inodes *t, const struct inode *inode)
-{
-	bool confirmed;
-
-	pthread_mutex_lock(&t->lock);
-	confirmed = inode->confirmed == inode->events && inode->hashed && !inode->names_unsure;
-	pthread_mutex_unlock(&t->lock);
-	return confirmed;
-}
-
-struct timespec inode_changed_at(struct inodes *t, const struct inode *inode)
-{
-	struct timespec at;
-
-	pthread_mutex_lock(&t->lock);
-	at = inode->changed_at;
-	pthread_mutex_unlock(&t->lock);
-	return at;
-}

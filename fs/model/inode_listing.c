@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The names in directories that are known to be right, for as long as there is room.  Any thread; no I/O. */
+/* The names in directories that are known to be right, for as long as there is room.  No I/O. */
 #include "fs/model/inode_impl.h"
 #include "fs/model/listing.h"
 
-void inode_drop_listing_locked(struct inodes *t, struct inode *inode)
+void inode_drop_listing(struct inodes *t, struct inode *inode)
 {
 	if (!inode->listing)
 		return;
@@ -15,29 +15,25 @@ void inode_drop_listing_locked(struct inodes *t, struct inode *inode)
 
 void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *listing)
 {
-	pthread_mutex_lock(&t->lock);
-	inode_drop_listing_locked(t, inode);
+	inode_drop_listing(t, inode);
 	if (listing && listing->bytes <= INODE_LISTING_BYTES_MAX) {
 		while (t->listing_bytes + listing->bytes > INODE_LISTING_BYTES_MAX)
-			inode_drop_listing_locked(t, TAILQ_FIRST(&t->listings));
+			inode_drop_listing(t, TAILQ_FIRST(&t->listings));
 		inode->listing = listing_get(listing);
 		t->listing_bytes += listing->bytes;
 		TAILQ_INSERT_TAIL(&t->listings, inode, listing_link);
 	}
-	pthread_mutex_unlock(&t->lock);
 }
 
 struct listing *inode_get_listing(struct inodes *t, struct inode *inode)
 {
 	struct listing *listing = NULL;
 
-	pthread_mutex_lock(&t->lock);
 	/* While a file of this mount is not yet written the store's names are not all there are. */
 	if (inode->listing && t->pending == 0) {
 		listing = listing_get(inode->listing);
 		TAILQ_REMOVE(&t->listings, inode, listing_link);
 		TAILQ_INSERT_TAIL(&t->listings, inode, listing_link);
 	}
-	pthread_mutex_unlock(&t->lock);
 	return listing;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of inodes: names, the tree that they form, and paths.  Any thread; no I/O. */
+/* The table of inodes: names, the tree that they form, and paths.  No I/O. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,7 @@ void inode_set_key(struct inode *inode, char *key, size_t len)
 	inode->name = key + sizeof(struct key_head);
 }
 
-void inode_hash_locked(struct inodes *t, struct inode *inode)
+void inode_hash(struct inodes *t, struct inode *inode)
 {
 	HASH_ADD_KEYPTR(by_name, t->by_name, inode->key, inode->key_len, inode);
 	inode->hashed = inode->by_name.tbl != NULL;
@@ -50,14 +50,14 @@ void inode_hash_locked(struct inodes *t, struct inode *inode)
 		LIST_INSERT_HEAD(&t->unnamed, inode, unnamed_link);
 }
 
-void inode_unhash_locked(struct inodes *t, struct inode *inode)
+void inode_unhash(struct inodes *t, struct inode *inode)
 {
 	if (inode->hashed)
 		HASH_DELETE(by_name, t->by_name, inode);
 	inode->hashed = false;
 }
 
-struct inode *inode_find_key_locked(struct inodes *t, const char *key, size_t key_len)
+struct inode *inode_find_key(struct inodes *t, const char *key, size_t key_len)
 {
 	struct inode *inode;
 
@@ -65,7 +65,7 @@ struct inode *inode_find_key_locked(struct inodes *t, const char *key, size_t ke
 	return inode;
 }
 
-struct inode *inode_find_locked(struct inodes *t, const struct inode *parent, const char *name,
+struct inode *inode_peek(struct inodes *t, const struct inode *parent, const char *name,
 				enum inode_kind kind)
 {
 	/* Without an allocation: an event has to find its inode. */
@@ -75,11 +75,10 @@ struct inode *inode_find_locked(struct inodes *t, const struct inode *parent, co
 	if (len >= PATH_SIZE)
 		return NULL;
 	key_write(key, parent, name, len, kind);
-	return inode_find_key_locked(t, key, sizeof(struct key_head) + len);
+	return inode_find_key(t, key, sizeof(struct key_head) + len);
 }
 
-/* Appends the path of an inode's node to `path`, from the root of its view on. */
-int inode_path_locked(struct inodes *t, const struct inode *inode, char *path)
+int inode_own_path(struct inodes *t, const struct inode *inode, char *path)
 {
 	const struct inode *chain[XENSTORE_ABS_PATH_MAX / 2 + 1];
 	unsigned depth = 0;
@@ -108,22 +107,18 @@ int inode_path(struct inodes *t, const struct inode *inode, const char *name, ch
 {
 	int err;
 
-	pthread_mutex_lock(&t->lock);
-	err = inode_path_locked(t, inode, path);
-	pthread_mutex_unlock(&t->lock);
+	err = inode_own_path(t, inode, path);
 	return err || !name ? err : path_append(path, name);
 }
 
-bool inode_is_removed(struct inodes *t, const struct inode *inode)
+bool inode_is_removed(const struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	while (inode && !inode->removed)
 		inode = inode->parent;
-	pthread_mutex_unlock(&t->lock);
 	return inode;
 }
 
-struct inode *inode_next_locked(const struct inode *top, struct inode *inode)
+struct inode *inode_next(const struct inode *top, struct inode *inode)
 {
 	if (!LIST_EMPTY(&inode->children))
 		return LIST_FIRST(&inode->children);

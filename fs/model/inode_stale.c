@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel believes of inodes, and what it is to be told; see notifier.c.  Any thread; no I/O.
+ * What the kernel believes of inodes, and what it is to be told; see notifier.c.  No I/O.
  */
 #include <stdio.h>
 
@@ -24,14 +24,14 @@ uint64_t inode_now_ms(void)
 }
 
 /* Queues an inode, whose reference stays in the queue. */
-static void queue_stale_locked(struct inodes *t, struct inode *inode, unsigned round)
+static void queue_stale(struct inodes *t, struct inode *inode, unsigned round)
 {
 	inode->stale = &t->stale[round];
 	inode->due_ms = round ? inode_now_ms() + round_after_ms[round] : 0;
 	TAILQ_INSERT_TAIL(inode->stale, inode, stale_link);
 }
 
-void inode_set_stale_locked(struct inodes *t, struct inode *inode, bool name)
+void inode_outdate(struct inodes *t, struct inode *inode, bool name)
 {
 	if (!t->track_stale || !inode->believed || !inode->hashed)
 		return;
@@ -44,38 +44,32 @@ void inode_set_stale_locked(struct inodes *t, struct inode *inode, bool name)
 		TAILQ_REMOVE(inode->stale, inode, stale_link);
 	else
 		inode->refs++;
-	queue_stale_locked(t, inode, 0);
+	queue_stale(t, inode, 0);
 }
 
-void inode_believed(struct inodes *t, struct inode *inode)
+void inode_believed(struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode->believed = true;
 	inode->answered_ms = inode_now_ms();
-	pthread_mutex_unlock(&t->lock);
 }
 
 void inode_set_stale(struct inodes *t, struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode->believed = true;
-	inode_set_stale_locked(t, inode, true);
-	pthread_mutex_unlock(&t->lock);
+	inode_outdate(t, inode, true);
 }
 
 void inode_drop(struct inodes *t, struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	inode->stale_name = true;
 	if (!inode->stale) {
 		inode->refs++;
-		queue_stale_locked(t, inode, 0);
+		queue_stale(t, inode, 0);
 	}
-	pthread_mutex_unlock(&t->lock);
 }
 
 /* Returns the inode that is due to be told of, or NULL. */
-static struct inode *next_stale_locked(struct inodes *t, int *wait_ms)
+static struct inode *next_stale(struct inodes *t, int *wait_ms)
 {
 	uint64_t now = inode_now_ms();
 	struct inode *inode;
@@ -95,8 +89,7 @@ bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms)
 {
 	struct inode *inode;
 
-	pthread_mutex_lock(&t->lock);
-	inode = next_stale_locked(t, wait_ms);
+	inode = next_stale(t, wait_ms);
 	if (inode) {
 		TAILQ_REMOVE(inode->stale, inode, stale_link);
 		inode->round = inode->stale - t->stale;
@@ -108,7 +101,6 @@ bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms)
 		snprintf(stale->name, sizeof(stale->name), "%s", inode->name);
 	}
 	stale->inode = inode;
-	pthread_mutex_unlock(&t->lock);
 	return inode != NULL;
 }
 
@@ -116,12 +108,10 @@ bool inode_told(struct inodes *t, struct inode *inode)
 {
 	bool again;
 
-	pthread_mutex_lock(&t->lock);
 	again = !inode->stale && inode->unsettled && inode->round + 1 < INODE_ROUNDS;
 	if (again)
-		queue_stale_locked(t, inode, inode->round + 1);
+		queue_stale(t, inode, inode->round + 1);
 	else if (!inode->stale)
 		inode->unsettled = inode->stale_name = false;
-	pthread_mutex_unlock(&t->lock);
 	return !again;
 }

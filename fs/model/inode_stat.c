@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What stat(2) says of inodes beyond what the store knows: numbers, times, and for whom a file is empty.
- * Any thread; no I/O.
+ * No I/O.
  *
  * A number follows from view and path, so that it is the same when the kernel has forgotten the inode
  * and asks again.  An inode keeps it wherever it is moved; another that would get the same one meanwhile
@@ -36,7 +36,7 @@ static uint64_t hash(uint64_t h, const void *data, size_t len)
 /* ---- numbers ---- */
 
 /* What all numbers below a directory begin with. */
-static uint64_t prefix_locked(const struct inode *dir)
+static uint64_t prefix(const struct inode *dir)
 {
 	const struct view *view = dir->view;
 	uint64_t h = HASH_BEGIN;
@@ -48,7 +48,7 @@ static uint64_t prefix_locked(const struct inode *dir)
 	return hash(h, &view->epoch, sizeof(view->epoch));
 }
 
-static struct inode *find_number_locked(const struct inodes *t, uint64_t number)
+static struct inode *find_number(const struct inodes *t, uint64_t number)
 {
 	struct inode *inode;
 
@@ -62,17 +62,17 @@ static uint64_t name_number(uint64_t prefix, const char *name)
 }
 
 /* Returns the first number of those for `wanted` that nobody has. */
-static uint64_t free_number_locked(const struct inodes *t, uint64_t wanted)
+static uint64_t free_number(const struct inodes *t, uint64_t wanted)
 {
 	uint64_t number = wanted;
 
 	for (uint64_t n = 1; number <= INODE_ROOT_ID || number == NUMBER_UNKNOWN ||
-			     find_number_locked(t, number); n++)
+			     find_number(t, number); n++)
 		number = hash(wanted, &n, sizeof(n));
 	return number;
 }
 
-static void set_number_locked(struct inodes *t, struct inode *inode, bool shared)
+static void set_number(struct inodes *t, struct inode *inode, bool shared)
 {
 	uint64_t wanted;
 
@@ -81,23 +81,18 @@ static void set_number_locked(struct inodes *t, struct inode *inode, bool shared
 		return;
 	}
 	/* A view's root is the root of its store; its own name is that of the view. */
-	wanted = inode->view_root ? prefix_locked(inode) :
-				    name_number(prefix_locked(inode->parent), inode->name);
-	inode->number = shared ? wanted : free_number_locked(t, wanted);
+	wanted = inode->view_root ? prefix(inode) :
+				    name_number(prefix(inode->parent), inode->name);
+	inode->number = shared ? wanted : free_number(t, wanted);
 	if (shared)
 		return;
 	HASH_ADD(by_number, t->by_number, number, sizeof(inode->number), inode);
 	inode->numbered = inode->by_number.tbl != NULL;
 }
 
-uint64_t inode_number_prefix(struct inodes *t, const struct inode *dir)
+uint64_t inode_number_prefix(const struct inode *dir)
 {
-	uint64_t prefix;
-
-	pthread_mutex_lock(&t->lock);
-	prefix = prefix_locked(dir);
-	pthread_mutex_unlock(&t->lock);
-	return prefix;
+	return prefix(dir);
 }
 
 uint64_t inode_child_number(struct inodes *t, const struct inode *dir, uint64_t prefix,
@@ -106,31 +101,24 @@ uint64_t inode_child_number(struct inodes *t, const struct inode *dir, uint64_t 
 	struct inode *inode, *leaf;
 	uint64_t number;
 
-	pthread_mutex_lock(&t->lock);
-	inode = inode_find_locked(t, dir, name, INODE_DIR);
-	leaf = inode_find_locked(t, dir, name, INODE_LEAF);
+	inode = inode_peek(t, dir, name, INODE_DIR);
+	leaf = inode_peek(t, dir, name, INODE_LEAF);
 	if (leaf && !(inode && inode->sticky))
 		inode = leaf;
 	if (!inode)
-		inode = inode_find_locked(t, dir, name, INODE_SPECIAL);
-	number = inode ? inode->number : free_number_locked(t, name_number(prefix, name));
-	pthread_mutex_unlock(&t->lock);
+		inode = inode_peek(t, dir, name, INODE_SPECIAL);
+	number = inode ? inode->number : free_number(t, name_number(prefix, name));
 	return number;
 }
 
-uint64_t inode_parent_number(struct inodes *t, const struct inode *inode)
+uint64_t inode_parent_number(const struct inode *inode)
 {
-	uint64_t number;
-
-	pthread_mutex_lock(&t->lock);
-	number = inode->parent ? inode->parent->number : inode->number;
-	pthread_mutex_unlock(&t->lock);
-	return number;
+	return inode->parent ? inode->parent->number : inode->number;
 }
 
 /* ---- times ---- */
 
-void inode_move_time_locked(struct inode *inode, const struct timespec *at)
+void inode_move_time(struct inode *inode, const struct timespec *at)
 {
 	struct timespec *last = &inode->changed_at;
 
@@ -145,73 +133,59 @@ void inode_move_time_locked(struct inode *inode, const struct timespec *at)
 	}
 }
 
-void inode_change_dir_locked(struct inodes *t, struct inode *dir)
+void inode_change_dir(struct inodes *t, struct inode *dir)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	inode_move_time_locked(dir, &now);
+	inode_move_time(dir, &now);
 	dir->names_known = false;
-	inode_set_stale_locked(t, dir, false);
+	inode_outdate(t, dir, false);
 }
 
-void inode_change_value_locked(struct inode *inode)
+void inode_change_value(struct inode *inode)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	inode_move_time_locked(inode, &now);
+	inode_move_time(inode, &now);
 	inode->value_known = false;
 }
 
 void inode_made(struct inodes *t, struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
-	inode_change_value_locked(inode);
-	inode_change_dir_locked(t, inode->parent);
-	pthread_mutex_unlock(&t->lock);
+	inode_change_value(inode);
+	inode_change_dir(t, inode->parent);
 }
 
-void inode_absent_locked(struct inodes *t, struct inode *inode)
+void inode_absent(struct inodes *t, struct inode *inode)
 {
 	if (!inode || inode->absent)
 		return;
 	inode->absent = true;
-	inode_change_dir_locked(t, inode->parent);
+	inode_change_dir(t, inode->parent);
 }
 
-void inode_names_event_locked(struct inodes *t, struct inode *dir, const struct timespec *at,
+void inode_names_event(struct inodes *t, struct inode *dir, const struct timespec *at,
 			      bool tell)
 {
 	dir->names_unsure = true;
 	dir->names_event_at = *at;
 	if (tell)
-		inode_set_stale_locked(t, dir, false);
+		inode_outdate(t, dir, false);
 }
 
-bool inode_is_unsure(struct inodes *t, const struct inode *dir)
-{
-	bool unsure;
-
-	pthread_mutex_lock(&t->lock);
-	unsure = dir->names_unsure;
-	pthread_mutex_unlock(&t->lock);
-	return unsure;
-}
-
-void inode_saw_value(struct inodes *t, struct inode *inode, const void *value, size_t len)
+void inode_saw_value(struct inode *inode, const void *value, size_t len)
 {
 	uint64_t h = hash(hash(HASH_BEGIN, &len, sizeof(len)), value, len);
 	struct timespec now;
 
-	pthread_mutex_lock(&t->lock);
 	if (inode->value_known && inode->value_hash != h) {
 		clock_gettime(CLOCK_REALTIME, &now);
-		inode_move_time_locked(inode, &now);
+		inode_move_time(inode, &now);
 	}
 	inode->value_hash = h;
 	inode->value_known = true;
-	pthread_mutex_unlock(&t->lock);
 }
 
 static int compare_hashes(const void *a, const void *b)
@@ -240,7 +214,7 @@ static uint64_t *hash_names(const char *reply, size_t len, unsigned *count)
 
 /* Names that were not there before came into being when they were seen, with all below them: no event
  * tells of that. */
-static void note_new_names_locked(struct inodes *t, const struct inode *dir, const char *reply,
+static void note_new_names(struct inodes *t, const struct inode *dir, const char *reply,
 				  size_t len, const struct timespec *now)
 {
 	struct wire_strings names = wire_strings_init(reply, len);
@@ -249,7 +223,7 @@ static void note_new_names_locked(struct inodes *t, const struct inode *dir, con
 	size_t name_len, dir_len;
 	uint64_t h;
 
-	if (inode_path_locked(t, dir, path))
+	if (inode_own_path(t, dir, path))
 		return;
 	dir_len = strlen(path);
 	while (wire_strings_next(&names, &name, &name_len) > 0) {
@@ -272,84 +246,76 @@ void inode_saw_names(struct inodes *t, struct inode *dir, const char *reply, siz
 	bool moved;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	pthread_mutex_lock(&t->lock);
 	if (names && dir->names_known)
 		moved = count != dir->n_names ||
 			memcmp(names, dir->names, count * sizeof(*names)) != 0;
 	else
 		moved = dir->names_unsure;
 	if (moved && dir->names_unsure)
-		inode_move_time_locked(dir, &dir->names_event_at);
+		inode_move_time(dir, &dir->names_event_at);
 	else if (moved)
-		inode_move_time_locked(dir, &now);
+		inode_move_time(dir, &now);
 	if (moved && names && dir->names_known && !covered)
-		note_new_names_locked(t, dir, reply, len, &now);
+		note_new_names(t, dir, reply, len, &now);
 	if (moved)
-		inode_set_stale_locked(t, dir, false);
+		inode_outdate(t, dir, false);
 	if (sure)
 		dir->names_unsure = false;
 	free(dir->names);
 	dir->names = names;
 	dir->n_names = count;
 	dir->names_known = names != NULL;
-	pthread_mutex_unlock(&t->lock);
 }
 
 /* ---- files that are empty for whoever emptied them ---- */
 
-void inode_set_emptied(struct inodes *t, struct handle *handle, pid_t process)
+void inode_set_emptied(struct handle *handle, pid_t process)
 {
-	pthread_mutex_lock(&t->lock);
 	if (!handle->emptied)
 		LIST_INSERT_HEAD(&handle->inode->emptied, handle, emptied_link);
 	handle->emptied = true;
 	handle->emptier = process;
 	handle->emptied_since = handle->inode->changes;
-	pthread_mutex_unlock(&t->lock);
 }
 
-void inode_clear_emptied(struct inodes *t, struct handle *handle)
+void inode_clear_emptied(struct handle *handle)
 {
-	pthread_mutex_lock(&t->lock);
 	if (handle->emptied)
 		LIST_REMOVE(handle, emptied_link);
 	handle->emptied = false;
-	pthread_mutex_unlock(&t->lock);
 }
 
-unsigned inode_emptiers(struct inodes *t, const struct inode *inode, pid_t *processes, unsigned max)
+unsigned inode_emptiers(const struct inode *inode, pid_t *processes, unsigned max)
 {
 	struct handle *handle;
 	unsigned count = 0;
 
-	pthread_mutex_lock(&t->lock);
 	LIST_FOREACH(handle, &inode->emptied, emptied_link)
 		if (count < max && handle->emptied_since == inode->changes)
 			processes[count++] = handle->emptier;
-	pthread_mutex_unlock(&t->lock);
 	return count;
 }
 
 /* ---- the life of an inode ---- */
 
-void inode_stat_begin_locked(struct inodes *t, struct inode *inode, bool shared)
+void inode_stat_begin(struct inodes *t, struct inode *inode, bool shared)
 {
 	char path[PATH_SIZE];
 
-	set_number_locked(t, inode, shared);
+	set_number(t, inode, shared);
 	if ((inode->kind != INODE_SPECIAL || inode->parent->kind == INODE_DIR) &&
-	    t->recent.entries && !inode_path_locked(t, inode, path))
+	    t->recent.entries && !inode_own_path(t, inode, path))
 		inode->changed_at = recent_find(&t->recent, path);
 }
 
-void inode_stat_end_locked(struct inodes *t, struct inode *inode)
+void inode_stat_end(struct inodes *t, struct inode *inode)
 {
 	char path[PATH_SIZE];
 
 	if (inode->numbered)
 		HASH_DELETE(by_number, t->by_number, inode);
 	if (inode->hashed && !inode->absent && inode->changed_at.tv_sec && !inode->view->tx &&
-	    inode->kind != INODE_SPECIAL && !inode_path_locked(t, inode, path))
+	    inode->kind != INODE_SPECIAL && !inode_own_path(t, inode, path))
 		recent_add(&t->recent, path, strlen(path), &inode->changed_at, false);
 	free(inode->names);
 }

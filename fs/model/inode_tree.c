@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What removals and renames mean for inodes.  Any thread; no I/O. */
+/* What removals and renames mean for inodes.  No I/O. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,27 +10,25 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 {
 	struct inode *inode;
 
-	pthread_mutex_lock(&t->lock);
-	inode_drop_listing_locked(t, parent);
-	inode = inode_find_locked(t, parent, name, INODE_DIR);
+	inode_drop_listing(t, parent);
+	inode = inode_peek(t, parent, name, INODE_DIR);
 	if (inode) {
 		inode->sticky = false;
 		inode->found = 0;
 	}
-	inode_absent_locked(t, inode);
-	inode = inode_find_locked(t, parent, name, INODE_LEAF);
+	inode_absent(t, inode);
+	inode = inode_peek(t, parent, name, INODE_LEAF);
 	if (inode) {
-		inode_changed_locked(t, inode);
+		inode_changed(t, inode);
 		inode->found = 0;
 	}
-	inode_absent_locked(t, inode);
-	pthread_mutex_unlock(&t->lock);
+	inode_absent(t, inode);
 }
 
-static struct inode *begin_locked(struct inodes *t, struct inode *parent, const char *name,
+static struct inode *begin(struct inodes *t, struct inode *parent, const char *name,
 				  enum inode_kind kind)
 {
-	struct inode *inode = inode_find_locked(t, parent, name, kind);
+	struct inode *inode = inode_peek(t, parent, name, kind);
 
 	if (inode) {
 		inode->refs++;
@@ -42,94 +40,82 @@ static struct inode *begin_locked(struct inodes *t, struct inode *parent, const 
 void inode_begin_leaving(struct inodes *t, struct inode *parent, const char *name,
 			 struct leaving *leaving)
 {
-	pthread_mutex_lock(&t->lock);
-	leaving->dir = begin_locked(t, parent, name, INODE_DIR);
-	leaving->leaf = begin_locked(t, parent, name, INODE_LEAF);
-	pthread_mutex_unlock(&t->lock);
+	leaving->dir = begin(t, parent, name, INODE_DIR);
+	leaving->leaf = begin(t, parent, name, INODE_LEAF);
 }
 
-static void end_locked(struct inodes *t, struct inode *inode)
+static void end(struct inodes *t, struct inode *inode)
 {
 	if (!inode)
 		return;
 	inode->leaving--;
 	inode->refs--;
-	inode_release_locked(t, inode);
+	inode_release(t, inode);
 }
 
 void inode_end_leaving(struct inodes *t, struct leaving *leaving)
 {
-	pthread_mutex_lock(&t->lock);
-	end_locked(t, leaving->dir);
-	end_locked(t, leaving->leaf);
-	pthread_mutex_unlock(&t->lock);
+	end(t, leaving->dir);
+	end(t, leaving->leaf);
 }
 
-bool inode_is_leaving(struct inodes *t, const struct inode *inode)
+bool inode_is_leaving(const struct inode *inode)
 {
-	pthread_mutex_lock(&t->lock);
 	while (inode && !inode->leaving)
 		inode = inode->parent;
-	pthread_mutex_unlock(&t->lock);
 	return inode;
 }
 
 /* Takes an inode, if there is one, out of the table of names for good. */
-static void remove_locked(struct inodes *t, struct inode *inode, int why, struct wakeups *wakeups)
+static void remove(struct inodes *t, struct inode *inode, int why, struct wakeups *wakeups)
 {
 	struct inode *below;
 
 	if (!inode)
 		return;
-	inode_unhash_locked(t, inode);
+	inode_unhash(t, inode);
 	inode->removed = why;
-	for (below = inode; below; below = inode_next_locked(inode, below)) {
+	for (below = inode; below; below = inode_next(inode, below)) {
 		/* No empty value is due any more. */
-		inode_changed_locked(t, below);
+		inode_changed(t, below);
 		below->sticky = false;
 		below->confirmed = 0;
 		below->found = 0;
 	}
-	inode_wake_removed_locked(t, inode, wakeups);
+	inode_wake_removed(t, inode, wakeups);
 }
 
 void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 		  struct wakeups *wakeups)
 {
-	pthread_mutex_lock(&t->lock);
-	inode_drop_listing_locked(t, parent);
-	remove_locked(t, inode_find_locked(t, parent, name, INODE_DIR), -ENOENT, wakeups);
-	remove_locked(t, inode_find_locked(t, parent, name, INODE_LEAF), -ENOENT, wakeups);
-	inode_change_dir_locked(t, parent);
-	pthread_mutex_unlock(&t->lock);
+	inode_drop_listing(t, parent);
+	remove(t, inode_peek(t, parent, name, INODE_DIR), -ENOENT, wakeups);
+	remove(t, inode_peek(t, parent, name, INODE_LEAF), -ENOENT, wakeups);
+	inode_change_dir(t, parent);
 }
 
-void inode_set_last(struct inodes *t, struct inode *inode, char *data, size_t len)
+void inode_set_last(struct inode *inode, char *data, size_t len)
 {
-	pthread_mutex_lock(&t->lock);
 	free(inode->last);
 	inode->last = data;
 	inode->last_len = len;
-	pthread_mutex_unlock(&t->lock);
 }
 
-char *inode_get_last(struct inodes *t, const struct inode *inode, size_t *len)
+char *inode_get_last(const struct inode *inode, size_t *len)
 {
 	char *copy = NULL;
 
-	pthread_mutex_lock(&t->lock);
 	if (inode->removed == -ESTALE && inode->last)
 		copy = malloc(inode->last_len + 1);
 	if (copy) {
 		memcpy(copy, inode->last, inode->last_len);
 		*len = inode->last_len;
 	}
-	pthread_mutex_unlock(&t->lock);
 	return copy;
 }
 
 /* Moves one inode, if there is one; `key` is that of its new name, and taken. */
-static void move_locked(struct inodes *t, struct inode *inode, struct inode *new_parent, char *key,
+static void move(struct inodes *t, struct inode *inode, struct inode *new_parent, char *key,
 			size_t key_len)
 {
 	struct inode *old_parent;
@@ -138,34 +124,34 @@ static void move_locked(struct inodes *t, struct inode *inode, struct inode *new
 		free(key);
 		return;
 	}
-	inode_unhash_locked(t, inode);
+	inode_unhash(t, inode);
 	inode_set_key(inode, key, key_len);
-	inode_hash_locked(t, inode);
+	inode_hash(t, inode);
 	old_parent = inode->parent;
 	LIST_REMOVE(inode, sibling);
 	LIST_INSERT_HEAD(&new_parent->children, inode, sibling);
 	inode->parent = new_parent;
 	new_parent->refs++;
 	old_parent->refs--;
-	inode_release_locked(t, old_parent);
+	inode_release(t, old_parent);
 }
 
 /* The same with what is at the new place, which is removed. */
-static void rename_kind_locked(struct inodes *t, struct inode *parent, const char *name,
+static void rename_kind(struct inodes *t, struct inode *parent, const char *name,
 			       struct inode *new_parent, const char *new_name,
 			       enum inode_kind kind, char *key, size_t key_len,
 			       struct wakeups *wakeups)
 {
-	struct inode *inode = inode_find_locked(t, parent, name, kind);
-	struct inode *target = inode_find_locked(t, new_parent, new_name, kind);
+	struct inode *inode = inode_peek(t, parent, name, kind);
+	struct inode *target = inode_peek(t, new_parent, new_name, kind);
 
 	if (inode == target) {
 		free(key);
 		return;
 	}
 	/* Whoever looks the file up while it is replaced is to look again, not to miss it. */
-	remove_locked(t, target, kind == INODE_LEAF ? -ESTALE : -ENOENT, wakeups);
-	move_locked(t, inode, new_parent, key, key_len);
+	remove(t, target, kind == INODE_LEAF ? -ESTALE : -ENOENT, wakeups);
+	move(t, inode, new_parent, key, key_len);
 }
 
 int inode_rename(struct inodes *t, struct inode *parent, const char *name,
@@ -180,16 +166,14 @@ int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 		free(dir_key);
 		return -ENOMEM;
 	}
-	pthread_mutex_lock(&t->lock);
-	inode_drop_listing_locked(t, parent);
-	inode_drop_listing_locked(t, new_parent);
-	rename_kind_locked(t, parent, name, new_parent, new_name, INODE_LEAF, leaf_key, leaf_len,
+	inode_drop_listing(t, parent);
+	inode_drop_listing(t, new_parent);
+	rename_kind(t, parent, name, new_parent, new_name, INODE_LEAF, leaf_key, leaf_len,
 			   wakeups);
-	rename_kind_locked(t, parent, name, new_parent, new_name, INODE_DIR, dir_key, dir_len,
+	rename_kind(t, parent, name, new_parent, new_name, INODE_DIR, dir_key, dir_len,
 			   wakeups);
-	inode_change_dir_locked(t, parent);
+	inode_change_dir(t, parent);
 	if (new_parent != parent)
-		inode_change_dir_locked(t, new_parent);
-	pthread_mutex_unlock(&t->lock);
+		inode_change_dir(t, new_parent);
 	return 0;
 }

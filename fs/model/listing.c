@@ -13,7 +13,7 @@ struct listing *listing_new(void)
 	struct listing *listing = calloc(1, sizeof(*listing));
 
 	if (listing) {
-		atomic_init(&listing->refs, 1);
+		listing->refs = 1;
 		listing->bytes = sizeof(*listing);
 	}
 	return listing;
@@ -21,7 +21,7 @@ struct listing *listing_new(void)
 
 struct listing *listing_get(struct listing *listing)
 {
-	atomic_fetch_add_explicit(&listing->refs, 1, memory_order_relaxed);
+	listing->refs++;
 	return listing;
 }
 
@@ -35,8 +35,7 @@ void listing_clear(struct listing *listing)
 
 void listing_put(struct listing *listing)
 {
-	if (!listing ||
-	    atomic_fetch_sub_explicit(&listing->refs, 1, memory_order_acq_rel) != 1)
+	if (!listing || --listing->refs > 0)
 		return;
 	listing_clear(listing);
 	free(listing->names);

@@ -6,7 +6,6 @@
 #ifndef FS_MODEL_LISTING_H
 #define FS_MODEL_LISTING_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -16,7 +15,7 @@ struct listing {
 	unsigned count;
 	unsigned max;
 	size_t bytes;  /* of memory, about */
-	atomic_uint refs;
+	unsigned refs;
 };
 
 /* Returns an empty listing with a reference, or NULL when out of memory. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The set of paths, and what is remembered of them.  Any thread; no I/O. */
+/* The set of paths, and what is remembered of them.  No I/O. */
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -22,10 +22,9 @@ struct made_entry {
 void made_init(struct made *made)
 {
 	made->entries = NULL;
-	pthread_mutex_init(&made->lock, NULL);
 }
 
-static void remove_locked(struct made *made, struct made_entry *entry)
+static void entry_remove(struct made *made, struct made_entry *entry)
 {
 	HASH_DEL(made->entries, entry);
 	free(entry);
@@ -34,11 +33,10 @@ static void remove_locked(struct made *made, struct made_entry *entry)
 void made_deinit(struct made *made)
 {
 	while (made->entries)
-		remove_locked(made, made->entries);
-	pthread_mutex_destroy(&made->lock);
+		entry_remove(made, made->entries);
 }
 
-static struct made_entry *find_locked(struct made *made, const char *path)
+static struct made_entry *entry_find(struct made *made, const char *path)
 {
 	struct made_entry *entry;
 
@@ -47,9 +45,9 @@ static struct made_entry *find_locked(struct made *made, const char *path)
 }
 
 /* Adds facts to what is remembered of a path. */
-static void add_locked(struct made *made, const char *path, unsigned facts)
+static void add(struct made *made, const char *path, unsigned facts)
 {
-	struct made_entry *entry = find_locked(made, path);
+	struct made_entry *entry = entry_find(made, path);
 	size_t size = strlen(path) + 1;
 
 	if (entry) {
@@ -63,60 +61,38 @@ static void add_locked(struct made *made, const char *path, unsigned facts)
 	entry->facts = facts;
 	/* uthash keeps the order of addition: its first element is the oldest. */
 	if (HASH_COUNT(made->entries) >= MADE_MAX)
-		remove_locked(made, made->entries);
+		entry_remove(made, made->entries);
 	HASH_ADD_STR(made->entries, path, entry);
 	if (!entry->hh.tbl)
 		free(entry);
 }
 
 /* Takes facts away.  Returns those of them that were there. */
-static unsigned take_locked(struct made *made, const char *path, unsigned facts)
+static unsigned take(struct made *made, const char *path, unsigned facts)
 {
-	struct made_entry *entry = find_locked(made, path);
+	struct made_entry *entry = entry_find(made, path);
 
 	if (!entry)
 		return 0;
 	facts &= entry->facts;
 	entry->facts &= ~facts;
 	if (!entry->facts)
-		remove_locked(made, entry);
-	return facts;
-}
-
-static void add(struct made *made, const char *path, unsigned facts)
-{
-	pthread_mutex_lock(&made->lock);
-	add_locked(made, path, facts);
-	pthread_mutex_unlock(&made->lock);
-}
-
-static unsigned take(struct made *made, const char *path, unsigned facts)
-{
-	pthread_mutex_lock(&made->lock);
-	facts = take_locked(made, path, facts);
-	pthread_mutex_unlock(&made->lock);
+		entry_remove(made, entry);
 	return facts;
 }
 
 /* Returns what is remembered of a path. */
 static unsigned facts_of(struct made *made, const char *path)
 {
-	struct made_entry *entry;
-	unsigned facts;
+	struct made_entry *entry = entry_find(made, path);
 
-	pthread_mutex_lock(&made->lock);
-	entry = find_locked(made, path);
-	facts = entry ? entry->facts : 0;
-	pthread_mutex_unlock(&made->lock);
-	return facts;
+	return entry ? entry->facts : 0;
 }
 
 void made_add(struct made *made, const char *path)
 {
-	pthread_mutex_lock(&made->lock);
-	take_locked(made, path, MADE_FILE);
-	add_locked(made, path, MADE_DIR | MADE_NO_VALUE);
-	pthread_mutex_unlock(&made->lock);
+	take(made, path, MADE_FILE);
+	add(made, path, MADE_DIR | MADE_NO_VALUE);
 }
 
 void made_remove(struct made *made, const char *path)
@@ -165,7 +141,6 @@ void made_rename(struct made *made, const char *from, const char *to)
 	struct made_entry *entry, *next;
 	char path[PATH_SIZE];
 
-	pthread_mutex_lock(&made->lock);
 	HASH_ITER(hh, made->entries, entry, next) {
 		if (!path_below(entry->path, from))
 			continue;
@@ -174,41 +149,34 @@ void made_rename(struct made *made, const char *from, const char *to)
 		if (to_len + strlen(entry->path + from_len) < PATH_SIZE) {
 			memcpy(path, to, to_len);
 			strcpy(path + to_len, entry->path + from_len);
-			add_locked(made, path, entry->facts);
+			add(made, path, entry->facts);
 		}
 		free(entry);
 	}
-	pthread_mutex_unlock(&made->lock);
 }
 
 void made_remove_below(struct made *made, const char *path)
 {
 	struct made_entry *entry, *next;
 
-	pthread_mutex_lock(&made->lock);
 	HASH_ITER(hh, made->entries, entry, next)
 		if (path_below(entry->path, path))
-			remove_locked(made, entry);
-	pthread_mutex_unlock(&made->lock);
+			entry_remove(made, entry);
 }
 
 void made_copy(struct made *made, struct made *from)
 {
 	struct made_entry *entry;
 
-	pthread_mutex_lock(&from->lock);
 	for (entry = from->entries; entry; entry = entry->hh.next)
 		add(made, entry->path, entry->facts);
-	pthread_mutex_unlock(&from->lock);
 }
 
 void made_take(struct made *made, const char *path, struct made *from)
 {
 	unsigned facts = facts_of(from, path);
 
-	pthread_mutex_lock(&made->lock);
-	take_locked(made, path, ~facts);
+	take(made, path, ~facts);
 	if (facts)
-		add_locked(made, path, facts);
-	pthread_mutex_unlock(&made->lock);
+		add(made, path, facts);
 }

@@ -4,15 +4,11 @@
  * are directories or files, and whether their `.value` exists in the uniform view.  A bounded set of
  * paths; the one longest in it goes first, which changes the look of an empty node and nothing else:
  * a directory becomes a file once the kernel has forgotten it, a file at a path of dirs.h a
- * directory, and a `.value` is there again, empty.  Any thread.
- *
- * `lock` is a leaf but for made_copy(), which holds that of the mount's set and takes that of a
- * transaction's.
+ * directory, and a `.value` is there again, empty.  The caller holds the filesystem's lock.
  */
 #ifndef FS_MODEL_MADE_H
 #define FS_MODEL_MADE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 
 /* The most paths that are remembered. */
@@ -21,7 +17,6 @@
 struct made_entry;
 
 struct made {
-	pthread_mutex_t lock;
 	struct made_entry *entries; /* in the order of their making */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The set of recently changed paths.  Under its caller's lock. */
+/* The set of recently changed paths. */
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * When nodes changed that no inode stands for: a bounded set of paths, the one longest untouched goes
- * first.  For inode_stat.c, under its caller's lock; no I/O.
+ * first.  For inode_stat.c; no I/O.
  */
 #ifndef FS_MODEL_RECENT_H
 #define FS_MODEL_RECENT_H

@@ -12,10 +12,8 @@ void dir_listed(struct op *op, struct listing *listing)
 	struct listing *old;
 
 	if (handle) {
-		pthread_mutex_lock(&handle->lock);
 		old = handle->listing;
 		handle->listing = listing;
-		pthread_mutex_unlock(&handle->lock);
 		listing_put(old);
 		dir_reply(op);
 		return;
@@ -54,14 +52,14 @@ static ino_t entry_number(const struct op *op, off_t i, const char *name, uint64
 	struct inodes *inodes = &op->fs->inodes;
 
 	if (i < 2)
-		return i == 0 ? op->inode->number : inode_parent_number(inodes, op->inode);
+		return i == 0 ? op->inode->number : inode_parent_number(op->inode);
 	return inode_child_number(inodes, op->inode, prefix, name);
 }
 
 void dir_reply(struct op *op)
 {
 	struct handle *handle = op->handle;
-	uint64_t prefix = inode_number_prefix(&op->fs->inodes, op->inode);
+	uint64_t prefix = inode_number_prefix(op->inode);
 	struct stat st = { 0 };
 	size_t used = 0, size;
 	const char *name;
@@ -72,7 +70,6 @@ void dir_reply(struct op *op)
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
-	pthread_mutex_lock(&handle->lock);
 	handle->listing_used = true;
 	for (i = op->off; (name = entry_name(handle->listing, i)); i++) {
 		st.st_mode = entry_type(op, i, name);
@@ -82,7 +79,6 @@ void dir_reply(struct op *op)
 			break;
 		used += size;
 	}
-	pthread_mutex_unlock(&handle->lock);
 	op_reply_buf(op, buf, used);
 	free(buf);
 }

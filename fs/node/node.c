@@ -87,7 +87,7 @@ bool node_stays_dir(struct op *op, const char *path)
 	if (op->inode->view->layout == FS_NODES || made_has(op->inode->view->made, path))
 		return true;
 	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
-	sticky = dir && inode_is_sticky(&op->fs->inodes, dir);
+	sticky = dir && dir->sticky;
 	inode_put(&op->fs->inodes, dir);
 	return sticky;
 }
@@ -131,14 +131,13 @@ bool node_has_value(const struct op *op, unsigned i, const char *path)
 
 bool node_sees_empty(struct op *op)
 {
-	struct fs *fs = op->fs;
 	pid_t processes[EMPTIERS_MAX];
 	bool sees = false;
 	unsigned count;
 
 	if (op->handle)
 		return handle_is_empty_due(op->handle);
-	count = inode_emptiers(&fs->inodes, op->inode, processes, EMPTIERS_MAX);
+	count = inode_emptiers(op->inode, processes, EMPTIERS_MAX);
 	for (unsigned i = 0; i < count && op->req && !sees; i++)
 		sees = process_descends(fuse_req_ctx(op->req)->pid, processes[i]);
 	return sees;
@@ -156,7 +155,7 @@ void node_saw(struct op *op, struct inode *inode, int read, int dir)
 		return;
 	covered = fs->caching && op_is_covered(op, inode, path);
 	if (read >= 0 && !op_call_raw_error(op, read))
-		inode_saw_value(&fs->inodes, inode, op->calls[read]->reply,
+		inode_saw_value(inode, op->calls[read]->reply,
 				op->calls[read]->reply_len);
 	if (dir < 0 || inode->kind != INODE_DIR)
 		return;
@@ -169,14 +168,9 @@ void node_saw(struct op *op, struct inode *inode, int read, int dir)
 
 void node_found(struct op *op, struct inode *inode, const char *path)
 {
-	struct inodes *inodes = &op->fs->inodes;
-
 	if (inode->view->tx)
 		return;
-	/* First noted, then checked: an event between the two makes it doubtful. */
-	inode_found(inodes, inode, inode_foreign(inodes, inode));
-	if (events_since(&op->fs->events, op->seq, path))
-		inode_found(inodes, inode, 0);
+	inode_found(inode, events_since(&op->fs->events, op->seq, path) ? 0 : inode_foreign(inode));
 }
 
 void node_confirm_dir(struct op *op, struct inode *dir, const char *path)
@@ -185,9 +179,7 @@ void node_confirm_dir(struct op *op, struct inode *dir, const char *path)
 
 	if (!fs->caching || dir->view->tx || !op_is_covered(op, dir, path))
 		return;
-	inode_confirm(&fs->inodes, dir, inode_events(&fs->inodes, dir));
-	if (events_since(&fs->events, op->seq, path))
-		inode_confirm(&fs->inodes, dir, 0);
+	dir->confirmed = events_since(&fs->events, op->seq, path) ? 0 : dir->events;
 }
 
 void node_note_root(const struct op *op, int err)
@@ -214,8 +206,8 @@ void node_reply_found(struct op *op, const char *path, bool dir, bool readable, 
 	}
 	if (dir) {
 		/* From now on the kernel has it as a directory, and `rm -r` relies on that. */
-		inode_set_sticky(&fs->inodes, inode, readable);
-		inode_set_hidden(&fs->inodes, inode, !readable);
+		inode->sticky = readable;
+		inode->hidden = !readable;
 		if (readable)
 			node_confirm_dir(op, inode, path);
 		node_attr_dir(fs, readable, &st);
@@ -235,7 +227,7 @@ void node_reply_removed(struct op *op)
 	struct stat st;
 	size_t len = 0;
 
-	free(inode_get_last(&fs->inodes, op->inode, &len));
+	free(inode_get_last(op->inode, &len));
 	if (op->inode->kind == INODE_DIR)
 		node_attr_dir(fs, true, &st);
 	else

@@ -36,7 +36,7 @@ static void created(struct op *op, bool pending)
 	} else {
 		handle_take_empty_due(handle);
 		inode_set_listing(&fs->inodes, op->inode, NULL);
-		inode_found(&fs->inodes, leaf, inode_foreign(&fs->inodes, leaf));
+		inode_found(leaf, inode_foreign(leaf));
 	}
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, leaf, &st, handle);
@@ -76,7 +76,7 @@ static void ask_for_dir(struct op *op, void (*asked)(struct op *op), void (*then
 	} else if (op->target->view_root || !node_may_be_gone(op, op->target, path)) {
 		then(op);
 	} else {
-		op->foreign = inode_foreign(&op->fs->inodes, op->target);
+		op->foreign = inode_foreign(op->target);
 		op_call(op, XS_READ, 0, path, NULL, 0);
 		op_submit(op, asked);
 	}
@@ -89,7 +89,7 @@ static int dir_asked(struct op *op)
 
 	op_calls_clear(op);
 	if (!err)
-		inode_found(&op->fs->inodes, op->target, op->foreign);
+		inode_found(op->target, op->foreign);
 	return err;
 }
 
@@ -119,7 +119,7 @@ void node_create(struct op *op)
 	else if (op->flags & O_EXCL)
 		op_run(op, create_run);
 	else {
-		op->target = inode_ref(&op->fs->inodes, op->inode);
+		op->target = inode_ref(op->inode);
 		ask_for_dir(op, create_asked, create_pending);
 	}
 }
@@ -131,8 +131,8 @@ static void flush_empty_done(struct op *op, int err)
 	if (err) {
 		/* Somebody was told: it is not tried again at release. */
 		if (err == -ENOENT && op->handle)
-			handle_refuse_write(op->handle);
-		inode_refuse(&op->fs->inodes, op->inode);
+			op->handle->write_refused = true;
+		inode_refuse(op->inode);
 		op_reply_error(op, err);
 		return;
 	}
@@ -144,7 +144,7 @@ static void flush_empty_done(struct op *op, int err)
 
 void node_flush_empty(struct op *op, void (*then)(struct op *op))
 {
-	bool due = inode_is_pending(&op->fs->inodes, op->inode);
+	bool due = op->inode->pending;
 
 	if (op->handle)
 		due |= handle_ends_empty(op->handle);
@@ -176,7 +176,7 @@ void node_fsync(struct op *op)
 static void flush_in_vain(struct op *op, int err)
 {
 	if (err == -ENOENT)
-		handle_refuse_write(op->handle);
+		op->handle->write_refused = true;
 	op_reply_error(op, err);
 }
 
@@ -207,15 +207,15 @@ static void flush_made_asked(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	inode_found(&op->fs->inodes, op->inode, op->foreign);
-	handle_set_asked(op->handle);
+	inode_found(op->inode, op->foreign);
+	op->handle->asked = true;
 	ask_for_dir(op, flush_dir_asked, flushed);
 }
 
 /* A file that is to be made may be there by now. */
 static void ask_whether_made(struct op *op, const char *path)
 {
-	op->foreign = inode_foreign(&op->fs->inodes, op->inode);
+	op->foreign = inode_foreign(op->inode);
 	op_call(op, XS_READ, 0, path, NULL, 0);
 	op_submit(op, flush_made_asked);
 }
@@ -228,7 +228,7 @@ static void flush_node_asked(struct op *op)
 		flush_in_vain(op, err);
 		return;
 	}
-	inode_found(&op->fs->inodes, op->inode, op->foreign);
+	inode_found(op->inode, op->foreign);
 	flushed(op);
 }
 
@@ -243,10 +243,10 @@ static void ask_before_release(struct op *op)
 	if (err) {
 		op_reply_error(op, err);
 	} else if (node_is_to_be_made(op)) {
-		op->target = inode_get_parent(&op->fs->inodes, op->inode);
+		op->target = inode_get_parent(op->inode);
 		ask_whether_made(op, path);
 	} else if (node_may_be_gone(op, op->inode, path)) {
-		op->foreign = inode_foreign(&op->fs->inodes, op->inode);
+		op->foreign = inode_foreign(op->inode);
 		op_call(op, XS_READ, 0, path, NULL, 0);
 		op_submit(op, flush_node_asked);
 	} else {
@@ -294,10 +294,8 @@ static void release_done(struct op *op, int err)
  * at close, and as far as events have told since. */
 static bool is_still_to_be_made(const struct op *op, bool asked)
 {
-	struct inodes *inodes = &op->fs->inodes;
-
-	return asked && !inode_is_doubtful(inodes, op->inode) &&
-	       (op->target->view_root || !inode_is_doubtful(inodes, op->target));
+	return asked && !inode_is_doubtful(op->inode) &&
+	       (op->target->view_root || !inode_is_doubtful(op->target));
 }
 
 /* What this mount is asked next is to come after this, so it is one request where nothing has happened
@@ -305,15 +303,14 @@ static bool is_still_to_be_made(const struct op *op, bool asked)
  * nothing is overwritten that somebody else has made. */
 static void release_empty(struct op *op, bool asked)
 {
-	struct inodes *inodes = &op->fs->inodes;
 	bool known;
 
 	op->may_create = op->keep = node_is_to_be_made(op);
 	if (op->may_create) {
-		op->target = inode_get_parent(inodes, op->inode);
+		op->target = inode_get_parent(op->inode);
 		known = is_still_to_be_made(op, asked);
 	} else {
-		known = !inode_is_doubtful(inodes, op->inode);
+		known = !inode_is_doubtful(op->inode);
 	}
 	node_put_known(op, known || op->inode->view->tx, release_done);
 }
@@ -324,7 +321,7 @@ void node_release(struct fs *fs, struct handle *handle)
 	bool asked = handle->asked;
 	struct op *op = NULL;
 
-	if (handle_ends_empty(handle) && !inode_is_removed(&fs->inodes, inode))
+	if (handle_ends_empty(handle) && !inode_is_removed(inode))
 		op = op_new(fs, NULL, inode->nodeid, "release");
 	/* Else nobody is left who would make it. */
 	if (handle_take_empty_due(handle) && !op)

@@ -110,7 +110,7 @@ static void remember_listing(struct op *op, struct listing *listing)
 	struct fs *fs = op->fs;
 	char path[PATH_SIZE];
 
-	if (!fs->caching || op->inode->view->tx_id || inodes_any_pending(&fs->inodes) ||
+	if (!fs->caching || op->inode->view->tx_id || fs->inodes.pending > 0 ||
 	    inode_path(&fs->inodes, op->inode, NULL, path))
 		return;
 	if (!op_is_covered(op, op->inode, path) || listing_sort(listing))

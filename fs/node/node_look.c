@@ -20,7 +20,7 @@ static void lookup_missing(struct op *op, const char *path, int err)
 	struct stat st;
 
 	leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
-	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
+	if (leaf && leaf->pending) {
 		node_attr_file(fs, 0, &st);
 		op_reply_entry(op, leaf, &st);
 	} else {
@@ -111,7 +111,7 @@ static void getattr_dir(struct op *op)
 	node_note_root(op, err);
 	/* The root of the mount stays, whatever happens to its node. */
 	if (err == -ENOENT && !op->inode->view_root) {
-		inode_set_sticky(&fs->inodes, op->inode, false);
+		op->inode->sticky = false;
 		forget_name(op);
 	}
 	if (err && err != -EACCES && !(err == -ENOENT && op->inode->view_root)) {
@@ -148,9 +148,9 @@ static void getattr_leaf(struct op *op)
 	err = node_facts(op, 0, &facts);
 	/* It has become a directory, which the kernel can only learn by looking it up again.  Who
 	 * has it open goes on with the value; fstat(2) does not say which open file it is about. */
-	if (!err && leaf_is_dir(op, &facts) && !inode_is_open(&fs->inodes, op->inode))
+	if (!err && leaf_is_dir(op, &facts) && !op->inode->opens)
 		err = -ESTALE;
-	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode))
+	if (err == -ENOENT && op->inode->pending)
 		err = 0;
 	if (err == -ENOENT || err == -ESTALE)
 		forget_name(op);
@@ -170,7 +170,7 @@ static bool names_wanted(const struct op *op, const char *path)
 	struct fs *fs = op->fs;
 
 	return !fs->caching || !op_is_covered(op, op->inode, path) ||
-	       inode_is_unsure(&fs->inodes, op->inode);
+	       op->inode->names_unsure;
 }
 
 void node_getattr(struct op *op)
@@ -185,7 +185,7 @@ void node_getattr(struct op *op)
 		op_reply_attr(op, &st);
 		return;
 	}
-	if (op->inode->kind == INODE_DIR && inode_is_confirmed(&op->fs->inodes, op->inode)) {
+	if (op->inode->kind == INODE_DIR && inode_is_confirmed(op->inode)) {
 		node_attr_dir(op->fs, true, &st);
 		op_reply_attr(op, &st);
 		return;

@@ -22,34 +22,33 @@ void node_call_write(struct op *op, uint32_t tx_id, const char *path, const char
 
 int node_write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 {
-	struct inodes *inodes = &op->fs->inodes;
-	uint64_t foreign = inode_foreign(inodes, op->inode);
+	uint64_t foreign = inode_foreign(op->inode);
 	int err;
 
-	inode_wrote(inodes, op->inode);
+	inode_wrote(op->inode);
 	err = tx_run(op, body);
 	if (err)
-		inode_not_written(inodes, op->inode);
+		inode_not_written(op->inode);
 	else if (!op->inode->view->tx)
-		inode_found(inodes, op->inode, foreign);
+		inode_found(op->inode, foreign);
 	return err;
 }
 
 bool node_is_to_be_made(const struct op *op)
 {
-	return op->inode->kind == INODE_LEAF && inode_is_pending(&op->fs->inodes, op->inode);
+	return op->inode->kind == INODE_LEAF && op->inode->pending;
 }
 
 int node_write_path(struct op *op, char *path)
 {
-	if (!op->inode->view->tx && inode_is_leaving(&op->fs->inodes, op->inode))
+	if (!op->inode->view->tx && inode_is_leaving(op->inode))
 		return -EAGAIN;
 	return tx_path(op, op->inode, NULL, path);
 }
 
 int node_call_old(struct op *op, uint32_t tx_id, const char *path, bool may_create)
 {
-	struct inode *dir = inode_get_parent(&op->fs->inodes, op->inode);
+	struct inode *dir = inode_get_parent(op->inode);
 	int err = 0;
 
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
@@ -61,7 +60,7 @@ int node_call_old(struct op *op, uint32_t tx_id, const char *path, bool may_crea
 
 int node_read_old(struct op *op, bool may_create, bool *missing)
 {
-	struct inode *dir = inode_get_parent(&op->fs->inodes, op->inode);
+	struct inode *dir = inode_get_parent(op->inode);
 	int err = op_wait(op);
 
 	*missing = false;
@@ -78,7 +77,7 @@ int node_read_old(struct op *op, bool may_create, bool *missing)
 bool node_may_be_gone(const struct op *op, struct inode *inode, const char *path)
 {
 	return !op->inode->view->tx && (!op_is_covered(op, inode, path) ||
-					inode_is_doubtful(&op->fs->inodes, inode));
+					inode_is_doubtful(inode));
 }
 
 /* Writes op->data in a transaction: to a node that is there, or is made if op->may_create. */
@@ -123,7 +122,7 @@ static void put_sent(struct op *op)
 	int err = op_call_error(op, 0);
 
 	if (err)
-		inode_not_written(&op->fs->inodes, op->inode);
+		inode_not_written(op->inode);
 	op->put(op, err);
 }
 
@@ -142,11 +141,11 @@ static void put_send(struct op *op)
 		return;
 	}
 	/* By the time it is there this path may be that of nothing, or of another node. */
-	if (inode_is_leaving(&op->fs->inodes, op->inode)) {
+	if (inode_is_leaving(op->inode)) {
 		op_run(op, put_run);
 		return;
 	}
-	inode_wrote(&op->fs->inodes, op->inode);
+	inode_wrote(op->inode);
 	node_call_write(op, view->tx_id, path, op->data, op->value_len);
 	op_submit(op, put_sent);
 }
@@ -160,7 +159,7 @@ static void put_asked(struct op *op)
 		op->put(op, err);
 		return;
 	}
-	inode_found(&op->fs->inodes, op->inode, op->foreign);
+	inode_found(op->inode, op->foreign);
 	put_send(op);
 }
 
@@ -174,10 +173,10 @@ void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int er
 	op->may_create = node_is_to_be_made(op);
 	if (err) {
 		put(op, err);
-	} else if (op->may_create || inode_is_leaving(&op->fs->inodes, op->inode)) {
+	} else if (op->may_create || inode_is_leaving(op->inode)) {
 		op_run(op, put_run);
 	} else if (node_may_be_gone(op, op->inode, path)) {
-		op->foreign = inode_foreign(&op->fs->inodes, op->inode);
+		op->foreign = inode_foreign(op->inode);
 		op_call(op, XS_READ, 0, path, NULL, 0);
 		op_submit(op, put_asked);
 	} else {

@@ -51,14 +51,14 @@ static void read_done(struct op *op)
 	bool seen;
 
 	/* Behind the end of what was read of it, a node that is gone has nothing to add. */
-	if (err == -ENOENT && op->off > 0 && handle_has_snapshot(op->handle)) {
+	if (err == -ENOENT && op->off > 0 && op->handle->snapshot) {
 		op_reply_buf(op, NULL, 0);
 		return;
 	}
 	if (err == -ENOENT)
 		poll_seen(op, true);
 	/* A file that was created here and never written reads as the empty file it will be. */
-	if (err == -ENOENT && inode_is_pending(&fs->inodes, op->inode)) {
+	if (err == -ENOENT && op->inode->pending) {
 		op_reply_buf(op, NULL, 0);
 		return;
 	}
@@ -115,7 +115,7 @@ static bool read_from_handle(struct op *op)
 static bool read_replaced(struct op *op)
 {
 	size_t size = 0;
-	char *content = inode_get_last(&op->fs->inodes, op->inode, &size), *reply;
+	char *content = inode_get_last(op->inode, &size), *reply;
 
 	if (!content)
 		return false;
@@ -152,7 +152,7 @@ void node_read(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	op->events = inode_events(&op->fs->inodes, op->inode);
+	op->events = op->inode->events;
 	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
 	op_submit(op, read_done);
 }

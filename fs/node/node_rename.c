@@ -47,7 +47,7 @@ static bool target_is_dir(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
 	struct inode *dir = inode_find(inodes, op->target, op->new_name, INODE_DIR);
-	bool is = op->target->view->layout == FS_NODES || (dir && inode_is_sticky(inodes, dir));
+	bool is = op->target->view->layout == FS_NODES || (dir && dir->sticky);
 
 	inode_put(inodes, dir);
 	return is;
@@ -74,7 +74,7 @@ static void set_last(struct op *op)
 	struct inode *leaf = inode_find(inodes, op->target, op->new_name, INODE_LEAF);
 
 	if (leaf && op->data) {
-		inode_set_last(inodes, leaf, op->data, op->value_len);
+		inode_set_last(leaf, op->data, op->value_len);
 		op->data = NULL;
 	}
 	inode_put(inodes, leaf);
@@ -318,7 +318,7 @@ static int write_pending(struct op *op)
 	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
 	int err = 0;
 
-	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
+	if (leaf && leaf->pending) {
 		err = tx_run(op, create_body);
 		/* Somebody else has made it meanwhile. */
 		if (err == -EEXIST)
@@ -342,7 +342,7 @@ static void keep_kind(struct op *op, const struct paths *paths)
 	if (op->size > 0)
 		return;
 	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
-	was_dir = (dir && inode_is_sticky(&op->fs->inodes, dir)) || made_has(made, paths->from) ||
+	was_dir = (dir && dir->sticky) || made_has(made, paths->from) ||
 		  node_is_meant_dir(op, paths->from);
 	inode_put(&op->fs->inodes, dir);
 	if (!was_dir)

@@ -97,7 +97,7 @@ static void made_entry(struct op *op, enum inode_kind kind)
 		return;
 	}
 	if (kind == INODE_DIR) {
-		inode_set_sticky(&fs->inodes, inode, true);
+		inode->sticky = true;
 		if (!inode_path(&fs->inodes, inode, NULL, path))
 			made_add(inode->view->made, path);
 		node_attr_dir(fs, true, &st);
@@ -106,7 +106,7 @@ static void made_entry(struct op *op, enum inode_kind kind)
 			node_made_file(op, path);
 		node_attr_file(fs, 0, &st);
 	}
-	inode_found(&fs->inodes, inode, inode_foreign(&fs->inodes, inode));
+	inode_found(inode, inode_foreign(inode));
 	inode_made(&fs->inodes, inode);
 	op_reply_entry(op, inode, &st);
 	inode_put(&fs->inodes, inode);
@@ -247,7 +247,7 @@ static void unlink_run(struct op *op)
 
 	/* It may have been in this mount only: created, and nothing written yet. */
 	leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
-	if (err == -ENOENT && leaf && inode_is_pending(&fs->inodes, leaf))
+	if (err == -ENOENT && leaf && leaf->pending)
 		err = 0;
 	inode_put(&fs->inodes, leaf);
 	if (!err)

@@ -23,7 +23,7 @@ static void reply_missing(struct op *op, const char *path)
 	struct fs *fs = op->fs;
 	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
 
-	if (leaf && inode_is_pending(&fs->inodes, leaf)) {
+	if (leaf && leaf->pending) {
 		node_reply_found(op, path, false, true, 0);
 	} else {
 		inode_gone(&fs->inodes, op->inode, op->name);
@@ -132,7 +132,7 @@ static void getattr_dir(struct op *op, const char *path)
 	struct stat st;
 
 	if (sight == SIGHT_GONE && !op->inode->view_root) {
-		inode_set_sticky(&op->fs->inodes, op->inode, false);
+		op->inode->sticky = false;
 		op_reply_error(op, -ENOENT);
 	} else if (sight == SIGHT_DIR || sight == SIGHT_LEAF) {
 		node_attr_dir(op->fs, true, &st);
@@ -149,7 +149,7 @@ static void getattr_leaf_done(struct op *op)
 	size_t len = err ? 0 : op->calls[0]->reply_len;
 	struct stat st;
 
-	if (err == -ENOENT && inode_is_pending(&op->fs->inodes, op->inode))
+	if (err == -ENOENT && op->inode->pending)
 		err = 0;
 	if (err) {
 		op_reply_error(op, err);

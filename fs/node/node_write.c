@@ -107,7 +107,7 @@ static int resize_body(struct op *op, uint32_t tx_id)
 
 static void write_failed(struct op *op, int err)
 {
-	handle_refuse_write(op->handle);
+	op->handle->write_refused = true;
 	op_reply_error(op, err);
 }
 
@@ -121,7 +121,7 @@ static void edit_run(struct op *op)
 	}
 	node_content_changed(op);
 	/* An append is none of what this handle has written itself. */
-	handle_set_partial(op->handle);
+	op->handle->whole = false;
 	op_reply_write(op, op->size);
 }
 
@@ -151,10 +151,8 @@ static void write_whole(struct op *op)
 	if (!err)
 		err = check_offset(op, op->off + (off_t)op->size);
 	if (!err) {
-		pthread_mutex_lock(&handle->lock);
 		content = text_splice(handle->content, handle->content_size, op->off, op->data,
 				      op->size, &size);
-		pthread_mutex_unlock(&handle->lock);
 		err = content ? 0 : -ENOMEM;
 	}
 	if (!err) {
@@ -182,14 +180,12 @@ void node_write(struct op *op)
 		write_failed(op, err);
 		return;
 	}
-	pthread_mutex_lock(&op->handle->lock);
 	whole = op->handle->whole;
-	pthread_mutex_unlock(&op->handle->lock);
 	if (op->flags & O_APPEND) {
 		/* What was just truncated still has its old value in the store.  A new file may
 		 * have got one meanwhile, from somebody else who appends. */
 		whole = handle_is_empty_due(op->handle) &&
-			!inode_is_pending(&op->fs->inodes, op->inode);
+			!op->inode->pending;
 		op->off = 0;
 	}
 	if (whole)
@@ -250,13 +246,13 @@ void node_truncate(struct op *op)
 	} else if (op->off == 0 && op->handle) {
 		/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
 		handle_truncate(op->handle, op_process(op));
-		handle_set_closing(op->handle);
+		op->handle->closing = true;
 		emptied(op);
 	} else if (op->off == 0) {
 		node_put_value(op, 0, truncate_done);
 	} else {
 		if (op->handle)
-			handle_set_partial(op->handle);
+			op->handle->whole = false;
 		op_run(op, resize_run);
 	}
 }

@@ -52,7 +52,7 @@ static void get_value_done(struct op *op)
 static bool get_replaced(struct op *op)
 {
 	size_t len;
-	char *value = inode_get_last(&op->fs->inodes, op->inode, &len);
+	char *value = inode_get_last(op->inode, &len);
 
 	if (!value)
 		return false;

@@ -100,7 +100,7 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *
 	op->calls = op->inline_calls;
 	op->max_calls = OP_INLINE_CALLS;
 	op->started_ns = now_ns();
-	op->seq = events_seq(&fs->events);
+	op->seq = fs->events.seq;
 	op->epoch = inode ? inode->view->epoch : 0;
 	atomic_init(&op->refs, 1);
 	pthread_mutex_init(&op->lock, NULL);

@@ -14,9 +14,9 @@
 #define META_VALID_SECONDS 60.0
 
 /* What the table of inodes knows better: the number, and the time of the last change, if there was one. */
-static void stamp(struct op *op, const struct inode *inode, struct stat *st)
+static void stamp(const struct inode *inode, struct stat *st)
 {
-	struct timespec at = inode_changed_at(&op->fs->inodes, inode);
+	struct timespec at = inode->changed_at;
 
 	st->st_ino = inode->number;
 	if (at.tv_sec)
@@ -46,17 +46,17 @@ static double validity(const struct op *op, struct inode *inode)
 	char path[PATH_SIZE];
 	pid_t process;
 
-	if (!fs->caching || inode_is_pending(&fs->inodes, inode) || inode->view->tx_id ||
+	if (!fs->caching || inode->pending || inode->view->tx_id ||
 	    !inode->cacheable || inode_path(&fs->inodes, inode, NULL, path))
 		return 0;
 	/* What is empty by a truncate is so for who did it only, and each is to be answered. */
-	if (inode_emptiers(&fs->inodes, inode, &process, 1) > 0)
+	if (inode_emptiers(inode, &process, 1) > 0)
 		return 0;
 	/* What was asked before a write of our own must not be kept beyond it: the event will tell. */
-	if (inode_is_written(&fs->inodes, inode) || !op_is_covered(op, inode, path))
+	if (inode_is_written(inode) || !op_is_covered(op, inode, path))
 		return 0;
 	/* In this order: an event that is not seen here finds the inode believed. */
-	inode_believed(&fs->inodes, inode);
+	inode_believed(inode);
 	if (events_since(&fs->events, op->seq, path))
 		return 0;
 	return META_VALID_SECONDS;
@@ -70,7 +70,7 @@ static void fill_entry(struct op *op, struct fuse_entry_param *entry, struct ino
 		.generation = op->fs->generation,
 		.attr = *attr,
 	};
-	stamp(op, inode, &entry->attr);
+	stamp(inode, &entry->attr);
 	/* What cannot be listed may become so without an event that we would get. */
 	if (S_ISDIR(attr->st_mode) && (attr->st_mode & 0777) == 0111)
 		return;
@@ -87,7 +87,7 @@ void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
 	op_begin_reply(op, 0);
 	/* Counted before the kernel can answer with a FORGET, and before it is decided for how long
 	 * it may believe this: from here on an event finds the inode. */
-	inode_remember(&op->fs->inodes, inode);
+	inode_remember(inode);
 	fill_entry(op, &entry, inode, attr);
 	if (fuse_reply_entry(op->req, &entry) < 0)
 		inode_forget(&op->fs->inodes, entry.ino, 1);
@@ -110,7 +110,7 @@ void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr
 	struct fs *fs = op->fs;
 
 	op_begin_reply(op, 0);
-	inode_remember(&fs->inodes, inode);
+	inode_remember(inode);
 	fill_entry(op, &entry, inode, attr);
 	fill_open(&op->fi, handle);
 	if (fuse_reply_create(op->req, &entry, &op->fi) < 0) {
@@ -135,7 +135,7 @@ void op_reply_attr(struct op *op, const struct stat *attr)
 	double valid = validity(op, op->inode);
 
 	op_begin_reply(op, 0);
-	stamp(op, op->inode, &st);
+	stamp(op->inode, &st);
 	fuse_reply_attr(op->req, &st, valid);
 	op_end(op);
 }

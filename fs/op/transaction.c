@@ -180,7 +180,7 @@ void transaction_set_root(struct transaction *tx, struct inode *root)
 {
 	pthread_mutex_lock(&tx->lock);
 	if (!tx->root && tx->state != TX_ENDED)
-		tx->root = inode_ref(&tx->fs->inodes, root);
+		tx->root = inode_ref(root);
 	pthread_mutex_unlock(&tx->lock);
 }
 

@@ -37,7 +37,7 @@ struct inode *special_intern(struct op *op, const struct special *special)
 					   op->inode->view, special);
 
 	if (inode && special->is_value)
-		inode_set_cacheable(inodes, inode);
+		inode->cacheable = true;
 	return inode;
 }
 
@@ -156,7 +156,7 @@ void special_getattr(struct op *op)
 	struct stat st;
 	int err;
 
-	if (special->place == SPECIAL_IN_NODES && inode_is_removed(&op->fs->inodes, op->inode)) {
+	if (special->place == SPECIAL_IN_NODES && inode_is_removed(op->inode)) {
 		node_reply_removed(op);
 		return;
 	}

@@ -47,7 +47,7 @@ static void lookup_done(struct op *op)
 	int err;
 
 	file = inode_find(&fs->inodes, op->inode, NAME_OF_VALUE, INODE_SPECIAL);
-	pending = file && inode_is_pending(&fs->inodes, file);
+	pending = file && file->pending;
 	inode_put(&fs->inodes, file);
 	err = value_attr(op, op_call_error(op, 0), pending, &st);
 	if (err)
@@ -58,9 +58,7 @@ static void lookup_done(struct op *op)
 
 static void getattr_done(struct op *op)
 {
-	struct inodes *inodes = &op->fs->inodes;
-	bool pending = op->handle || inode_is_pending(inodes, op->inode) ||
-		       inode_is_open(inodes, op->inode);
+	bool pending = op->handle || op->inode->pending || op->inode->opens > 0;
 	struct stat st;
 	int err = value_attr(op, op_call_error(op, 0), pending, &st);
 
