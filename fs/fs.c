@@ -20,6 +20,7 @@
 #include "fs/op/fs_impl.h"
 #include "fs/op/lock.h"
 #include "fs/op/op.h"
+#include "fs/op/pool.h"
 #include "fs/op/transaction.h"
 #include "fs/ops.h"
 #include "fs/special/raw.h"
@@ -51,7 +52,7 @@ static int parts_new(struct fs *fs, struct fuse_args *args)
 	fs->streams = streams_new();
 	fs->polls = polls_new();
 	fs->raws = raws_new();
-	fs->pool = pool_new(config->privileged ? POOL_THREADS : POOL_THREADS_UNPRIVILEGED);
+	fs->pool = pool_new(fs, config->privileged ? POOL_THREADS : POOL_THREADS_UNPRIVILEGED);
 	if (!fs->transactions || !fs->streams || !fs->polls || !fs->raws || !fs->pool)
 		return -ENOMEM;
 	err = dirs_init(&fs->dirs, config->dirs);
@@ -81,7 +82,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	fs->nodes_view.layout = FS_NODES;
 	fs->root_view.made = fs->nodes_view.made = &fs->made;
 	/* A privileged domain may list everything. */
-	atomic_init(&fs->root_listable, config->privileged ? 1 : -1);
+	fs->root_listable = config->privileged ? 1 : -1;
 	clock_gettime(CLOCK_REALTIME, &fs->mounted_at);
 	/* Nodeids begin anew with each mount: a file handle of another one must not fit. */
 	if (getrandom(&fs->generation, sizeof(fs->generation), GRND_NONBLOCK) < 0)
@@ -90,7 +91,6 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	STAILQ_INIT(&fs->wakeups);
 	TAILQ_INIT(&fs->interrupted);
 	TAILQ_INIT(&fs->parked);
-	pthread_mutex_init(&fs->interrupted_lock, NULL);
 	handles_init(&fs->handles, &fs->inodes, fs);
 	made_init(&fs->made);
 	events_init(&fs->events);
@@ -218,7 +218,6 @@ void fs_free(struct fs *fs)
 	dirs_deinit(&fs->dirs);
 	if (fs->wake_readers >= 0)
 		close(fs->wake_readers);
-	pthread_mutex_destroy(&fs->interrupted_lock);
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
 }

@@ -68,6 +68,14 @@ static int earlier(int a, int b)
 	return a < b ? a : b;
 }
 
+/* Does what is due.  Returns the milliseconds until something else is, or -1. */
+static int run_timers(struct fs *fs)
+{
+	int interrupt_ms = ops_interrupt(fs), idle_ms = transactions_expire(fs);
+
+	return earlier(interrupt_ms, earlier(idle_ms, polls_tell_unwatched(fs)));
+}
+
 void fs_gap(struct fs *fs)
 {
 	fs_lock(fs);
@@ -110,7 +118,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	struct fuse_buf buf = { 0 };
 	struct spin spin;
 	bool active = false;
-	int taken = 0, received, wait_ms, idle_ms, tell_ms;
+	int taken = 0, received, wait_ms;
 
 	spin_init(&spin);
 	while (!ended(fs)) {
@@ -118,9 +126,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		if (taken < 0)
 			break;
 		fs_lock(fs);
-		wait_ms = ops_interrupt(fs);
-		idle_ms = transactions_expire(fs);
-		tell_ms = polls_tell_unwatched(fs);
+		run_timers(fs);
 		received = chan_service(fs->chan);
 		fs_unlock(fs);
 		if (taken > 0 || received > 0) {
@@ -132,12 +138,11 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 			continue;
 		if (!chan_may_sleep(fs->chan))
 			continue;
-		/* What another thread put on a list before it saw us asleep. */
-		if (wait_ms < 0 && atomic_load(&fs->any_interrupted))
-			continue;
-		if (tell_ms < 0 && atomic_load(&fs->polls->count))
-			continue;
-		sleep_and_wake(fs, extra, n_extra, earlier(wait_ms, earlier(idle_ms, tell_ms)));
+		/* Another thread may have put something on a list before it saw us asleep. */
+		fs_lock(fs);
+		wait_ms = run_timers(fs);
+		fs_unlock(fs);
+		sleep_and_wake(fs, extra, n_extra, wait_ms);
 		spin_restart(&spin);
 		active = false;
 	}

@@ -40,7 +40,6 @@ static void invalidate(struct fs *fs, const struct stale *stale)
 	size_t len = strlen(stale->name);
 
 	fuse_lowlevel_notify_inval_inode(fs->se, stale->inode->nodeid, -1, 0);
-	atomic_fetch_add(&fs->invalidations, 1);
 	if (stale->parent == 0)
 		return;
 	/* Of a transaction that is over nothing is to stay, unless somebody is in it. */
@@ -73,6 +72,7 @@ static int invalidate_all(struct fs *fs)
 		fs_unlock(fs);
 		invalidate(fs, &stale);
 		fs_lock(fs);
+		fs->invalidations++;
 		if (inode_told(&fs->inodes, stale.inode))
 			inode_put(&fs->inodes, stale.inode);
 	}

@@ -186,14 +186,13 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 {
 	struct handle *handle = op->handle;
 	struct inode *inode = op->inode;
-	struct kept_poll *old;
 	unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 
 	if (!handle->polled)
 		LIST_INSERT_HEAD(&inode->pollers, handle, poll_link);
 	handle->polled = true;
 	handle->unpoll = poll_release;
-	old = op_keep_poll(op, &handle->poll);
+	op_keep_poll(op, &handle->poll);
 	op->events = inode->events;
 	/* Also while a watch is being set, whose outcome will wake the poll, and while there is none,
 	 * when it is woken once a second: a poll that was ready each time would never wait. */
@@ -204,7 +203,6 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 	if (inode->gone)
 		revents |= POLLHUP;
 	*unknown = inode->looked_at != inode->events;
-	kept_poll_free(old);
 	op->flags = revents;
 	return revents;
 }

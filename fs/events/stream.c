@@ -52,12 +52,10 @@ static void queue_add_locked(struct stream *stream, const char *path)
 /* Takes reads that wait: one, or all if there is an error for each. */
 static void take_reads_locked(struct stream *stream, struct op_list *reads)
 {
-	struct op *op, *next;
+	struct op *op;
 
-	for (op = TAILQ_FIRST(&stream->parked); op; op = next) {
-		next = TAILQ_NEXT(op, parked_link);
-		if (!op_unpark(op))
-			continue;
+	while ((op = TAILQ_FIRST(&stream->parked))) {
+		op_unpark(op);
 		TAILQ_REMOVE(&stream->parked, op, parked_link);
 		TAILQ_INSERT_TAIL(reads, op, parked_link);
 		if (!stream->lost)
@@ -161,8 +159,10 @@ void streams_shutdown(struct fs *fs)
 			op_unpark(op);
 		TAILQ_CONCAT(&reads, &stream->parked, parked_link);
 		op = stream->subscriber;
-		if (op && op_unpark(op))
+		if (op) {
+			op_unpark(op);
 			TAILQ_INSERT_TAIL(&subscribers, op, parked_link);
+		}
 		stream->subscriber = NULL;
 		pthread_mutex_unlock(&stream->lock);
 	}
@@ -394,17 +394,15 @@ void stream_read(struct op *op)
 void stream_poll(struct op *op)
 {
 	struct stream *stream = op->handle->own;
-	struct kept_poll *old;
 	unsigned revents = POLLOUT | POLLWRNORM;
 
 	pthread_mutex_lock(&stream->lock);
-	old = op_keep_poll(op, &stream->poll);
+	op_keep_poll(op, &stream->poll);
 	if (readable_locked(stream))
 		revents |= POLLIN | POLLRDNORM;
 	if (stream->lost)
 		revents |= POLLERR;
 	pthread_mutex_unlock(&stream->lock);
-	kept_poll_free(old);
 	op_reply_poll(op, revents);
 }
 

@@ -104,8 +104,9 @@ static void settle(struct stream *stream)
 
 	pthread_mutex_lock(&stream->lock);
 	error = stream->error;
-	if (--stream->unarmed == 0 && stream->subscriber && op_unpark(stream->subscriber)) {
+	if (--stream->unarmed == 0 && stream->subscriber) {
 		op = stream->subscriber;
+		op_unpark(op);
 		stream->subscriber = NULL;
 	}
 	pthread_mutex_unlock(&stream->lock);

@@ -187,7 +187,7 @@ void node_note_root(const struct op *op, int err)
 	struct fs *fs = op->fs;
 
 	if (op->inode == fs->inodes.root && !fs->config.privileged && (!err || err == -EACCES))
-		atomic_store(&fs->root_listable, !err);
+		fs->root_listable = !err;
 }
 
 /* ---- replies ---- */

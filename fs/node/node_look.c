@@ -91,7 +91,7 @@ static void forget_name(struct op *op)
  * `.xsfs/stats`, which are not to wait for a silent store.  Returns false if it has to be asked. */
 static bool getattr_root(struct op *op)
 {
-	int listable = atomic_load(&op->fs->root_listable);
+	int listable = op->fs->root_listable;
 	struct stat st;
 
 	if (op->inode != op->fs->inodes.root || listable < 0)

@@ -38,7 +38,6 @@
 #include "fs/model/inode.h"
 #include "fs/model/kept_poll.h"
 #include "fs/model/made.h"
-#include "fs/op/pool.h"
 #include "ring/chan.h"
 #include "ring/logger.h"
 
@@ -46,6 +45,7 @@ struct cover;
 struct notifier;
 struct own_mount;
 struct polls;
+struct pool;
 struct raws;
 struct op;
 struct special;
@@ -89,22 +89,20 @@ struct fs {
 	bool (*covers)(struct fs *fs, const char *path);
 	bool caching;              /* the kernel may remember what events cover */
 	bool can_expire;           /* the kernel can be told to ask for a name again */
-	atomic_int root_listable; /* what the store said last of the mount's root; -1: nothing */
+	int root_listable;         /* what the store said last of the mount's root; -1: nothing */
 
 	/* Operations whose caller was interrupted, until the I/O thread deals with them. */
-	pthread_mutex_t interrupted_lock;
 	struct op_list interrupted;
 	struct op_list parked; /* in the same order: where config.park_ms bounds their wait */
-	atomic_bool any_interrupted; /* either list has one, or may have */
 
 	struct handles handles;
 
-	atomic_bool stop;
-	atomic_ulong ops_started;
-	atomic_ulong ops_interrupted;
-	atomic_ulong tx_retries;
-	atomic_ulong invalidations;
-	atomic_uint ops_now;
+	atomic_bool stop; /* read also by those who do not hold the lock */
+	unsigned long ops_started;
+	unsigned long ops_interrupted;
+	unsigned long tx_retries;
+	unsigned long invalidations;
+	unsigned ops_now;
 };
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Operations: their rounds of store requests, their interruption, their one reply.
  *
- * An operation is freed by its reply, yet the interrupted list may hold it a moment longer: two
- * references, as with requests.
+ * An operation is freed by its reply, yet op_give_up() may hold it a moment longer: two references, as
+ * with requests.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,33 +34,28 @@ static uint64_t now_ns(void)
 
 static void op_put(struct op *op)
 {
-	if (atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) != 1)
+	if (--op->refs > 0)
 		return;
 	pthread_cond_destroy(&op->changed);
-	pthread_mutex_destroy(&op->lock);
 	free(op);
 }
 
 /* Puts the operation, unless it is there, at the end of a list, which gives it up after `ns`. */
 static void give_up_later(struct op *op, struct op_list *list, uint64_t ns)
 {
-	struct fs *fs = op->fs;
-
-	pthread_mutex_lock(&fs->interrupted_lock);
 	if (op->due_list != list) {
 		if (op->due_list)
 			TAILQ_REMOVE(op->due_list, op, due_link);
 		else
-			atomic_fetch_add(&op->refs, 1);
+			op->refs++;
 		op->due_list = list;
 		op->due_ns = now_ns() + ns;
 		TAILQ_INSERT_TAIL(list, op, due_link);
-		atomic_store(&fs->any_interrupted, true);
 	}
-	pthread_mutex_unlock(&fs->interrupted_lock);
 }
 
-/* libfuse says that the caller is gone; it holds the request's lock. */
+/* libfuse says that the caller is gone.  It holds its lock of the request, and calls this only out of
+ * fuse_session_process_buf() and fuse_req_interrupt_func(), so that fs->lock is held, too. */
 static void op_interrupted(fuse_req_t req, void *arg)
 {
 	struct op *op = arg;
@@ -68,7 +63,7 @@ static void op_interrupted(fuse_req_t req, void *arg)
 
 	(void)req;
 	give_up_later(op, &fs->interrupted, INTERRUPT_GRACE_NS);
-	atomic_fetch_add(&fs->ops_interrupted, 1);
+	fs->ops_interrupted++;
 	/* The I/O thread may be asleep if another thread read the FUSE_INTERRUPT. */
 	chan_wake(fs->chan);
 }
@@ -102,11 +97,10 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *
 	op->started_ns = now_ns();
 	op->seq = fs->events.seq;
 	op->epoch = inode ? inode->view->epoch : 0;
-	atomic_init(&op->refs, 1);
-	pthread_mutex_init(&op->lock, NULL);
+	op->refs = 1;
 	pthread_cond_init(&op->changed, NULL);
-	atomic_fetch_add_explicit(&fs->ops_started, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&fs->ops_now, 1, memory_order_relaxed);
+	fs->ops_started++;
+	fs->ops_now++;
 	if (req)
 		fuse_req_interrupt_func(req, op_interrupted, op);
 	return op;
@@ -134,7 +128,7 @@ bool op_set_data(struct op *op, const void *data, size_t size)
 }
 
 /* Makes room for one more call.  Returns false without memory. */
-static bool calls_grow_locked(struct op *op)
+static bool calls_grow(struct op *op)
 {
 	unsigned max = op->max_calls * 2;
 	struct request **calls;
@@ -160,14 +154,12 @@ static void add_call(struct op *op, struct request *req)
 		/* The number may mean another transaction on the next connection. */
 		req->epoch = req->msg.tx_id ? op->epoch : 0;
 	}
-	pthread_mutex_lock(&op->lock);
-	if (req && calls_grow_locked(op)) {
+	if (req && calls_grow(op)) {
 		op->calls[op->n_calls++] = req;
 	} else {
 		request_put(req);
 		op->no_memory = true;
 	}
-	pthread_mutex_unlock(&op->lock);
 }
 
 void op_call(struct op *op, uint32_t type, uint32_t tx_id, const char *path, const void *data,
@@ -226,7 +218,6 @@ static int round_begin(struct op *op)
 {
 	int err = 0;
 
-	pthread_mutex_lock(&op->lock);
 	if (op->no_memory)
 		err = -ENOMEM;
 	else if (op->interrupted)
@@ -234,7 +225,6 @@ static int round_begin(struct op *op)
 	atomic_store(&op->gather.pending, op->n_calls);
 	op->submitted = !err;
 	op->answered = false;
-	pthread_mutex_unlock(&op->lock);
 	return err;
 }
 
@@ -262,10 +252,8 @@ void op_submit(struct op *op, void (*done)(struct op *op))
 
 static void op_answered(struct op *op)
 {
-	pthread_mutex_lock(&op->lock);
 	op->answered = true;
 	pthread_cond_signal(&op->changed);
-	pthread_mutex_unlock(&op->lock);
 }
 
 int op_wait(struct op *op)
@@ -279,15 +267,9 @@ int op_wait(struct op *op)
 		return err;
 	}
 	chan_submit_all(op->fs->chan, op->calls, op->n_calls);
-	fs_unlock(op->fs);
-	pthread_mutex_lock(&op->lock);
 	while (!op->answered)
-		pthread_cond_wait(&op->changed, &op->lock);
-	if (op->interrupted)
-		err = -EINTR;
-	pthread_mutex_unlock(&op->lock);
-	fs_lock(op->fs);
-	return err;
+		fs_wait(op->fs, &op->changed, NULL);
+	return op->interrupted ? -EINTR : 0;
 }
 
 int op_sleep(struct op *op, uint64_t ns)
@@ -299,14 +281,9 @@ int op_sleep(struct op *op, uint64_t ns)
 	until.tv_nsec += ns % NSEC_PER_SEC;
 	until.tv_sec += ns / NSEC_PER_SEC + until.tv_nsec / NSEC_PER_SEC;
 	until.tv_nsec %= NSEC_PER_SEC;
-	fs_unlock(op->fs);
-	pthread_mutex_lock(&op->lock);
 	while (!op->interrupted && err != ETIMEDOUT)
-		err = pthread_cond_timedwait(&op->changed, &op->lock, &until);
-	err = op->interrupted ? -EINTR : 0;
-	pthread_mutex_unlock(&op->lock);
-	fs_lock(op->fs);
-	return err;
+		err = fs_wait(op->fs, &op->changed, &until);
+	return op->interrupted ? -EINTR : 0;
 }
 
 int op_call_raw_error(const struct op *op, unsigned i)
@@ -330,23 +307,18 @@ int op_call_error(const struct op *op, unsigned i)
 
 void op_calls_clear(struct op *op)
 {
-	pthread_mutex_lock(&op->lock);
 	for (unsigned i = 0; i < op->n_calls; i++)
 		request_put(op->calls[i]);
 	op->n_calls = 0;
 	op->submitted = false;
-	pthread_mutex_unlock(&op->lock);
 	op->no_memory = false;
 }
 
 static void op_work(struct pool_work *work)
 {
 	struct op *op = (struct op *)((char *)work - offsetof(struct op, work));
-	struct fs *fs = op->fs;
 
-	fs_lock(fs);
 	op->run(op);
-	fs_unlock(fs);
 }
 
 void op_run(struct op *op, void (*run)(struct op *op))
@@ -356,15 +328,12 @@ void op_run(struct op *op, void (*run)(struct op *op))
 	op_calls_clear(op);
 	op->run = run;
 	op->work.run = op_work;
-	pthread_mutex_lock(&op->lock);
-	/* Under the lock, so that the interrupter finds it queued or already interrupted. */
 	if (op->interrupted)
 		err = -EINTR;
 	else if (!op->fs->pool)
 		err = -EIO; /* loop_answer(): the pool has ended already */
 	else
 		err = pool_submit(op->fs->pool, &op->work);
-	pthread_mutex_unlock(&op->lock);
 	if (err)
 		op_reply_error(op, err);
 }
@@ -373,62 +342,40 @@ void op_run(struct op *op, void (*run)(struct op *op))
 static void park_bounded(struct op *op)
 {
 	struct fs *fs = op->fs;
-	bool listed;
 
-	pthread_mutex_lock(&fs->interrupted_lock);
-	listed = op->due_list != NULL;
-	pthread_mutex_unlock(&fs->interrupted_lock);
-	if (!listed)
+	if (!op->due_list)
 		give_up_later(op, &fs->parked, fs->config.park_ms * NSEC_PER_MSEC);
 	chan_wake(fs->chan);
 }
 
 int op_park(struct op *op, void (*unpark)(struct op *op))
 {
-	int err;
-
-	pthread_mutex_lock(&op->lock);
-	err = op->interrupted ? -EINTR : 0;
-	op->unpark = err ? NULL : unpark;
-	pthread_mutex_unlock(&op->lock);
-	if (!err && op->fs->config.park_ms)
+	if (op->interrupted)
+		return -EINTR;
+	op->unpark = unpark;
+	if (op->fs->config.park_ms)
 		park_bounded(op);
-	return err;
+	return 0;
 }
 
-bool op_unpark(struct op *op)
+void op_unpark(struct op *op)
 {
-	bool parked;
-
-	pthread_mutex_lock(&op->lock);
-	parked = op->unpark != NULL;
 	op->unpark = NULL;
-	pthread_mutex_unlock(&op->lock);
-	return parked;
 }
 
-struct kept_poll *op_keep_poll(struct op *op, struct kept_poll **kept)
+void op_keep_poll(struct op *op, struct kept_poll **kept)
 {
-	struct kept_poll *old = NULL;
-
-	if (op->poll) {
-		old = *kept;
-		*kept = op->poll;
-		op->poll = NULL;
-	}
-	return old;
+	if (!op->poll)
+		return;
+	kept_poll_free(*kept);
+	*kept = op->poll;
+	op->poll = NULL;
 }
 
 /* Returns call `i` of a round under way, with a reference; NULL: there is none. */
 static struct request *submitted_call(struct op *op, unsigned i)
 {
-	struct request *call = NULL;
-
-	pthread_mutex_lock(&op->lock);
-	if (op->submitted && i < op->n_calls)
-		call = request_get(op->calls[i]);
-	pthread_mutex_unlock(&op->lock);
-	return call;
+	return op->submitted && i < op->n_calls ? request_get(op->calls[i]) : NULL;
 }
 
 /* Gives up what the operation waits for; whoever waits, or `done`, then ends it. */
@@ -438,14 +385,11 @@ static void op_give_up(struct op *op)
 	struct request *call;
 	bool unqueued;
 
-	pthread_mutex_lock(&op->lock);
 	op->interrupted = true;
 	unqueued = pool_cancel(op->fs->pool, &op->work);
-	/* Whoever takes this decides how the operation goes on, and until then it cannot end. */
 	unpark = op->unpark;
 	op->unpark = NULL;
 	pthread_cond_signal(&op->changed);
-	pthread_mutex_unlock(&op->lock);
 
 	/* From now on no round begins; with the last call the operation may be over. */
 	for (unsigned i = 0; (call = submitted_call(op, i)); i++) {
@@ -459,7 +403,7 @@ static void op_give_up(struct op *op)
 }
 
 /* Returns the first of a list if it is due; else NULL, and *wait_ms ends when it will be. */
-static struct op *first_due_locked(struct op_list *list, uint64_t now, int *wait_ms)
+static struct op *first_due(struct op_list *list, uint64_t now, int *wait_ms)
 {
 	struct op *op = TAILQ_FIRST(list);
 	int ms;
@@ -478,46 +422,31 @@ int ops_interrupt(struct fs *fs)
 	struct op *op;
 	int wait_ms = -1;
 
-	/* Looked at first: this is called all the time. */
-	if (!atomic_load(&fs->any_interrupted))
+	/* This is called all the time: the clock is left alone when there is nothing to do. */
+	if (TAILQ_EMPTY(&fs->interrupted) && TAILQ_EMPTY(&fs->parked))
 		return -1;
 	now = now_ns();
-	pthread_mutex_lock(&fs->interrupted_lock);
-	while ((op = first_due_locked(&fs->interrupted, now, &wait_ms)) ||
-	       (op = first_due_locked(&fs->parked, now, &wait_ms))) {
+	while ((op = first_due(&fs->interrupted, now, &wait_ms)) ||
+	       (op = first_due(&fs->parked, now, &wait_ms))) {
 		TAILQ_REMOVE(op->due_list, op, due_link);
 		op->due_list = NULL;
-		pthread_mutex_unlock(&fs->interrupted_lock);
 		op_give_up(op);
 		op_put(op);
-		pthread_mutex_lock(&fs->interrupted_lock);
 	}
-	if (wait_ms < 0)
-		atomic_store(&fs->any_interrupted, false);
-	pthread_mutex_unlock(&fs->interrupted_lock);
 	return wait_ms;
 }
 
-/*
- * Gets the operation ready for its reply: no interruption can find it afterwards.  Disarming waits
- * for a callback that is running, so it needs to hold no lock that the callback takes.
- */
+/* Gets the operation ready for its reply: no interruption can find it afterwards. */
 static void op_disarm(struct op *op)
 {
-	struct fs *fs = op->fs;
-	bool listed;
-
 	if (!op->req)
 		return;
 	fuse_req_interrupt_func(op->req, NULL, NULL);
-	pthread_mutex_lock(&fs->interrupted_lock);
-	listed = op->due_list != NULL;
-	if (listed)
-		TAILQ_REMOVE(op->due_list, op, due_link);
+	if (!op->due_list)
+		return;
+	TAILQ_REMOVE(op->due_list, op, due_link);
 	op->due_list = NULL;
-	pthread_mutex_unlock(&fs->interrupted_lock);
-	if (listed)
-		op_put(op);
+	op_put(op);
 }
 
 void op_end(struct op *op)
@@ -534,7 +463,7 @@ void op_end(struct op *op)
 	free(op->new_name);
 	free(op->data);
 	kept_poll_free(op->poll);
-	atomic_fetch_sub_explicit(&fs->ops_now, 1, memory_order_relaxed);
+	fs->ops_now--;
 	op_put(op);
 }
 

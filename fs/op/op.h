@@ -15,12 +15,15 @@
  * program handles and goes on: it does not expect that opening a file fails then, and from a store
  * that answers it does not.  The callback itself does nothing more, as libfuse calls it with a lock
  * held that replying needs.
+ *
+ * All of this is called with fs->lock held (fs_impl.h).
  */
 #ifndef FS_OP_OP_H
 #define FS_OP_OP_H
 
 #include "fs/model/handle.h"
 #include "fs/op/fs_impl.h"
+#include "fs/op/pool.h"
 #include "fs/op/wakeup.h"
 #include "ring/request.h"
 
@@ -75,19 +78,16 @@ struct op {
 	struct pool_work work;
 	uint64_t started_ns;
 
-	/* Waits without a store request, and how that is ended; see op_park().  Under `lock`. */
+	/* Waits without a store request, and how that is ended; see op_park(). */
 	void (*unpark)(struct op *op);
 	TAILQ_ENTRY(op) parked_link;
 
-	/* `lock` guards the rest, and `calls` against the interrupter.  The pool's is taken under it. */
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
+	pthread_cond_t changed; /* one of the next three, or what else a thread of the pool waits for */
 	bool interrupted;
 	bool submitted; /* the calls are the channel's to end, and the interrupter's to give up */
 	bool answered;  /* all calls of op_wait() are done */
-	atomic_uint refs;
-	/* Under fs->interrupted_lock, as the next two: fs->interrupted, fs->parked, or NULL. */
-	struct op_list *due_list;
+	unsigned refs;
+	struct op_list *due_list; /* fs->interrupted, fs->parked, or NULL */
 	uint64_t due_ns; /* when it is given up */
 	TAILQ_ENTRY(op) due_link;
 };
@@ -149,22 +149,17 @@ bool op_is_covered(const struct op *op, const struct inode *inode, const char *p
 
 /*
  * The operation will wait for something else than the store.  When it is interrupted `unpark` runs
- * on the I/O thread, with no lock held: it takes the operation off the list where it waits, and
- * ends it.  Returns 0, or -EINTR if that has happened already: then the caller ends it.
+ * on the I/O thread: it takes the operation off the list where it waits, and ends it.  Returns 0, or -EINTR if that has happened already: then the caller ends it.
  */
 int op_park(struct op *op, void (*unpark)(struct op *op));
 
-/* It is to wait no more, and is the caller's to go on with.  Returns false if it was interrupted
- * and `unpark` runs, or will: then it stays where it is, untouched. */
-bool op_unpark(struct op *op);
+/* A parked operation is to wait no more, and is the caller's to go on with. */
+void op_unpark(struct op *op);
 
-/*
- * Keeps the operation's poll, if it has one, in *kept, under the lock that guards that.  Returns the one
- * that was there before, to be freed when the lock is released (kept_poll_free()); NULL: none.
- */
-struct kept_poll *op_keep_poll(struct op *op, struct kept_poll **kept);
+/* Keeps the operation's poll, if it has one, in *kept, and frees the one that was there before. */
+void op_keep_poll(struct op *op, struct kept_poll **kept);
 
-/* The ends: each replies and frees the operation.  Any thread; no lock held. */
+/* The ends: each replies and frees the operation. */
 void op_reply_error(struct op *op, int error); /* 0 or -errno */
 void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr);
 void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr,

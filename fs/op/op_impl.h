@@ -5,10 +5,7 @@
 
 #include "fs/op/op.h"
 
-/*
- * The operation is about to be answered, with 0 or -errno: from now on no interruption finds it.  No lock
- * is held that libfuse's callback takes.
- */
+/* The operation is about to be answered, with 0 or -errno: from now on no interruption finds it. */
 void op_begin_reply(struct op *op, int error);
 
 /* It was answered: drops all that it holds.  The operation is gone. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads for work that waits.  One lock, held for list operations only. */
+/* Threads for work that waits. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#include "fs/op/lock.h"
 #include "fs/op/pool.h"
 
 struct pool {
-	pthread_mutex_t lock;
+	struct fs *fs;
 	pthread_cond_t work_came;
 	STAILQ_HEAD(, pool_work) queue;
 	unsigned idle;
@@ -19,15 +20,15 @@ struct pool {
 	pthread_t threads[];
 };
 
-struct pool *pool_new(unsigned threads)
+struct pool *pool_new(struct fs *fs, unsigned threads)
 {
 	struct pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
 
 	if (!pool)
 		return NULL;
+	pool->fs = fs;
 	pool->max = threads;
 	STAILQ_INIT(&pool->queue);
-	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work_came, NULL);
 	return pool;
 }
@@ -37,30 +38,28 @@ static void *pool_thread(void *arg)
 	struct pool *pool = arg;
 	struct pool_work *work;
 
-	pthread_mutex_lock(&pool->lock);
+	fs_lock(pool->fs);
 	for (;;) {
 		work = STAILQ_FIRST(&pool->queue);
 		if (!work && pool->ending)
 			break;
 		if (!work) {
 			pool->idle++;
-			pthread_cond_wait(&pool->work_came, &pool->lock);
+			fs_wait(pool->fs, &pool->work_came, NULL);
 			pool->idle--;
 			continue;
 		}
 		STAILQ_REMOVE_HEAD(&pool->queue, link);
 		pool->queued--;
 		work->queued = false;
-		pthread_mutex_unlock(&pool->lock);
 		work->run(work);
-		pthread_mutex_lock(&pool->lock);
 	}
-	pthread_mutex_unlock(&pool->lock);
+	fs_unlock(pool->fs);
 	return NULL;
 }
 
 /* Starts one more thread, with all signals blocked: they are the main thread's. */
-static int start_thread_locked(struct pool *pool)
+static int start_thread(struct pool *pool)
 {
 	sigset_t all, old;
 	int err;
@@ -78,9 +77,8 @@ int pool_submit(struct pool *pool, struct pool_work *work)
 {
 	int err = 0;
 
-	pthread_mutex_lock(&pool->lock);
 	if (pool->queued >= pool->idle && pool->started < pool->max)
-		err = start_thread_locked(pool);
+		err = start_thread(pool);
 	if (pool->started > 0) {
 		err = 0;
 		work->queued = true;
@@ -88,36 +86,29 @@ int pool_submit(struct pool *pool, struct pool_work *work)
 		pool->queued++;
 		pthread_cond_signal(&pool->work_came);
 	}
-	pthread_mutex_unlock(&pool->lock);
 	return err;
 }
 
 bool pool_cancel(struct pool *pool, struct pool_work *work)
 {
-	bool queued;
-
-	pthread_mutex_lock(&pool->lock);
-	queued = work->queued;
-	if (queued) {
-		STAILQ_REMOVE(&pool->queue, work, pool_work, link);
-		work->queued = false;
-		pool->queued--;
-	}
-	pthread_mutex_unlock(&pool->lock);
-	return queued;
+	if (!work->queued)
+		return false;
+	STAILQ_REMOVE(&pool->queue, work, pool_work, link);
+	work->queued = false;
+	pool->queued--;
+	return true;
 }
 
 void pool_free(struct pool *pool)
 {
 	if (!pool)
 		return;
-	pthread_mutex_lock(&pool->lock);
+	fs_lock(pool->fs);
 	pool->ending = true;
 	pthread_cond_broadcast(&pool->work_came);
-	pthread_mutex_unlock(&pool->lock);
+	fs_unlock(pool->fs);
 	for (unsigned i = 0; i < pool->started; i++)
 		pthread_join(pool->threads[i], NULL);
 	pthread_cond_destroy(&pool->work_came);
-	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }

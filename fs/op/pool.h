@@ -11,25 +11,26 @@
 
 /* A piece of work, embedded in whatever it belongs to. */
 struct pool_work {
-	void (*run)(struct pool_work *work); /* on a thread of the pool */
+	void (*run)(struct pool_work *work); /* on a thread of the pool, with the lock held */
 	bool queued;                         /* the pool's */
 	STAILQ_ENTRY(pool_work) link;
 };
 
+struct fs;
 struct pool;
 
-/* Makes a pool of up to `threads` threads, started when there is work for them.
- * Returns NULL when out of memory. */
-struct pool *pool_new(unsigned threads);
+/* Makes a pool of up to `threads` threads, started when there is work for them; the work is done with
+ * the lock of `fs` held.  Returns NULL when out of memory. */
+struct pool *pool_new(struct fs *fs, unsigned threads);
 
 /* Queues work.  Returns 0, or -EAGAIN when there is not a single thread and none can be started.
- * Any thread; never waits. */
+ * Never waits. */
 int pool_submit(struct pool *pool, struct pool_work *work);
 
-/* Takes work out of the queue again.  Returns false if it runs or ran already.  Any thread. */
+/* Takes work out of the queue again.  Returns false if it runs or ran already. */
 bool pool_cancel(struct pool *pool, struct pool_work *work);
 
-/* Runs what is queued, ends the threads and frees.  NULL is allowed. */
+/* Runs what is queued, ends the threads and frees.  NULL is allowed.  The lock is not held. */
 void pool_free(struct pool *pool);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The replies of operations, and what the kernel may believe of them and for how long.  Any thread; no
- * lock held.
+ * The replies of operations, and what the kernel may believe of them and for how long.
  */
 #include <errno.h>
 #include <linux/fuse.h>

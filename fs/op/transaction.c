@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Users' transactions: what there is of them, and what is known of each.  Any thread. */
+/* Users' transactions: what there is of them, and what is known of each. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,7 +55,6 @@ struct transactions *transactions_new(void)
 	if (!transactions)
 		return NULL;
 	transactions->first_ms = transaction_now_ms(CLOCK_REALTIME);
-	pthread_mutex_init(&transactions->lock, NULL);
 	LIST_INIT(&transactions->open);
 	return transactions;
 }
@@ -64,25 +63,23 @@ void transactions_free(struct transactions *transactions)
 {
 	if (!transactions)
 		return;
-	pthread_mutex_destroy(&transactions->lock);
 	free(transactions);
 }
 
 struct transaction *transaction_get(struct transaction *tx)
 {
-	atomic_fetch_add(&tx->refs, 1);
+	tx->refs++;
 	return tx;
 }
 
 void transaction_put(struct transaction *tx)
 {
-	if (atomic_fetch_sub(&tx->refs, 1) != 1)
+	if (--tx->refs > 0)
 		return;
 	changes_deinit(&tx->changes);
 	made_deinit(&tx->made);
 	request_put(tx->end);
 	kept_poll_free(tx->poll);
-	pthread_mutex_destroy(&tx->lock);
 	free(tx);
 }
 
@@ -92,43 +89,33 @@ void transaction_list_add(struct transaction *tx)
 {
 	struct transactions *all = tx->fs->transactions;
 
-	pthread_mutex_lock(&all->lock);
 	/* Two mounts at the same place, one after the other, have different names as well: who has
 	 * an old one is not to find himself in somebody else's transaction. */
 	snprintf(tx->name, sizeof(tx->name), "%" PRIx64 "-%lu", all->first_ms, ++all->last);
 	LIST_INSERT_HEAD(&all->open, tx, link);
 	tx->listed = true;
-	pthread_mutex_unlock(&all->lock);
-	atomic_fetch_add(&all->count, 1);
+	all->count++;
 }
 
 void transaction_list_remove(struct transaction *tx)
 {
-	struct transactions *all = tx->fs->transactions;
-	bool listed;
-
-	pthread_mutex_lock(&all->lock);
-	listed = tx->listed;
-	if (listed)
-		LIST_REMOVE(tx, link);
+	if (!tx->listed)
+		return;
+	LIST_REMOVE(tx, link);
 	tx->listed = false;
-	pthread_mutex_unlock(&all->lock);
-	if (listed)
-		atomic_fetch_sub(&all->count, 1);
+	tx->fs->transactions->count--;
 }
 
 struct transaction *transaction_find(struct fs *fs, const char *name)
 {
 	struct transaction *tx;
 
-	pthread_mutex_lock(&fs->transactions->lock);
 	LIST_FOREACH(tx, &fs->transactions->open, link) {
 		if (!strcmp(tx->name, name) && !transaction_is_over(tx)) {
 			transaction_get(tx);
 			break;
 		}
 	}
-	pthread_mutex_unlock(&fs->transactions->lock);
 	return tx;
 }
 
@@ -137,11 +124,9 @@ int transactions_list(struct fs *fs, struct listing *listing)
 	struct transaction *tx;
 	int err = 0;
 
-	pthread_mutex_lock(&fs->transactions->lock);
 	LIST_FOREACH(tx, &fs->transactions->open, link)
 		if (!err && !transaction_is_over(tx))
 			err = listing_add(listing, tx->name);
-	pthread_mutex_unlock(&fs->transactions->lock);
 	return err;
 }
 
@@ -150,38 +135,31 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
 {
 	struct transaction_info info;
 	struct transaction *tx;
-	uint64_t now, used;
+	uint64_t now = transaction_now_ms(CLOCK_MONOTONIC);
 
-	pthread_mutex_lock(&fs->transactions->lock);
 	LIST_FOREACH(tx, &fs->transactions->open, link) {
-		/* In this order: other threads use it meanwhile. */
-		used = atomic_load(&tx->used_ms);
-		now = transaction_now_ms(CLOCK_MONOTONIC);
 		info = (struct transaction_info){
 			.name = tx->name,
 			.tx_id = tx->tx_id,
 			.age_ms = now - tx->started_ms,
-			.idle_ms = now - used,
+			.idle_ms = now - tx->used_ms,
 		};
 		if (!transaction_is_over(tx))
 			fn(arg, &info);
 	}
-	pthread_mutex_unlock(&fs->transactions->lock);
 }
 
 /* ---- its use ---- */
 
 bool transaction_is_over(struct transaction *tx)
 {
-	return atomic_load(&tx->over) || chan_epoch(tx->fs->chan) != tx->epoch;
+	return tx->state != TX_OPEN || chan_epoch(tx->fs->chan) != tx->epoch;
 }
 
 void transaction_set_root(struct transaction *tx, struct inode *root)
 {
-	pthread_mutex_lock(&tx->lock);
 	if (!tx->root && tx->state != TX_ENDED)
 		tx->root = inode_ref(root);
-	pthread_mutex_unlock(&tx->lock);
 }
 
 const struct view *transaction_view(struct transaction *tx, bool uniform)
@@ -197,33 +175,24 @@ bool transaction_is_root(const struct inode *dir)
 
 void transaction_touch(struct transaction *tx)
 {
-	atomic_store_explicit(&tx->used_ms, transaction_now_ms(CLOCK_MONOTONIC), memory_order_relaxed);
+	tx->used_ms = transaction_now_ms(CLOCK_MONOTONIC);
 }
 
 enum sight transaction_see(struct transaction *tx, const char *path)
 {
-	enum sight sight;
-
-	pthread_mutex_lock(&tx->lock);
-	sight = changes_see(&tx->changes, path);
-	pthread_mutex_unlock(&tx->lock);
-	return sight;
+	return changes_see(&tx->changes, path);
 }
 
 void transaction_spoil(struct transaction *tx)
 {
-	pthread_mutex_lock(&tx->lock);
 	tx->spoiled = true;
-	pthread_mutex_unlock(&tx->lock);
 	log_warning(tx->fs->log, "transaction %s cannot be committed: an operation in it failed half "
 				 "way", tx->name);
 }
 
 void transaction_conflict(struct transaction *tx)
 {
-	pthread_mutex_lock(&tx->lock);
 	tx->conflict = true;
 	wakeups_take(&tx->fs->wakeups, &tx->poll);
-	pthread_mutex_unlock(&tx->lock);
 	log_debug(tx->fs->log, "transaction %s has a conflict", tx->name);
 }

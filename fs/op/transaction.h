@@ -13,14 +13,11 @@
  * transaction from each other, and the end is not to come in the middle of one.
  *
  * References: the open file's; one of each inode that shows it; that of the END on its way.
- * Lock order: transactions.lock (the list), then the channel's; a transaction's own lock, then an
- * operation's, or that of the inodes or of what was made.  The two are not held together.
+ * All of this is called with fs->lock held (fs_impl.h).
  */
 #ifndef FS_OP_TRANSACTION_H
 #define FS_OP_TRANSACTION_H
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -36,12 +33,11 @@ struct transaction;
 struct view;
 
 struct transactions {
-	pthread_mutex_t lock;
 	LIST_HEAD(, transaction) open;
 	uint64_t first_ms;      /* when the mount was made, in names */
 	unsigned long last;     /* the number of the last one, in names */
-	atomic_uint count;      /* that are open */
-	atomic_ulong idle_ends;
+	unsigned count;         /* that are open */
+	unsigned long idle_ends;
 };
 
 /* Returns those of a mount, or NULL when out of memory.  And: frees them; NULL is allowed. */
@@ -57,18 +53,18 @@ void transaction_start(struct op *op, void (*done)(struct op *op, struct transac
 /* What users' transactions have in common with those of single operations (tx.h). */
 
 /* Ends a transaction of a connection without effect.  Nobody waits for that; if even this cannot be
- * sent the server ends it with the connection.  Any thread. */
+ * sent the server ends it with the connection. */
 void tx_abort(struct fs *fs, uint32_t tx_id, uint32_t epoch);
 
 /* Takes a transaction's id from the reply to a TRANSACTION_START.  Returns 0, or -EIO. */
 int tx_id_parse(const struct request *start, uint32_t *tx_id);
 
-/* References, see above.  Any thread, under any lock. */
+/* References, see above. */
 struct transaction *transaction_get(struct transaction *tx);
 void transaction_put(struct transaction *tx);
 
 /* Its file is closed for good: aborts it if it has not ended, waits for nothing, and takes the
- * reference.  Any thread. */
+ * reference. */
 void transaction_close(struct transaction *tx);
 
 /*
@@ -84,7 +80,7 @@ void transaction_end(struct transaction *tx, struct op *op, bool commit);
 void transaction_read(struct transaction *tx, struct op *op);
 void transaction_poll(struct transaction *tx, struct op *op);
 
-/* Returns whether it is over.  Any thread. */
+/* Returns whether it is over. */
 bool transaction_is_over(struct transaction *tx);
 
 /* It is being used. */
@@ -130,7 +126,7 @@ struct transaction_info {
 	uint64_t idle_ms;
 };
 
-/* Calls `fn` for each that is open, under the list's lock. */
+/* Calls `fn` for each that is open. */
 void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct transaction_info *info),
 			   void *arg);
 

@@ -13,7 +13,7 @@ enum state { TX_OPEN, TX_ENDING, TX_ENDED };
 /* An operation that waits for its turn; on its thread's stack. */
 struct turn {
 	struct op *op;
-	bool mine;   /* under both locks, as the next */
+	bool mine;
 	bool refused;
 	TAILQ_ENTRY(turn) link;
 };
@@ -29,13 +29,11 @@ struct transaction {
 	uint64_t started_ms;
 
 	struct made made;             /* as seen inside */
-	atomic_uint refs;
-	atomic_uint_fast64_t used_ms; /* CLOCK_MONOTONIC: when it was used last */
-	atomic_bool over;
-	LIST_ENTRY(transaction) link; /* under transactions.lock */
+	unsigned refs;
+	uint64_t used_ms; /* CLOCK_MONOTONIC: when it was used last */
+	LIST_ENTRY(transaction) link;
 	bool listed;
 
-	pthread_mutex_t lock;
 	struct changes changes;
 	enum state state;
 	bool busy;            /* somebody has the turn */

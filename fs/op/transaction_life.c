@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A user's transaction from its start to its end.  Any thread; answers come on the I/O thread. */
+/* A user's transaction from its start to its end. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -21,7 +21,6 @@ static void remember_changes(struct transaction *tx, const struct op *op)
 
 	/* What takes long, as a large rename may, is no idleness. */
 	transaction_touch(tx);
-	pthread_mutex_lock(&tx->lock);
 	for (unsigned i = 0; i < op->n_calls && tx->state != TX_ENDED; i++) {
 		req = op->calls[i];
 		if (!req->error && req->msg.tx_id == tx->tx_id)
@@ -29,7 +28,6 @@ static void remember_changes(struct transaction *tx, const struct op *op)
 	}
 	/* What is forgotten here would be shown as it is outside. */
 	tx->spoiled |= err != 0;
-	pthread_mutex_unlock(&tx->lock);
 	if (err)
 		log_error(tx->fs->log, "out of memory: transaction %s cannot be committed", tx->name);
 }
@@ -47,12 +45,11 @@ static struct transaction *transaction_new(struct fs *fs, uint32_t epoch)
 	}
 	tx->fs = fs;
 	tx->epoch = epoch;
-	atomic_init(&tx->refs, 1);
+	tx->refs = 1;
 	changes_init(&tx->changes);
 	made_init(&tx->made);
 	TAILQ_INIT(&tx->turns);
 	TAILQ_INIT(&tx->parked);
-	pthread_mutex_init(&tx->lock, NULL);
 	return tx;
 }
 
@@ -147,83 +144,54 @@ void transaction_start(struct op *op, void (*done)(struct op *op, struct transac
 /* ---- turns ---- */
 
 /* Lets the operation that waits go on. */
-static void turn_settle_locked(struct turn *turn, bool mine)
+static void turn_settle(struct turn *turn, bool mine)
 {
-	struct op *op = turn->op;
-
-	pthread_mutex_lock(&op->lock);
 	turn->mine = mine;
 	turn->refused = !mine;
-	pthread_cond_signal(&op->changed);
-	pthread_mutex_unlock(&op->lock);
-}
-
-static void turn_wait(struct turn *turn)
-{
-	struct op *op = turn->op;
-
-	fs_unlock(op->fs);
-	pthread_mutex_lock(&op->lock);
-	while (!turn->mine && !turn->refused && !op->interrupted)
-		pthread_cond_wait(&op->changed, &op->lock);
-	pthread_mutex_unlock(&op->lock);
-	fs_lock(op->fs);
+	pthread_cond_signal(&turn->op->changed);
 }
 
 int transaction_enter(struct transaction *tx, struct op *op)
 {
 	struct turn turn = { .op = op };
-	bool wait;
-	int err = 0;
-
-	pthread_mutex_lock(&tx->lock);
-	wait = tx->busy && tx->state == TX_OPEN;
-	if (wait)
-		TAILQ_INSERT_TAIL(&tx->turns, &turn, link);
-	else if (tx->state == TX_OPEN)
+	if (tx->state != TX_OPEN)
+		return -ESTALE;
+	if (!tx->busy) {
 		tx->busy = true;
-	else
-		err = -ESTALE;
-	pthread_mutex_unlock(&tx->lock);
-	if (!wait)
-		return err;
-
-	turn_wait(&turn);
-	pthread_mutex_lock(&tx->lock);
-	/* Who got the turn and was interrupted finds that out with the first step. */
-	if (!turn.mine) {
-		TAILQ_REMOVE(&tx->turns, &turn, link);
-		err = turn.refused ? -ESTALE : -EINTR;
+		return 0;
 	}
-	pthread_mutex_unlock(&tx->lock);
-	return err;
+	TAILQ_INSERT_TAIL(&tx->turns, &turn, link);
+	while (!turn.mine && !turn.refused && !op->interrupted)
+		fs_wait(op->fs, &op->changed, NULL);
+	/* Who got the turn and was interrupted finds that out with the first step. */
+	if (turn.mine)
+		return 0;
+	TAILQ_REMOVE(&tx->turns, &turn, link);
+	return turn.refused ? -ESTALE : -EINTR;
 }
 
 static void send_end(struct transaction *tx);
 
 void transaction_leave(struct transaction *tx)
 {
-	struct turn *next = NULL;
-	bool end;
+	struct turn *next = TAILQ_FIRST(&tx->turns);
 
-	pthread_mutex_lock(&tx->lock);
-	end = tx->state == TX_ENDING;
-	if (!end)
-		next = TAILQ_FIRST(&tx->turns);
+	if (tx->state == TX_ENDING) {
+		tx->busy = false;
+		send_end(tx);
+		return;
+	}
 	tx->busy = next != NULL;
 	if (next) {
 		TAILQ_REMOVE(&tx->turns, next, link);
-		turn_settle_locked(next, true);
+		turn_settle(next, true);
 	}
-	pthread_mutex_unlock(&tx->lock);
-	if (end)
-		send_end(tx);
 }
 
 /* ---- the end ---- */
 
 /* What somebody is told who asks for the end when the outcome is known. */
-static int answer_locked(struct transaction *tx, bool commit)
+static int answer(struct transaction *tx, bool commit)
 {
 	tx->told = true;
 	if (commit && !tx->commit)
@@ -248,20 +216,16 @@ static void reply_end(struct op *op, int err)
 enum { PARKED_ABORT, PARKED_COMMIT };
 
 /* Takes one that waits off the list, with what it is to be told. */
-static struct op *take_parked_locked(struct transaction *tx, int *err)
+static struct op *take_parked(struct transaction *tx, int *err)
 {
-	struct op *op, *next;
+	struct op *op = TAILQ_FIRST(&tx->parked);
 
-	for (op = TAILQ_FIRST(&tx->parked); op; op = next) {
-		next = TAILQ_NEXT(op, parked_link);
-		/* Else it was interrupted, and its unpark() takes it off. */
-		if (!op_unpark(op))
-			continue;
+	if (op) {
+		op_unpark(op);
 		TAILQ_REMOVE(&tx->parked, op, parked_link);
-		*err = answer_locked(tx, op->flags == PARKED_COMMIT);
-		return op;
+		*err = answer(tx, op->flags == PARKED_COMMIT);
 	}
-	return NULL;
+	return op;
 }
 
 /* What was removed inside and is removed outside now: no longer a directory by our memory alone. */
@@ -289,7 +253,6 @@ static void set_outcome(struct transaction *tx, int err)
 	 * does not know it any more. */
 	if (err == -EAGAIN || err == -ESTALE || err == -ENOENT)
 		err = -ECANCELED;
-	pthread_mutex_lock(&tx->lock);
 	if (tx->commit && !err) {
 		changes_for_each(&tx->changes, unmake, NULL, tx->fs);
 		changes_for_each(&tx->changes, NULL, make, tx);
@@ -297,15 +260,11 @@ static void set_outcome(struct transaction *tx, int err)
 	changes_deinit(&tx->changes);
 	tx->state = TX_ENDED;
 	tx->outcome = error_from_store(XS_TRANSACTION_END, err);
-	while ((op = take_parked_locked(tx, &err))) {
-		pthread_mutex_unlock(&tx->lock);
+	while ((op = take_parked(tx, &err)))
 		reply_end(op, err);
-		pthread_mutex_lock(&tx->lock);
-	}
 	wakeups_take(&tx->fs->wakeups, &tx->poll);
 	root = tx->root;
 	tx->root = NULL;
-	pthread_mutex_unlock(&tx->lock);
 	if (root) {
 		inode_drop(&tx->fs->inodes, root);
 		inode_put(&tx->fs->inodes, root);
@@ -329,10 +288,8 @@ static void send_end(struct transaction *tx)
 {
 	struct request *req = tx->end;
 
-	pthread_mutex_lock(&tx->lock);
 	/* The last step may have failed. */
 	tx->commit &= !tx->spoiled && !tx->conflict;
-	pthread_mutex_unlock(&tx->lock);
 	req->msg.tx_id = tx->tx_id;
 	req->payload[0] = tx->commit ? 'T' : 'F';
 	req->epoch = tx->epoch;
@@ -343,31 +300,25 @@ static void send_end(struct transaction *tx)
 	chan_submit(tx->fs->chan, req);
 }
 
-/* The beginning of the end.  Returns whether the caller is to send it, with no lock held. */
-static bool begin_end_locked(struct transaction *tx, bool commit)
+/* The beginning of the end.  Returns whether the caller is to send it. */
+static bool begin_end(struct transaction *tx, bool commit)
 {
 	struct turn *turn;
 
 	tx->state = TX_ENDING;
 	tx->commit = commit;
-	atomic_store(&tx->over, true);
 	TAILQ_FOREACH(turn, &tx->turns, link)
-		turn_settle_locked(turn, false);
+		turn_settle(turn, false);
 	return !tx->busy;
 }
 
 /* Ends it unless somebody else does.  Returns whether it did. */
 static bool end(struct transaction *tx, bool commit)
 {
-	bool send = false, open;
+	bool open = tx->state == TX_OPEN;
 
 	transaction_list_remove(tx);
-	pthread_mutex_lock(&tx->lock);
-	open = tx->state == TX_OPEN;
-	if (open)
-		send = begin_end_locked(tx, commit);
-	pthread_mutex_unlock(&tx->lock);
-	if (send)
+	if (open && begin_end(tx, commit))
 		send_end(tx);
 	return open;
 }
@@ -382,9 +333,7 @@ static void unpark_end(struct op *op)
 {
 	struct transaction *tx = op->handle->own;
 
-	pthread_mutex_lock(&tx->lock);
 	TAILQ_REMOVE(&tx->parked, op, parked_link);
-	pthread_mutex_unlock(&tx->lock);
 	op_reply_error(op, -EINTR);
 }
 
@@ -393,9 +342,8 @@ void transaction_end(struct transaction *tx, struct op *op, bool commit)
 	int err = -EINPROGRESS;
 
 	end(tx, commit);
-	pthread_mutex_lock(&tx->lock);
 	if (tx->state == TX_ENDED) {
-		err = tx->told ? -ESTALE : answer_locked(tx, commit);
+		err = tx->told ? -ESTALE : answer(tx, commit);
 	} else {
 		op->flags = commit ? PARKED_COMMIT : PARKED_ABORT;
 		if (op_park(op, unpark_end))
@@ -403,7 +351,6 @@ void transaction_end(struct transaction *tx, struct op *op, bool commit)
 		else
 			TAILQ_INSERT_TAIL(&tx->parked, op, parked_link);
 	}
-	pthread_mutex_unlock(&tx->lock);
 	if (err != -EINPROGRESS)
 		reply_end(op, err);
 }
@@ -415,7 +362,7 @@ static uint64_t due_ms(struct transaction *tx)
 
 	if (transaction_is_over(tx))
 		return 0;
-	return idle_s ? atomic_load(&tx->used_ms) + idle_s * UINT64_C(1000) : UINT64_MAX;
+	return idle_s ? tx->used_ms + idle_s * UINT64_C(1000) : UINT64_MAX;
 }
 
 int transactions_expire(struct fs *fs)
@@ -425,11 +372,10 @@ int transactions_expire(struct fs *fs)
 	struct transaction *tx;
 	bool idle;
 
-	/* Looked at first: this is called all the time. */
-	if (!atomic_load_explicit(&all->count, memory_order_relaxed))
+	/* This is called all the time: the clock is left alone when there is nothing to do. */
+	if (all->count == 0)
 		return -1;
 	now = transaction_now_ms(CLOCK_MONOTONIC);
-	pthread_mutex_lock(&all->lock);
 	LIST_FOREACH(tx, &all->open, link) {
 		due = due_ms(tx);
 		if (due <= now) {
@@ -438,12 +384,11 @@ int transactions_expire(struct fs *fs)
 		}
 		first = due < first ? due : first;
 	}
-	pthread_mutex_unlock(&all->lock);
 	if (!tx)
 		return first == UINT64_MAX ? -1 : (int)(first - now);
 	idle = !transaction_is_over(tx);
 	if (end(tx, false) && idle) {
-		atomic_fetch_add(&all->idle_ends, 1);
+		all->idle_ends++;
 		log_warning(fs->log, "transaction %s was not used for %u s: aborted", tx->name,
 			    fs->config.tx_idle_s);
 	}
@@ -456,17 +401,11 @@ void transactions_shutdown(struct fs *fs)
 	struct transactions *all = fs->transactions;
 	struct transaction *tx;
 
-	do {
-		pthread_mutex_lock(&all->lock);
-		tx = LIST_FIRST(&all->open);
-		if (tx)
-			transaction_get(tx);
-		pthread_mutex_unlock(&all->lock);
-		if (tx) {
-			end(tx, false);
-			transaction_put(tx);
-		}
-	} while (tx);
+	while ((tx = LIST_FIRST(&all->open))) {
+		transaction_get(tx);
+		end(tx, false);
+		transaction_put(tx);
+	}
 }
 
 /* ---- its file ---- */
@@ -476,27 +415,20 @@ void transaction_read(struct transaction *tx, struct op *op)
 	char line[NAME_SIZE + 1];
 	size_t len = snprintf(line, sizeof(line), "%s\n", tx->name), begin, count;
 
-	pthread_mutex_lock(&tx->lock);
 	begin = tx->read;
 	count = len - begin < op->size ? len - begin : op->size;
 	tx->read += count;
-	pthread_mutex_unlock(&tx->lock);
 	op_reply_buf(op, line + begin, count);
 }
 
 void transaction_poll(struct transaction *tx, struct op *op)
 {
 	unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
-	struct kept_poll *old;
 
-	pthread_mutex_lock(&tx->lock);
-	old = op_keep_poll(op, &tx->poll);
+	op_keep_poll(op, &tx->poll);
 	if (tx->conflict)
 		revents |= POLLPRI;
-	pthread_mutex_unlock(&tx->lock);
-	/* Looked at after the poll was kept: an end in between is seen by one of the two. */
 	if (transaction_is_over(tx))
 		revents |= POLLERR | POLLHUP;
-	kept_poll_free(old);
 	op_reply_poll(op, revents);
 }

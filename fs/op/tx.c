@@ -219,7 +219,7 @@ int tx_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 		/* It counts from the operation's start, and what the tries took counts, too. */
 		if (now_ns() >= deadline)
 			return -EBUSY;
-		atomic_fetch_add(&op->fs->tx_retries, 1);
+		op->fs->tx_retries++;
 		err = pause_before_retry(op, &seed, &pause);
 		if (err)
 			return err;

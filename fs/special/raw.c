@@ -52,16 +52,15 @@ void raws_free(struct raws *raws)
 	free(raws);
 }
 
-/* Takes the first of the list that was not interrupted. */
+/* Takes the first of the list, or NULL. */
 static struct op *take_parked_locked(struct op_list *list)
 {
-	struct op *op;
+	struct op *op = TAILQ_FIRST(list);
 
-	TAILQ_FOREACH(op, list, parked_link)
-		if (op_unpark(op))
-			break;
-	if (op)
+	if (op) {
+		op_unpark(op);
 		TAILQ_REMOVE(list, op, parked_link);
+	}
 	return op;
 }
 
@@ -312,18 +311,16 @@ void raw_write(struct op *op)
 void raw_poll(struct op *op)
 {
 	struct raw *raw = op->handle->own;
-	struct kept_poll *old;
 	unsigned revents = 0;
 
 	pthread_mutex_lock(&raw->lock);
 	/* Kept first: what comes after the look is notified. */
-	old = op_keep_poll(op, &raw->poll);
+	op_keep_poll(op, &raw->poll);
 	raw->polled = client_poll(raw->client);
 	if (raw->polled & POLLIN)
 		revents |= POLLIN | POLLRDNORM;
 	if (raw->polled & POLLOUT)
 		revents |= POLLOUT | POLLWRNORM;
 	pthread_mutex_unlock(&raw->lock);
-	kept_poll_free(old);
 	op_reply_poll(op, revents);
 }

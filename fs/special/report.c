@@ -110,21 +110,21 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	fprintf(out, "transport %s\n", chan_transport_name(fs->chan));
 	print_channel(out, &stats);
 	chan_transport_stats(fs->chan, transport_line, out);
-	line(out, "fuse_operations", atomic_load(&fs->ops_started));
-	line(out, "fuse_operations_now", atomic_load(&fs->ops_now));
-	line(out, "fuse_interrupted", atomic_load(&fs->ops_interrupted));
-	line(out, "transaction_retries", atomic_load(&fs->tx_retries));
+	line(out, "fuse_operations", fs->ops_started);
+	line(out, "fuse_operations_now", fs->ops_now);
+	line(out, "fuse_interrupted", fs->ops_interrupted);
+	line(out, "transaction_retries", fs->tx_retries);
 	streams = streams_count(fs, &overflows);
 	line(out, "watches", watches_count(fs->cover->watches));
-	line(out, "polls_unwatched", atomic_load(&fs->polls->count));
+	line(out, "polls_unwatched", fs->polls->count);
 	line(out, "streams", streams);
 	line(out, "stream_overflows", overflows);
-	line(out, "transactions", atomic_load(&fs->transactions->count));
-	line(out, "transactions_idle", atomic_load(&fs->transactions->idle_ends));
+	line(out, "transactions", fs->transactions->count);
+	line(out, "transactions_idle", fs->transactions->idle_ends);
 	print_raw(out, &fs->raws->counters);
-	line(out, "invalidations", atomic_load(&fs->invalidations));
+	line(out, "invalidations", fs->invalidations);
 	line(out, "inodes", inodes_count(&fs->inodes));
-	line(out, "open_files", atomic_load(&fs->handles.count));
+	line(out, "open_files", fs->handles.count);
 	return fclose(out) ? -ENOMEM : 0;
 }
 

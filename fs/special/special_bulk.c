@@ -203,10 +203,11 @@ static struct op *take_read_locked(struct bulk *bulk, int *error)
 	struct op *op;
 
 	TAILQ_FOREACH(op, &bulk->parked, parked_link)
-		if (can_answer_locked(bulk, op) && op_unpark(op))
+		if (can_answer_locked(bulk, op))
 			break;
 	if (!op)
 		return NULL;
+	op_unpark(op);
 	TAILQ_REMOVE(&bulk->parked, op, parked_link);
 	*error = take_answer_locked(bulk, op);
 	return op;
