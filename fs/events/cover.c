@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The base watch and the others.  Events arrive on the I/O thread.
- *
- * Lock discipline.  `lock` guards the state and the list of those who wait; it is given up before
- * the registry or the channel is called and before anybody is told.  It is a leaf.
- */
+/* The base watch and the others.  Events arrive on the I/O thread. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -51,7 +46,7 @@ static void own_armed(struct watcher *w, int error)
 {
 	struct cover_ref *ref = ref_of(w);
 
-	atomic_store(&ref->own_set, !error);
+	ref->own_set = !error;
 	ref->armed(ref, error_from_store(XS_WATCH, error));
 }
 
@@ -61,7 +56,7 @@ static void own_event(struct watcher *w, enum watch_event_type type, const char 
 
 	if (type == WATCH_LOST) {
 		log_warning(ref->fs->log, "the watch on %s is lost", ref->path);
-		atomic_store(&ref->own_set, false);
+		ref->own_set = false;
 		if (ref->lost)
 			ref->lost(ref);
 	}
@@ -77,7 +72,7 @@ static int add_own(struct cover_ref *ref)
 
 /* ---- the base ---- */
 
-static bool base_covers_locked(const struct cover *cover, const char *path)
+static bool base_covers(const struct cover *cover, const char *path)
 {
 	return cover->base_path[0] && path_below(path, cover->base_path);
 }
@@ -89,34 +84,22 @@ static void base_settled(struct fs *fs)
 	struct cover_ref *ref;
 	bool covered;
 
-	pthread_mutex_lock(&cover->lock);
 	while ((ref = TAILQ_FIRST(&cover->waiting))) {
 		TAILQ_REMOVE(&cover->waiting, ref, link);
 		ref->waiting = false;
-		covered = cover->state == COVER_ARMED && base_covers_locked(cover, ref->path);
-		cover->telling = ref;
-		cover->telling_thread = pthread_self();
-		pthread_mutex_unlock(&cover->lock);
+		covered = cover->state == COVER_ARMED && base_covers(cover, ref->path);
 		if (covered)
 			ref->armed(ref, 0);
 		else if (add_own(ref))
 			ref->armed(ref, -ENOMEM);
-		pthread_mutex_lock(&cover->lock);
-		cover->telling = NULL;
-		pthread_cond_broadcast(&cover->told);
 	}
-	pthread_mutex_unlock(&cover->lock);
 }
 
 static void set_state(struct fs *fs, enum cover_state state)
 {
-	uint32_t epoch = chan_epoch(fs->chan);
-
-	pthread_mutex_lock(&fs->cover->lock);
 	fs->cover->state = state;
-	fs->cover->epoch = epoch;
+	fs->cover->epoch = chan_epoch(fs->chan);
 	fs->cover->retry_at = now() + RETRY_SECONDS;
-	pthread_mutex_unlock(&fs->cover->lock);
 	base_settled(fs);
 }
 
@@ -161,9 +144,7 @@ static void base_lost(struct fs *fs)
 	struct cover *cover = fs->cover;
 
 	log_warning(fs->log, "the watch on %s is lost: trying again", cover->base_path);
-	pthread_mutex_lock(&cover->lock);
 	cover->state = COVER_ARMING;
-	pthread_mutex_unlock(&cover->lock);
 	cover->again = true;
 	fs->cover->handlers->resync(fs);
 	base_arm(fs);
@@ -216,31 +197,20 @@ static void domid_done(struct op *op)
  * time has passed.  Nobody relies on it, so it can be tried for at any moment. */
 static bool retry_is_due(struct fs *fs)
 {
-	struct cover *cover = fs->cover;
-	bool none, late;
-	uint32_t epoch;
+	const struct cover *cover = fs->cover;
 
-	pthread_mutex_lock(&cover->lock);
-	none = cover->state == COVER_NONE;
-	late = now() >= cover->retry_at;
-	epoch = cover->epoch;
-	pthread_mutex_unlock(&cover->lock);
-	return none && (late || epoch != chan_epoch(fs->chan));
+	return cover->state == COVER_NONE &&
+	       (now() >= cover->retry_at || cover->epoch != chan_epoch(fs->chan));
 }
 
 void cover_start(struct fs *fs)
 {
 	struct cover *cover = fs->cover;
-	bool retry = retry_is_due(fs), start;
 	struct op *op;
 
-	pthread_mutex_lock(&cover->lock);
-	start = cover->state == COVER_OFF || (cover->state == COVER_NONE && retry);
-	if (start)
-		cover->state = COVER_ARMING;
-	pthread_mutex_unlock(&cover->lock);
-	if (!start)
+	if (cover->state != COVER_OFF && !retry_is_due(fs))
 		return;
+	cover->state = COVER_ARMING;
 	if (fs->config.privileged) {
 		base_add(fs, fs->inodes.root_path);
 	} else if (fs->config.self_domid >= 0) {
@@ -259,28 +229,20 @@ void cover_start(struct fs *fs)
 bool cover_has(struct fs *fs, const char *path)
 {
 	struct cover *cover = fs->cover;
-	bool covered, none;
+	bool covered = cover->state == COVER_ARMED && base_covers(cover, path);
 
-	pthread_mutex_lock(&cover->lock);
-	covered = cover->state == COVER_ARMED && base_covers_locked(cover, path);
-	none = cover->state == COVER_NONE;
-	pthread_mutex_unlock(&cover->lock);
-	if (none)
+	if (cover->state == COVER_NONE)
 		cover_start(fs);
 	return covered;
 }
 
 bool cover_holds(const struct cover_ref *ref)
 {
-	struct cover *cover = ref->fs->cover;
-	bool held;
+	const struct cover *cover = ref->fs->cover;
 
 	if (ref->own)
-		return atomic_load(&ref->own_set);
-	pthread_mutex_lock(&cover->lock);
-	held = cover->state != COVER_NONE && base_covers_locked(cover, ref->path);
-	pthread_mutex_unlock(&cover->lock);
-	return held;
+		return ref->own_set;
+	return cover->state != COVER_NONE && base_covers(cover, ref->path);
 }
 
 int cover_init(struct fs *fs, const struct cover_handlers *handlers)
@@ -297,8 +259,6 @@ int cover_init(struct fs *fs, const struct cover_handlers *handlers)
 	cover->fs = fs;
 	cover->handlers = handlers;
 	TAILQ_INIT(&cover->waiting);
-	pthread_mutex_init(&cover->lock, NULL);
-	pthread_cond_init(&cover->told, NULL);
 	fs->cover = cover;
 	fs->covers = cover_has;
 	return 0;
@@ -311,15 +271,12 @@ void cover_deinit(struct fs *fs)
 	if (!cover)
 		return;
 	watches_free(cover->watches);
-	pthread_cond_destroy(&cover->told);
-	pthread_mutex_destroy(&cover->lock);
 	free(cover);
 }
 
 int cover_add(struct fs *fs, struct cover_ref *ref, const char *path)
 {
 	struct cover *cover = fs->cover;
-	bool covered, waiting;
 
 	ref->fs = fs;
 	ref->own = false;
@@ -328,18 +285,14 @@ int cover_add(struct fs *fs, struct cover_ref *ref, const char *path)
 		return -ENOMEM;
 	if (path[0] == '/')
 		cover_start(fs);
-	pthread_mutex_lock(&cover->lock);
-	covered = cover->state == COVER_ARMED && base_covers_locked(cover, path);
-	waiting = path[0] == '/' && cover->state == COVER_ARMING;
-	ref->waiting = waiting;
-	if (waiting)
-		TAILQ_INSERT_TAIL(&cover->waiting, ref, link);
-	pthread_mutex_unlock(&cover->lock);
-	if (covered)
+	if (cover->state == COVER_ARMED && base_covers(cover, path)) {
 		ref->armed(ref, 0);
-	else if (!waiting)
+		return 0;
+	}
+	ref->waiting = path[0] == '/' && cover->state == COVER_ARMING;
+	if (!ref->waiting)
 		return add_own(ref);
-	/* From here on it is the I/O thread's. */
+	TAILQ_INSERT_TAIL(&cover->waiting, ref, link);
 	return 0;
 }
 
@@ -347,13 +300,9 @@ void cover_remove(struct fs *fs, struct cover_ref *ref)
 {
 	struct cover *cover = fs->cover;
 
-	pthread_mutex_lock(&cover->lock);
 	if (ref->waiting)
 		TAILQ_REMOVE(&cover->waiting, ref, link);
 	ref->waiting = false;
-	while (cover->telling == ref && !pthread_equal(cover->telling_thread, pthread_self()))
-		pthread_cond_wait(&cover->told, &cover->lock);
-	pthread_mutex_unlock(&cover->lock);
 	if (ref->own)
 		watch_remove(cover->watches, &ref->watcher);
 	ref->own = false;

@@ -8,8 +8,6 @@
 #ifndef FS_EVENTS_COVER_H
 #define FS_EVENTS_COVER_H
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 #include <time.h>
@@ -33,16 +31,16 @@ struct cover_ref {
 	char *path;
 	bool waiting; /* for the base */
 	bool own;     /* has a watch of its own, */
-	atomic_bool own_set; /* which is set: changes are reported */
+	bool own_set; /* which is set: changes are reported */
 	struct watcher watcher;
 	TAILQ_ENTRY(cover_ref) link;
 };
 
-/* What cover.c calls with what the server reports.  On the I/O thread, but for `unseen`. */
+/* What cover.c calls with what the server reports. */
 struct cover_handlers {
 	void (*changed)(struct fs *fs, const char *path);
 	void (*resync)(struct fs *fs); /* events may have been lost */
-	void (*unseen)(struct fs *fs); /* a watch was set only now; any thread */
+	void (*unseen)(struct fs *fs); /* a watch was set only now */
 };
 
 enum cover_state {
@@ -55,7 +53,6 @@ enum cover_state {
 struct cover {
 	struct fs *fs;
 	const struct cover_handlers *handlers;
-	pthread_mutex_t lock;
 	enum cover_state state;
 	struct watches *watches;
 	struct watcher base;
@@ -67,9 +64,6 @@ struct cover {
 	bool again;  /* it was lost, and is set a second time */
 	bool missed; /* it could not be had, and the log says so */
 	TAILQ_HEAD(, cover_ref) waiting;
-	struct cover_ref *telling; /* whose `armed` is just running, and where */
-	pthread_t telling_thread;
-	pthread_cond_t told;
 };
 
 /* Makes fs->cover, with the channel's watch registry; `handlers` is borrowed.  Returns 0 or -ENOMEM. */
@@ -78,24 +72,23 @@ int cover_init(struct fs *fs, const struct cover_handlers *handlers);
 /* Frees it, if it was made.  The channel was shut down before. */
 void cover_deinit(struct fs *fs);
 
-/* Sets the base watch, if that was not done, or was in vain and may not be now.  Any thread. */
+/* Sets the base watch, if that was not done, or was in vain and may not be now. */
 void cover_start(struct fs *fs);
 
-/* Returns whether the base covers `path` now.  Any thread, no lock held: it may try for it again. */
+/* Returns whether the base covers `path` now.  May try for it again. */
 bool cover_has(struct fs *fs, const char *path);
 
 /*
  * Sees to it that `path` (a node's, or a special one like "@releaseDomain") is covered, and says so
- * by ref->armed.  Returns 0 or -ENOMEM.  Any thread.
+ * by ref->armed.  Returns 0 or -ENOMEM.
  */
 int cover_add(struct fs *fs, struct cover_ref *ref, const char *path);
 
 /* Returns whether a path that was covered still is, or will be again without further ado.  After
- * a resync it may be no longer.  Any thread, once `armed` has run without an error. */
+ * a resync it may be no longer.  Once `armed` has run without an error. */
 bool cover_holds(const struct cover_ref *ref);
 
-/* Ends that.  `armed` does not run any more, unless the caller is in it.  Any thread; waits for an
- * `armed` of this party that is running on another. */
+/* Ends that.  `armed` does not run any more, unless the caller is in it. */
 void cover_remove(struct fs *fs, struct cover_ref *ref);
 
 #endif

@@ -14,7 +14,6 @@
 
 struct notifier {
 	pthread_t thread;
-	pthread_mutex_t lock; /* a leaf, over the rest; not held while the kernel is told */
 	pthread_cond_t changed;
 	bool work;
 	bool ending;
@@ -35,7 +34,7 @@ static void expire_entry(struct fs *fs, fuse_ino_t parent, const char *name, siz
  * One inode: its attributes, then its name, which makes the next walk ask us again.  In this order:
  * a lookup of it that is on its way holds its directory, and so is over when the name's turn comes.
  */
-static void invalidate(struct fs *fs, const struct stale *stale)
+static void invalidate(struct fs *fs, const struct stale *stale, bool over)
 {
 	size_t len = strlen(stale->name);
 
@@ -43,7 +42,7 @@ static void invalidate(struct fs *fs, const struct stale *stale)
 	if (stale->parent == 0)
 		return;
 	/* Of a transaction that is over nothing is to stay, unless somebody is in it. */
-	if (view_is_over(stale->inode->view))
+	if (over)
 		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
 	else if (fs->can_expire)
 		expire_entry(fs, stale->parent, stale->name, len);
@@ -51,42 +50,32 @@ static void invalidate(struct fs *fs, const struct stale *stale)
 		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
 }
 
-static bool ending(struct notifier *n)
-{
-	bool result;
-
-	pthread_mutex_lock(&n->lock);
-	result = n->ending;
-	pthread_mutex_unlock(&n->lock);
-	return result;
-}
-
-/* Tells what is due.  Returns the milliseconds until something else is, or -1. */
+/* Tells what is due, with the lock released.  Returns the milliseconds until something else is, or -1. */
 static int invalidate_all(struct fs *fs)
 {
 	struct stale stale;
 	int wait_ms = -1;
+	bool over;
 
-	fs_lock(fs);
-	while (!ending(fs->notifier) && inode_take_stale(&fs->inodes, &stale, &wait_ms)) {
+	while (!fs->notifier->ending && inode_take_stale(&fs->inodes, &stale, &wait_ms)) {
+		over = view_is_over(stale.inode->view);
 		fs_unlock(fs);
-		invalidate(fs, &stale);
+		invalidate(fs, &stale, over);
 		fs_lock(fs);
 		fs->invalidations++;
 		if (inode_told(&fs->inodes, stale.inode))
 			inode_put(&fs->inodes, stale.inode);
 	}
-	fs_unlock(fs);
 	return wait_ms;
 }
 
 /* Waits for work, for `wait_ms` milliseconds at most (-1: for ever). */
-static void wait_locked(struct notifier *n, int wait_ms)
+static void wait_for_work(struct fs *fs, int wait_ms)
 {
 	struct timespec until;
 
 	if (wait_ms < 0) {
-		pthread_cond_wait(&n->changed, &n->lock);
+		fs_wait(fs, &fs->notifier->changed, NULL);
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
@@ -94,7 +83,7 @@ static void wait_locked(struct notifier *n, int wait_ms)
 	until.tv_nsec += (wait_ms + 1) * NSEC_PER_MSEC;
 	until.tv_sec += until.tv_nsec / NSEC_PER_SEC;
 	until.tv_nsec %= NSEC_PER_SEC;
-	pthread_cond_timedwait(&n->changed, &n->lock, &until);
+	fs_wait(fs, &fs->notifier->changed, &until);
 }
 
 static void *notifier_thread(void *arg)
@@ -103,17 +92,15 @@ static void *notifier_thread(void *arg)
 	struct notifier *n = fs->notifier;
 	int wait_ms = -1;
 
-	pthread_mutex_lock(&n->lock);
+	fs_lock(fs);
 	while (!n->ending) {
 		if (!n->work)
-			wait_locked(n, wait_ms);
+			wait_for_work(fs, wait_ms);
 		n->work = false;
-		pthread_mutex_unlock(&n->lock);
 		wait_ms = invalidate_all(fs);
-		pthread_mutex_lock(&n->lock);
 	}
 	n->ended = true;
-	pthread_mutex_unlock(&n->lock);
+	fs_unlock(fs);
 	return NULL;
 }
 
@@ -125,7 +112,6 @@ int notifier_start(struct fs *fs)
 
 	if (!n)
 		return -ENOMEM;
-	pthread_mutex_init(&n->lock, NULL);
 	pthread_cond_init(&n->changed, NULL);
 	fs->notifier = n;
 	sigfillset(&all);
@@ -135,7 +121,6 @@ int notifier_start(struct fs *fs)
 	if (err) {
 		fs->notifier = NULL;
 		pthread_cond_destroy(&n->changed);
-		pthread_mutex_destroy(&n->lock);
 		free(n);
 	}
 	return -err;
@@ -147,12 +132,10 @@ void notifier_wake(struct fs *fs)
 
 	if (!n)
 		return;
-	pthread_mutex_lock(&n->lock);
 	if (!n->work) {
 		n->work = true;
 		pthread_cond_signal(&n->changed);
 	}
-	pthread_mutex_unlock(&n->lock);
 }
 
 bool notifier_end(struct fs *fs)
@@ -162,17 +145,16 @@ bool notifier_end(struct fs *fs)
 
 	if (!n)
 		return true;
-	pthread_mutex_lock(&n->lock);
+	fs_lock(fs);
 	n->ending = true;
 	pthread_cond_signal(&n->changed);
 	ended = n->ended;
-	pthread_mutex_unlock(&n->lock);
+	fs_unlock(fs);
 	if (!ended)
 		return false;
 	pthread_join(n->thread, NULL);
 	fs->notifier = NULL;
 	pthread_cond_destroy(&n->changed);
-	pthread_mutex_destroy(&n->lock);
 	free(n);
 	return true;
 }

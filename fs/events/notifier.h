@@ -15,11 +15,11 @@ struct notifier;
 /* Starts the thread.  Returns 0 or -errno. */
 int notifier_start(struct fs *fs);
 
-/* There may be stale inodes.  Any thread; never waits.  Does nothing if there is no notifier. */
+/* There may be stale inodes.  Never waits.  Does nothing if there is no notifier. */
 void notifier_wake(struct fs *fs);
 
 /* Asks the thread to end.  Returns whether it has; until then requests must be answered.  After
- * true the notifier is gone. */
+ * true the notifier is gone.  The lock is not held. */
 bool notifier_end(struct fs *fs);
 
 #endif

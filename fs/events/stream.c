@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Event streams.  Events come on the I/O thread, reads and polls on those that read /dev/fuse.
- */
+/* Event streams. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -23,7 +21,6 @@ struct streams *streams_new(void)
 		return NULL;
 	LIST_INIT(&streams->all);
 	path_index_init(&streams->index);
-	pthread_mutex_init(&streams->lock, NULL);
 	return streams;
 }
 
@@ -31,26 +28,25 @@ void streams_free(struct streams *streams)
 {
 	if (!streams)
 		return;
-	pthread_mutex_destroy(&streams->lock);
 	free(streams);
 }
 
 /* ---- those who wait ---- */
 
-static bool readable_locked(const struct stream *stream)
+static bool readable(const struct stream *stream)
 {
 	return stream->text || path_queue_first(&stream->queue) || stream->queue.overflow ||
 	       stream->resync || stream->lost;
 }
 
-static void queue_add_locked(struct stream *stream, const char *path)
+static void queue_add(struct stream *stream, const char *path)
 {
 	if (!path_queue_add(&stream->queue, path))
 		stream->fs->streams->overflows++;
 }
 
 /* Takes reads that wait: one, or all if there is an error for each. */
-static void take_reads_locked(struct stream *stream, struct op_list *reads)
+static void take_reads(struct stream *stream, struct op_list *reads)
 {
 	struct op *op;
 
@@ -64,12 +60,12 @@ static void take_reads_locked(struct stream *stream, struct op_list *reads)
 }
 
 /* Takes what waits for something to read: reads, and wakes the poll. */
-static void take_waiting_locked(struct stream *stream, struct op_list *reads)
+static void take_waiting(struct stream *stream, struct op_list *reads)
 {
-	if (!readable_locked(stream))
+	if (!readable(stream))
 		return;
 	if (!stream->checking)
-		take_reads_locked(stream, reads);
+		take_reads(stream, reads);
 	wakeups_take(&stream->fs->wakeups, &stream->poll);
 }
 
@@ -91,12 +87,10 @@ static void push(void *arg, struct path_user *user, const char *path)
 	struct stream *stream = sub->stream;
 	struct op_list *reads = arg;
 
-	pthread_mutex_lock(&stream->lock);
 	if (sub->armed) {
-		queue_add_locked(stream, path);
-		take_waiting_locked(stream, reads);
+		queue_add(stream, path);
+		take_waiting(stream, reads);
 	}
-	pthread_mutex_unlock(&stream->lock);
 }
 
 void streams_changed(struct fs *fs, const char *path)
@@ -107,14 +101,12 @@ void streams_changed(struct fs *fs, const char *path)
 	/* Each line is one path: what could not be one is not passed on. */
 	if (path[0] != '@' && !path_is_legal(path))
 		return;
-	pthread_mutex_lock(&streams->lock);
 	path_index_visit(&streams->index, path, push, &reads);
-	pthread_mutex_unlock(&streams->lock);
 	run_reads(&reads);
 }
 
 /* Subscriptions whose watches could not be set again are none any more. */
-static void note_lost_locked(struct stream *stream)
+static void note_lost(struct stream *stream)
 {
 	struct subscription *sub;
 
@@ -132,15 +124,11 @@ void streams_resync(struct fs *fs)
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
 	struct stream *stream;
 
-	pthread_mutex_lock(&fs->streams->lock);
 	LIST_FOREACH(stream, &fs->streams->all, all_link) {
-		pthread_mutex_lock(&stream->lock);
 		stream->resync = true;
-		note_lost_locked(stream);
-		take_waiting_locked(stream, &reads);
-		pthread_mutex_unlock(&stream->lock);
+		note_lost(stream);
+		take_waiting(stream, &reads);
 	}
-	pthread_mutex_unlock(&fs->streams->lock);
 	run_reads(&reads);
 }
 
@@ -151,10 +139,7 @@ void streams_shutdown(struct fs *fs)
 	struct stream *stream;
 	struct op *op;
 
-	/* None is being interrupted: that happens on this thread. */
-	pthread_mutex_lock(&fs->streams->lock);
 	LIST_FOREACH(stream, &fs->streams->all, all_link) {
-		pthread_mutex_lock(&stream->lock);
 		TAILQ_FOREACH(op, &stream->parked, parked_link)
 			op_unpark(op);
 		TAILQ_CONCAT(&reads, &stream->parked, parked_link);
@@ -164,9 +149,7 @@ void streams_shutdown(struct fs *fs)
 			TAILQ_INSERT_TAIL(&subscribers, op, parked_link);
 		}
 		stream->subscriber = NULL;
-		pthread_mutex_unlock(&stream->lock);
 	}
-	pthread_mutex_unlock(&fs->streams->lock);
 	while ((op = TAILQ_FIRST(&reads))) {
 		TAILQ_REMOVE(&reads, op, parked_link);
 		op_reply_error(op, -EIO);
@@ -179,19 +162,14 @@ void streams_shutdown(struct fs *fs)
 
 unsigned streams_count(struct fs *fs, uint64_t *overflows)
 {
-	unsigned count;
-
-	pthread_mutex_lock(&fs->streams->lock);
-	count = fs->streams->count;
 	*overflows = fs->streams->overflows;
-	pthread_mutex_unlock(&fs->streams->lock);
-	return count;
+	return fs->streams->count;
 }
 
 /* ---- reading ---- */
 
 /* Gives the reader what is left of the lines that were begun. */
-static size_t take_text_locked(struct stream *stream, char *buf, size_t size)
+static size_t take_text(struct stream *stream, char *buf, size_t size)
 {
 	size_t left = stream->text_len - stream->text_read;
 
@@ -224,12 +202,10 @@ static void reply_text(struct op *op)
 	size_t size = 0;
 	bool any;
 
-	pthread_mutex_lock(&stream->lock);
 	any = buf && stream->text;
 	if (any)
-		size = take_text_locked(stream, buf, op->size);
-	take_waiting_locked(stream, &reads);
-	pthread_mutex_unlock(&stream->lock);
+		size = take_text(stream, buf, op->size);
+	take_waiting(stream, &reads);
 	/* With the reply the stream may be gone.  No text is no end of file. */
 	if (!buf)
 		op_reply_error(op, -ENOMEM);
@@ -260,12 +236,12 @@ static bool format_lines(struct op *op, char **text, size_t *len)
 }
 
 /* Puts the paths back: their read did not get to tell of them. */
-static void requeue_locked(struct stream *stream, const struct op *op)
+static void requeue(struct stream *stream, const struct op *op)
 {
 	const char *path;
 
 	for (path = op->data; path < op->data + op->off; path += strlen(path) + 1)
-		queue_add_locked(stream, path);
+		queue_add(stream, path);
 }
 
 static void check_done(struct op *op)
@@ -282,17 +258,15 @@ static void check_done(struct op *op)
 		free(text);
 		text = NULL;
 	}
-	pthread_mutex_lock(&stream->lock);
 	stream->checking = false;
 	if (text) {
 		stream->text = text;
 		stream->text_len = len;
 		stream->text_read = 0;
 	} else {
-		requeue_locked(stream, op);
-		take_waiting_locked(stream, &reads);
+		requeue(stream, op);
+		take_waiting(stream, &reads);
 	}
-	pthread_mutex_unlock(&stream->lock);
 	if (text)
 		reply_text(op);
 	else
@@ -302,7 +276,7 @@ static void check_done(struct op *op)
 
 /* Takes the first paths off the queue, into op->data, and adds a question for each.  Returns
  * whether there was memory. */
-static bool take_batch_locked(struct stream *stream, struct op *op)
+static bool take_batch(struct stream *stream, struct op *op)
 {
 	const char *path;
 	size_t len;
@@ -326,7 +300,7 @@ static bool take_batch_locked(struct stream *stream, struct op *op)
 }
 
 /* Turns what needs no question into text.  Returns 0 or -ENOMEM. */
-static int announce_locked(struct stream *stream)
+static int announce(struct stream *stream)
 {
 	const char *text = stream->resync ? "resync\n" : "overflow\n";
 
@@ -346,14 +320,12 @@ static void unpark_read(struct op *op)
 {
 	struct stream *stream = op->handle->own;
 
-	pthread_mutex_lock(&stream->lock);
 	TAILQ_REMOVE(&stream->parked, op, parked_link);
-	pthread_mutex_unlock(&stream->lock);
 	op_reply_error(op, -EINTR);
 }
 
 /* Lets a read wait.  Returns 0 or why not. */
-static int park_locked(struct stream *stream, struct op *op)
+static int park(struct stream *stream, struct op *op)
 {
 	int err;
 
@@ -371,18 +343,16 @@ void stream_read(struct op *op)
 	bool ask = false, ready;
 	int err = 0;
 
-	pthread_mutex_lock(&stream->lock);
 	if (!stream->text && !stream->checking && (stream->resync || stream->queue.overflow))
-		err = announce_locked(stream);
+		err = announce(stream);
 	ready = stream->text != NULL;
 	if (!ready && !err && !stream->checking && path_queue_first(&stream->queue)) {
-		ask = take_batch_locked(stream, op);
+		ask = take_batch(stream, op);
 		stream->checking = ask;
 		err = ask ? 0 : -ENOMEM;
 	} else if (!ready && !err) {
-		err = stream->lost ? -EIO : park_locked(stream, op);
+		err = stream->lost ? -EIO : park(stream, op);
 	}
-	pthread_mutex_unlock(&stream->lock);
 	if (ready)
 		reply_text(op);
 	else if (ask)
@@ -396,13 +366,11 @@ void stream_poll(struct op *op)
 	struct stream *stream = op->handle->own;
 	unsigned revents = POLLOUT | POLLWRNORM;
 
-	pthread_mutex_lock(&stream->lock);
 	op_keep_poll(op, &stream->poll);
-	if (readable_locked(stream))
+	if (readable(stream))
 		revents |= POLLIN | POLLRDNORM;
 	if (stream->lost)
 		revents |= POLLERR;
-	pthread_mutex_unlock(&stream->lock);
 	op_reply_poll(op, revents);
 }
 
@@ -418,11 +386,8 @@ struct stream *stream_new(struct fs *fs)
 	path_queue_init(&stream->queue, STREAM_QUEUE_MAX);
 	TAILQ_INIT(&stream->subscriptions);
 	TAILQ_INIT(&stream->parked);
-	pthread_mutex_init(&stream->lock, NULL);
-	pthread_mutex_lock(&fs->streams->lock);
 	LIST_INSERT_HEAD(&fs->streams->all, stream, all_link);
 	fs->streams->count++;
-	pthread_mutex_unlock(&fs->streams->lock);
 	return stream;
 }
 
@@ -431,14 +396,11 @@ void stream_close(struct fs *fs, void *own)
 	struct streams *streams = fs->streams;
 	struct stream *stream = own;
 
-	pthread_mutex_lock(&streams->lock);
 	LIST_REMOVE(stream, all_link);
 	streams->count--;
-	pthread_mutex_unlock(&streams->lock);
 	subscriptions_end(stream);
 	path_queue_clear(&stream->queue);
 	free(stream->text);
 	kept_poll_free(stream->poll);
-	pthread_mutex_destroy(&stream->lock);
 	free(stream);
 }

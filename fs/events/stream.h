@@ -6,9 +6,6 @@
  * each path once, whatever happens there, until it is read; only then the store is asked whether
  * the node is there, so a reader that stands still costs nothing but its bounded queue, and the
  * last line for a path describes what it came to.
- *
- * Lock order: streams.lock (the index of subscriptions), then a stream's own, then an operation's or
- * cover.lock.  Replies, wake-ups and cover_remove() come after both are given up.
  */
 #ifndef FS_EVENTS_STREAM_H
 #define FS_EVENTS_STREAM_H

@@ -11,7 +11,6 @@
 #include "fs/op/op.h"
 
 struct streams {
-	pthread_mutex_t lock;
 	struct path_index index; /* of subscriptions */
 	LIST_HEAD(, stream) all;
 	uint64_t overflows;
@@ -22,7 +21,7 @@ struct subscription {
 	struct cover_ref ref;
 	struct path_user user; /* in the index */
 	struct stream *stream;
-	bool armed; /* under the stream's lock, as `error` */
+	bool armed;
 	int error;  /* why it is none, or is none any more */
 	TAILQ_ENTRY(subscription) link;
 };
@@ -30,9 +29,7 @@ struct subscription {
 struct stream {
 	struct fs *fs;
 	LIST_ENTRY(stream) all_link;
-	TAILQ_HEAD(, subscription) subscriptions; /* under streams.lock */
-
-	pthread_mutex_t lock;
+	TAILQ_HEAD(, subscription) subscriptions;
 	struct path_queue queue;
 	bool resync;
 	bool lost;         /* of a subscription nothing will come any more */
