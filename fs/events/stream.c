@@ -33,7 +33,7 @@ void streams_free(struct streams *streams)
 
 /* ---- those who wait ---- */
 
-static bool readable(const struct stream *stream)
+static bool stream_is_readable(const struct stream *stream)
 {
 	return stream->text || path_queue_first(&stream->queue) || stream->queue.overflow ||
 	       stream->resync || stream->lost;
@@ -62,7 +62,7 @@ static void take_reads(struct stream *stream, struct op_list *reads)
 /* Takes what waits for something to read: reads, and wakes the poll. */
 static void take_waiting(struct stream *stream, struct op_list *reads)
 {
-	if (!readable(stream))
+	if (!stream_is_readable(stream))
 		return;
 	if (!stream->checking)
 		take_reads(stream, reads);
@@ -325,7 +325,7 @@ static void unpark_read(struct op *op)
 }
 
 /* Lets a read wait.  Returns 0 or why not. */
-static int park(struct stream *stream, struct op *op)
+static int stream_park(struct stream *stream, struct op *op)
 {
 	int err;
 
@@ -351,7 +351,7 @@ void stream_read(struct op *op)
 		stream->checking = ask;
 		err = ask ? 0 : -ENOMEM;
 	} else if (!ready && !err) {
-		err = stream->lost ? -EIO : park(stream, op);
+		err = stream->lost ? -EIO : stream_park(stream, op);
 	}
 	if (ready)
 		reply_text(op);
@@ -367,7 +367,7 @@ void stream_poll(struct op *op)
 	unsigned revents = POLLOUT | POLLWRNORM;
 
 	op_keep_poll(op, &stream->poll);
-	if (readable(stream))
+	if (stream_is_readable(stream))
 		revents |= POLLIN | POLLRDNORM;
 	if (stream->lost)
 		revents |= POLLERR;

@@ -25,7 +25,7 @@ static bool is_of_stream(void *arg, struct path_user *user)
 	return subscription_of(user)->stream == arg;
 }
 
-static struct subscription *find(struct stream *stream, const char *path)
+static struct subscription *subscription_find(struct stream *stream, const char *path)
 {
 	struct path_user *user = path_index_find(&stream->fs->streams->index, path, is_of_stream,
 						 stream);
@@ -35,7 +35,7 @@ static struct subscription *find(struct stream *stream, const char *path)
 
 int stream_unsubscribe(struct stream *stream, const char *path)
 {
-	struct subscription *sub = find(stream, path);
+	struct subscription *sub = subscription_find(stream, path);
 
 	if (!sub)
 		return -ENOENT;
@@ -114,7 +114,7 @@ static struct subscription *subscription_new(struct stream *stream, const char *
 	struct streams *streams = stream->fs->streams;
 	struct subscription *sub = NULL;
 
-	if (find(stream, path))
+	if (subscription_find(stream, path))
 		goto out;
 	*err = -ENOMEM;
 	sub = calloc(1, sizeof(*sub));

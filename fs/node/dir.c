@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages of directory entries.  Any thread; no waiting. */
+/* Pages of directory entries.  Nothing waits here. */
 #include <errno.h>
 #include <stdlib.h>
 

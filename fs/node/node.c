@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a node is as a file or a directory, by what the store says and by what is remembered of it.
- * For all other files of nodes.  Any thread; no waiting.
+ * For all other files of nodes.  Nothing waits here.
  */
 #include <errno.h>
 #include <stdlib.h>

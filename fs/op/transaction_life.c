@@ -191,7 +191,7 @@ void transaction_leave(struct transaction *tx)
 /* ---- the end ---- */
 
 /* What somebody is told who asks for the end when the outcome is known. */
-static int answer(struct transaction *tx, bool commit)
+static int end_answer(struct transaction *tx, bool commit)
 {
 	tx->told = true;
 	if (commit && !tx->commit)
@@ -223,7 +223,7 @@ static struct op *take_parked(struct transaction *tx, int *err)
 	if (op) {
 		op_unpark(op);
 		TAILQ_REMOVE(&tx->parked, op, parked_link);
-		*err = answer(tx, op->flags == PARKED_COMMIT);
+		*err = end_answer(tx, op->flags == PARKED_COMMIT);
 	}
 	return op;
 }
@@ -343,7 +343,7 @@ void transaction_end(struct transaction *tx, struct op *op, bool commit)
 
 	end(tx, commit);
 	if (tx->state == TX_ENDED) {
-		err = tx->told ? -ESTALE : answer(tx, commit);
+		err = tx->told ? -ESTALE : end_answer(tx, commit);
 	} else {
 		op->flags = commit ? PARKED_COMMIT : PARKED_ABORT;
 		if (op_park(op, unpark_end))

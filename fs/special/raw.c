@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Raw clients.  Reads, writes and polls come on the threads that read /dev/fuse; what makes them go
- * on comes mostly on the I/O thread.
- */
+/* Raw clients. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,13 +13,10 @@
 struct raw {
 	struct fs *fs;
 	struct client *client;
-	atomic_uint refs;
-
-	/* Under raws.lock. */
+	unsigned refs;
 	LIST_ENTRY(raw) all_link;
 	uint64_t resync; /* the last that it was told of */
 
-	pthread_mutex_t lock;
 	struct op_list reads, writes; /* parked */
 	struct kept_poll *poll;
 	short polled; /* what the last POLL was told */
@@ -40,7 +34,6 @@ struct raws *raws_new(void)
 	if (!raws)
 		return NULL;
 	LIST_INIT(&raws->all);
-	pthread_mutex_init(&raws->lock, NULL);
 	return raws;
 }
 
@@ -48,12 +41,11 @@ void raws_free(struct raws *raws)
 {
 	if (!raws)
 		return;
-	pthread_mutex_destroy(&raws->lock);
 	free(raws);
 }
 
 /* Takes the first of the list, or NULL. */
-static struct op *take_parked_locked(struct op_list *list)
+static struct op *raw_take_parked(struct op_list *list)
 {
 	struct op *op = TAILQ_FIRST(list);
 
@@ -65,15 +57,15 @@ static struct op *take_parked_locked(struct op_list *list)
 }
 
 /* Takes one read and the write, if there is something for them, and wakes the poll. */
-static struct going take_going_locked(struct raw *raw)
+static struct going take_going(struct raw *raw)
 {
 	struct going going = { 0 };
 	short events = client_poll(raw->client);
 
 	if (events & POLLIN)
-		going.read = take_parked_locked(&raw->reads);
+		going.read = raw_take_parked(&raw->reads);
 	if (events & POLLOUT)
-		going.write = take_parked_locked(&raw->writes);
+		going.write = raw_take_parked(&raw->writes);
 	/* What comes is news each time, room only when there was none. */
 	if ((events & POLLIN) || (events & ~raw->polled))
 		wakeups_take(&raw->fs->wakeups, &raw->poll);
@@ -92,21 +84,17 @@ static void run_going(const struct going *going)
 static void raw_ready(void *arg)
 {
 	struct raw *raw = arg;
-	struct going going;
+	struct going going = take_going(raw);
 
-	pthread_mutex_lock(&raw->lock);
-	going = take_going_locked(raw);
-	pthread_mutex_unlock(&raw->lock);
 	run_going(&going);
 }
 
 static void raw_put(struct raw *raw)
 {
-	if (atomic_fetch_sub(&raw->refs, 1) != 1)
+	if (--raw->refs > 0)
 		return;
 	client_close(raw->client);
 	kept_poll_free(raw->poll);
-	pthread_mutex_destroy(&raw->lock);
 	free(raw);
 }
 
@@ -115,15 +103,13 @@ static struct raw *take_untold(struct raws *raws, uint64_t resync)
 {
 	struct raw *raw;
 
-	pthread_mutex_lock(&raws->lock);
 	LIST_FOREACH(raw, &raws->all, all_link)
 		if (raw->resync != resync)
 			break;
 	if (raw) {
 		raw->resync = resync;
-		atomic_fetch_add(&raw->refs, 1);
+		raw->refs++;
 	}
-	pthread_mutex_unlock(&raws->lock);
 	return raw;
 }
 
@@ -132,7 +118,7 @@ void raws_resync(struct fs *fs)
 	uint64_t resync = ++fs->raws->resyncs;
 	struct raw *raw;
 
-	/* Each is told with no lock held: what waited for it is answered inside. */
+	/* What waited for it is answered inside. */
 	while ((raw = take_untold(fs->raws, resync))) {
 		client_resync(raw->client);
 		raw_put(raw);
@@ -145,15 +131,11 @@ void raws_shutdown(struct fs *fs)
 	struct raw *raw;
 	struct op *op;
 
-	pthread_mutex_lock(&fs->raws->lock);
 	LIST_FOREACH(raw, &fs->raws->all, all_link) {
-		pthread_mutex_lock(&raw->lock);
-		while ((op = take_parked_locked(&raw->reads)) ||
-		       (op = take_parked_locked(&raw->writes)))
+		while ((op = raw_take_parked(&raw->reads)) ||
+		       (op = raw_take_parked(&raw->writes)))
 			TAILQ_INSERT_TAIL(&parked, op, parked_link);
-		pthread_mutex_unlock(&raw->lock);
 	}
-	pthread_mutex_unlock(&fs->raws->lock);
 	while ((op = TAILQ_FIRST(&parked))) {
 		TAILQ_REMOVE(&parked, op, parked_link);
 		op_reply_error(op, -EIO);
@@ -167,10 +149,9 @@ struct raw *raw_new(struct fs *fs)
 	if (!raw)
 		return NULL;
 	raw->fs = fs;
-	atomic_init(&raw->refs, 1);
+	raw->refs = 1;
 	TAILQ_INIT(&raw->reads);
 	TAILQ_INIT(&raw->writes);
-	pthread_mutex_init(&raw->lock, NULL);
 	raw->client = client_new(&(struct client_config){
 		.chan = fs->chan,
 		.watches = fs->cover->watches,
@@ -180,13 +161,10 @@ struct raw *raw_new(struct fs *fs)
 		.arg = raw,
 	});
 	if (!raw->client) {
-		pthread_mutex_destroy(&raw->lock);
 		free(raw);
 		return NULL;
 	}
-	pthread_mutex_lock(&fs->raws->lock);
 	LIST_INSERT_HEAD(&fs->raws->all, raw, all_link);
-	pthread_mutex_unlock(&fs->raws->lock);
 	return raw;
 }
 
@@ -194,35 +172,30 @@ void raw_close(struct fs *fs, void *own)
 {
 	struct raw *raw = own;
 
-	pthread_mutex_lock(&fs->raws->lock);
+	(void)fs;
 	LIST_REMOVE(raw, all_link);
-	pthread_mutex_unlock(&fs->raws->lock);
 	raw_put(raw);
 }
 
 /* The operation was interrupted. */
-static void unpark(struct op *op, struct op_list *list)
+static void raw_unpark(struct op *op, struct op_list *list)
 {
-	struct raw *raw = op->handle->own;
-
-	pthread_mutex_lock(&raw->lock);
 	TAILQ_REMOVE(list, op, parked_link);
-	pthread_mutex_unlock(&raw->lock);
 	op_reply_error(op, -EINTR);
 }
 
 static void unpark_read(struct op *op)
 {
-	unpark(op, &((struct raw *)op->handle->own)->reads);
+	raw_unpark(op, &((struct raw *)op->handle->own)->reads);
 }
 
 static void unpark_write(struct op *op)
 {
-	unpark(op, &((struct raw *)op->handle->own)->writes);
+	raw_unpark(op, &((struct raw *)op->handle->own)->writes);
 }
 
 /* Lets an operation wait.  Returns 0, or why it does not. */
-static int park_locked(struct op *op, struct op_list *list, void (*how)(struct op *op))
+static int raw_park(struct op *op, struct op_list *list, void (*how)(struct op *op))
 {
 	int err = op->flags & O_NONBLOCK ? -EAGAIN : op_park(op, how);
 
@@ -239,14 +212,12 @@ void raw_read(struct op *op)
 	ssize_t n;
 	int err = 0;
 
-	pthread_mutex_lock(&raw->lock);
 	n = buf ? client_read(raw->client, buf, op->size) : -ENOMEM;
 	if (n == -EAGAIN)
-		err = park_locked(op, &raw->reads, unpark_read);
+		err = raw_park(op, &raw->reads, unpark_read);
 	else
 		/* Others may have had no room until now, or find something left. */
-		going = take_going_locked(raw);
-	pthread_mutex_unlock(&raw->lock);
+		going = take_going(raw);
 	if (n >= 0)
 		op_reply_buf(op, buf, n);
 	else if (n != -EAGAIN || err)
@@ -258,25 +229,14 @@ void raw_read(struct op *op)
 /* Lets a write wait for room.  Returns 0; 1 if there is some now; or -errno. */
 static int wait_for_room(struct raw *raw, struct op *op)
 {
-	int ret = 1;
-
-	pthread_mutex_lock(&raw->lock);
-	if (!(client_poll(raw->client) & POLLOUT))
-		ret = park_locked(op, &raw->writes, unpark_write);
-	pthread_mutex_unlock(&raw->lock);
-	return ret;
+	return client_poll(raw->client) & POLLOUT ? 1 : raw_park(op, &raw->writes, unpark_write);
 }
 
 /* There was not room for all: what comes from now on is news to the poll, and what came meanwhile. */
 static struct going expect_room(struct raw *raw)
 {
-	struct going going;
-
-	pthread_mutex_lock(&raw->lock);
 	raw->polled &= ~POLLOUT;
-	going = take_going_locked(raw);
-	pthread_mutex_unlock(&raw->lock);
-	return going;
+	return take_going(raw);
 }
 
 void raw_write(struct op *op)
@@ -287,7 +247,6 @@ void raw_write(struct op *op)
 	int ret;
 
 	for (;;) {
-		/* Not under the lock: answers may come inside. */
 		n = client_write(raw->client, op->data, op->size);
 		if (n != -EAGAIN)
 			break;
@@ -313,14 +272,11 @@ void raw_poll(struct op *op)
 	struct raw *raw = op->handle->own;
 	unsigned revents = 0;
 
-	pthread_mutex_lock(&raw->lock);
-	/* Kept first: what comes after the look is notified. */
 	op_keep_poll(op, &raw->poll);
 	raw->polled = client_poll(raw->client);
 	if (raw->polled & POLLIN)
 		revents |= POLLIN | POLLRDNORM;
 	if (raw->polled & POLLOUT)
 		revents |= POLLOUT | POLLWRNORM;
-	pthread_mutex_unlock(&raw->lock);
 	op_reply_poll(op, revents);
 }

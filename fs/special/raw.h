@@ -2,15 +2,10 @@
 /*
  * Raw clients: open files of `.xsfs/xenbus`, each a client of the protocol (ring/client.h).  What
  * waits to read or to write is parked here, and the polls.
- *
- * Lock order: raws.lock (the list of all), then a raw's own, then the client's or an operation's.
- * None of them is held for replies and wake-ups, nor where the client may call back: client_resync(),
- * client_write(), client_close().
  */
 #ifndef FS_SPECIAL_RAW_H
 #define FS_SPECIAL_RAW_H
 
-#include <pthread.h>
 #include <sys/queue.h>
 
 #include "ring/client.h"
@@ -20,9 +15,8 @@ struct op;
 struct raw;
 
 struct raws {
-	pthread_mutex_t lock;
 	LIST_HEAD(, raw) all;
-	uint64_t resyncs; /* the I/O thread's */
+	uint64_t resyncs;
 	struct client_counters counters;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What special files have in common, and how one is found.  Any thread; no waiting. */
+/* What special files have in common, and how one is found.  Nothing waits here. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

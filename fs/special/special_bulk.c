@@ -6,9 +6,6 @@
  * and some of what was read last.  A program may go back that far, as a shell does that reads lines;
  * forward it may go anywhere.  A read from the start begins a new walk.  Who does not read stops the
  * walk when the window is full.
- *
- * Reads come on the threads that read /dev/fuse and wait, parked, for the I/O thread, on which the
- * walk goes on.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,16 +27,13 @@
 #define ENOUGH_MIN (4 << 10)
 #define ENOUGH_MAX (64 << 10)
 
-/* Lock discipline: `lock` guards all that changes; it is taken before a walk's lock, the inodes',
- * an operation's and the channel's, and is not held in walk_go(), in walk_stop() and for replies. */
 struct bulk {
 	struct walk_owner owner;
 	struct fs *fs;
 	const struct special *special;
 	const struct print_format *format;
-	atomic_uint refs; /* the open file's, and one of each walk */
+	unsigned refs; /* the open file's, and one of each walk */
 
-	pthread_mutex_t lock;
 	struct walk *walk; /* NULL: none is begun */
 	struct print text; /* from offset `base` on */
 	off_t base;
@@ -51,16 +45,15 @@ struct bulk {
 
 static void bulk_put(struct bulk *bulk)
 {
-	if (atomic_fetch_sub_explicit(&bulk->refs, 1, memory_order_acq_rel) != 1)
+	if (--bulk->refs > 0)
 		return;
 	free(bulk->text.data);
-	pthread_mutex_destroy(&bulk->lock);
 	free(bulk);
 }
 
 static void bulk_get(struct bulk *bulk)
 {
-	atomic_fetch_add_explicit(&bulk->refs, 1, memory_order_relaxed);
+	bulk->refs++;
 }
 
 static void walk_gone(struct walk_owner *owner)
@@ -70,14 +63,14 @@ static void walk_gone(struct walk_owner *owner)
 
 /* ---- the text ---- */
 
-static off_t text_end_locked(const struct bulk *bulk)
+static off_t text_end(const struct bulk *bulk)
 {
 	return bulk->base + (off_t)bulk->text.len;
 }
 
 /* The text is wanted up to `off`, unless somebody waits for what is further on: he would wait for
  * ever if the text stopped before. */
-static void want_locked(struct bulk *bulk, off_t off)
+static void bulk_want(struct bulk *bulk, off_t off)
 {
 	const struct op *op;
 
@@ -88,9 +81,9 @@ static void want_locked(struct bulk *bulk, off_t off)
 }
 
 /* Drops what nobody waits for or is expected to go back to. */
-static void drop_read_locked(struct bulk *bulk)
+static void drop_read(struct bulk *bulk)
 {
-	off_t end = text_end_locked(bulk), keep = bulk->wanted < end ? bulk->wanted : end;
+	off_t end = text_end(bulk), keep = bulk->wanted < end ? bulk->wanted : end;
 	const struct op *op;
 	size_t drop;
 
@@ -106,7 +99,7 @@ static void drop_read_locked(struct bulk *bulk)
 	bulk->base += drop;
 }
 
-static void end_locked(struct bulk *bulk, int error)
+static void bulk_end(struct bulk *bulk, int error)
 {
 	unsigned unreadable = walk_unreadable(bulk->walk);
 
@@ -119,13 +112,13 @@ static void end_locked(struct bulk *bulk, int error)
 }
 
 /* Turns what has come into text, up to what is wanted and some more. */
-static void make_text_locked(struct bulk *bulk)
+static void make_text(struct bulk *bulk)
 {
 	struct walk_node node;
 	int step = WALK_NODE;
 
 	while (bulk->walk && !bulk->over && step != WALK_WAIT &&
-	       text_end_locked(bulk) - bulk->wanted < AHEAD_MAX) {
+	       text_end(bulk) - bulk->wanted < AHEAD_MAX) {
 		step = walk_next(bulk->walk, &node);
 		if (step == WALK_NODE)
 			bulk->format->node(&bulk->text, &node);
@@ -136,15 +129,15 @@ static void make_text_locked(struct bulk *bulk)
 		if (bulk->text.no_memory)
 			step = -ENOMEM;
 		if (step < 0 || step == WALK_END)
-			end_locked(bulk, step < 0 ? step : 0);
-		drop_read_locked(bulk);
+			bulk_end(bulk, step < 0 ? step : 0);
+		drop_read(bulk);
 	}
 }
 
 /* Returns whether a read can be answered now. */
-static bool can_answer_locked(const struct bulk *bulk, const struct op *op)
+static bool can_answer(const struct bulk *bulk, const struct op *op)
 {
-	off_t there = text_end_locked(bulk) - op->off, enough = op->off;
+	off_t there = text_end(bulk) - op->off, enough = op->off;
 
 	if (enough < ENOUGH_MIN)
 		enough = ENOUGH_MIN;
@@ -157,9 +150,9 @@ static bool can_answer_locked(const struct bulk *bulk, const struct op *op)
 
 /* Puts the answer to a read that can be answered into op->data and op->size.  Returns 0, or the
  * error that is the answer. */
-static int take_answer_locked(struct bulk *bulk, struct op *op)
+static int take_answer(struct bulk *bulk, struct op *op)
 {
-	off_t there = text_end_locked(bulk) - op->off;
+	off_t there = text_end(bulk) - op->off;
 
 	if (op->off < bulk->base)
 		return -ESPIPE;
@@ -173,7 +166,7 @@ static int take_answer_locked(struct bulk *bulk, struct op *op)
 	if (!op->data)
 		return -ENOMEM;
 	memcpy(op->data, bulk->text.data + (op->off - bulk->base), op->size);
-	want_locked(bulk, op->off + (off_t)op->size);
+	bulk_want(bulk, op->off + (off_t)op->size);
 	return 0;
 }
 
@@ -183,9 +176,7 @@ static void unpark_read(struct op *op)
 {
 	struct bulk *bulk = op->handle->own;
 
-	pthread_mutex_lock(&bulk->lock);
 	TAILQ_REMOVE(&bulk->parked, op, parked_link);
-	pthread_mutex_unlock(&bulk->lock);
 	op_reply_error(op, -EINTR);
 }
 
@@ -198,18 +189,18 @@ static void answer(struct op *op, int error)
 }
 
 /* Takes a waiting read that can be answered, with its answer.  Returns NULL if there is none. */
-static struct op *take_read_locked(struct bulk *bulk, int *error)
+static struct op *take_read(struct bulk *bulk, int *error)
 {
 	struct op *op;
 
 	TAILQ_FOREACH(op, &bulk->parked, parked_link)
-		if (can_answer_locked(bulk, op))
+		if (can_answer(bulk, op))
 			break;
 	if (!op)
 		return NULL;
 	op_unpark(op);
 	TAILQ_REMOVE(&bulk->parked, op, parked_link);
-	*error = take_answer_locked(bulk, op);
+	*error = take_answer(bulk, op);
 	return op;
 }
 
@@ -222,13 +213,11 @@ static void bulk_ready(struct walk_owner *owner, struct walk *walk)
 	bool current;
 
 	do {
-		pthread_mutex_lock(&bulk->lock);
 		current = walk == bulk->walk;
 		if (current) {
-			make_text_locked(bulk);
-			op = take_read_locked(bulk, &error);
+			make_text(bulk);
+			op = take_read(bulk, &error);
 		}
-		pthread_mutex_unlock(&bulk->lock);
 		if (current && op)
 			answer(op, error);
 	} while (current && op);
@@ -237,7 +226,7 @@ static void bulk_ready(struct walk_owner *owner, struct walk *walk)
 }
 
 /* Begins a walk.  Returns 0 or -errno. */
-static int begin_locked(struct bulk *bulk, struct op *op)
+static int bulk_begin(struct bulk *bulk, struct op *op)
 {
 	char path[PATH_SIZE];
 	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
@@ -264,28 +253,26 @@ static void bulk_read(struct op *op)
 	bool wait = false;
 	int err = 0;
 
-	pthread_mutex_lock(&bulk->lock);
 	if (op->off == 0 && (bulk->wanted > 0 || bulk->over)) {
 		old = bulk->walk;
 		bulk->walk = NULL;
 	}
-	want_locked(bulk, op->off);
+	bulk_want(bulk, op->off);
 	if (!bulk->walk)
-		err = begin_locked(bulk, op);
+		err = bulk_begin(bulk, op);
 	if (err) {
 		/* Others wait for what the old walk brings. */
 		bulk->walk = old;
 		old = NULL;
 	} else {
 		walk = walk_get(bulk->walk);
-		make_text_locked(bulk);
-		wait = !can_answer_locked(bulk, op);
-		err = wait ? op_park(op, unpark_read) : take_answer_locked(bulk, op);
+		make_text(bulk);
+		wait = !can_answer(bulk, op);
+		err = wait ? op_park(op, unpark_read) : take_answer(bulk, op);
 		wait &= !err;
 		if (wait)
 			TAILQ_INSERT_TAIL(&bulk->parked, op, parked_link);
 	}
-	pthread_mutex_unlock(&bulk->lock);
 	if (old) {
 		walk_stop(old);
 		walk_put(old);
@@ -307,10 +294,8 @@ static void bulk_close(struct fs *fs, void *own)
 	struct walk *walk;
 
 	(void)fs;
-	pthread_mutex_lock(&bulk->lock);
 	walk = bulk->walk;
 	bulk->walk = NULL;
-	pthread_mutex_unlock(&bulk->lock);
 	if (walk)
 		walk_stop(walk);
 	walk_put(walk);
@@ -338,8 +323,7 @@ static void bulk_open(struct op *op, const struct print_format *format)
 	bulk->fs = op->fs;
 	bulk->special = op->inode->special;
 	bulk->format = format;
-	atomic_init(&bulk->refs, 1);
-	pthread_mutex_init(&bulk->lock, NULL);
+	bulk->refs = 1;
 	TAILQ_INIT(&bulk->parked);
 	handle_set_own(op->handle, bulk, bulk_close);
 	op_reply_open(op, op->handle);

@@ -51,7 +51,6 @@ static const struct command commands[] = {
 
 /* What an open file keeps. */
 struct control {
-	pthread_mutex_t lock; /* a leaf, over the rest */
 	const struct command *command; /* under way; NULL: none */
 	char *answer;
 	size_t len;
@@ -63,12 +62,10 @@ struct control {
 /* Keeps what is to be read, taking `text` (NULL: out of memory, nothing is). */
 static void keep_answer(struct control *control, char *text, size_t len)
 {
-	pthread_mutex_lock(&control->lock);
 	free(control->answer);
 	control->answer = text;
 	control->len = text ? len : 0;
 	control->read = 0;
-	pthread_mutex_unlock(&control->lock);
 }
 
 /* Ends the write with an error, of which `why` can be read. */
@@ -122,12 +119,9 @@ static char *answer_text(const struct command *command, const struct request *re
 /* Ends what begin() began.  Returns its command. */
 static const struct command *end(struct control *control)
 {
-	const struct command *command;
+	const struct command *command = control->command;
 
-	pthread_mutex_lock(&control->lock);
-	command = control->command;
 	control->command = NULL;
-	pthread_mutex_unlock(&control->lock);
 	return command;
 }
 
@@ -212,14 +206,10 @@ static char *cut_command(char **line)
 
 static bool begin(struct control *control, const struct command *command)
 {
-	bool free_now;
-
-	pthread_mutex_lock(&control->lock);
-	free_now = !control->command;
-	if (free_now)
-		control->command = command;
-	pthread_mutex_unlock(&control->lock);
-	return free_now;
+	if (control->command)
+		return false;
+	control->command = command;
+	return true;
 }
 
 static void control_write(struct op *op)
@@ -270,14 +260,12 @@ static void control_read(struct op *op)
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
-	pthread_mutex_lock(&control->lock);
 	left = control->len - control->read;
 	if (op->size > left)
 		op->size = left;
 	if (op->size)
 		memcpy(buf, control->answer + control->read, op->size);
 	control->read += op->size;
-	pthread_mutex_unlock(&control->lock);
 	op_reply_buf(op, buf, op->size);
 	free(buf);
 }
@@ -288,7 +276,6 @@ static void control_close(struct fs *fs, void *own)
 
 	(void)fs;
 	free(control->answer);
-	pthread_mutex_destroy(&control->lock);
 	free(control);
 }
 
@@ -304,7 +291,6 @@ static void control_open(struct op *op)
 		op_reply_error(op, -ENOMEM);
 		return;
 	}
-	pthread_mutex_init(&control->lock, NULL);
 	handle_set_own(op->handle, control, control_close);
 	op_reply_open_stream(op, op->handle);
 }

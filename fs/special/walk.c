@@ -3,13 +3,9 @@
  * Walks.  What was asked for and not taken yet is a list of steps in the order of the result: nodes,
  * and behind each node that has children the rest of them, which shrinks as they are asked for and
  * put in front of it.  walk_next() takes from the front, walk_go() goes on with the first rest.
- *
- * Replies come on the I/O thread, the rest is called on any.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,9 +65,8 @@ struct walk {
 	uint32_t tx_id;
 	uint32_t epoch;         /* the transaction's connection */
 	struct transaction *tx; /* with a reference; NULL: in none */
-	atomic_uint refs;       /* the owner's, and one for each node that is asked for */
+	unsigned refs;          /* the owner's, and one for each node that is asked for */
 
-	pthread_mutex_t lock; /* over what follows; the channel's is taken under it */
 	struct step_list steps;
 	struct step *taken; /* the one that walk_next() gave last */
 	unsigned ahead;     /* nodes in `steps` */
@@ -145,7 +140,7 @@ static struct step *node_new(struct walk *walk, const char *path, unsigned depth
 	return NULL;
 }
 
-static void batch_add_locked(struct batch *batch, struct step *step)
+static void batch_add(struct batch *batch, struct step *step)
 {
 	batch->reqs[batch->count++] = request_get(step->value);
 	batch->reqs[batch->count++] = request_get(step->names);
@@ -181,15 +176,14 @@ struct walk *walk_new(struct fs *fs, const struct view *view, const char *path,
 	walk->tx_id = view->tx_id;
 	walk->epoch = view->epoch;
 	walk->tx = view->tx ? transaction_get(view->tx) : NULL;
-	atomic_init(&walk->refs, 1);
-	pthread_mutex_init(&walk->lock, NULL);
+	walk->refs = 1;
 	TAILQ_INIT(&walk->steps);
 	return walk;
 }
 
 struct walk *walk_get(struct walk *walk)
 {
-	atomic_fetch_add_explicit(&walk->refs, 1, memory_order_relaxed);
+	walk->refs++;
 	return walk;
 }
 
@@ -197,7 +191,7 @@ void walk_put(struct walk *walk)
 {
 	struct step *step;
 
-	if (!walk || atomic_fetch_sub_explicit(&walk->refs, 1, memory_order_acq_rel) != 1)
+	if (!walk || --walk->refs > 0)
 		return;
 	while ((step = TAILQ_FIRST(&walk->steps))) {
 		TAILQ_REMOVE(&walk->steps, step, link);
@@ -207,7 +201,6 @@ void walk_put(struct walk *walk)
 	walk->owner->gone(walk->owner);
 	if (walk->tx)
 		transaction_put(walk->tx);
-	pthread_mutex_destroy(&walk->lock);
 	free(walk->path);
 	free(walk);
 }
@@ -219,12 +212,7 @@ const char *walk_path(const struct walk *walk)
 
 unsigned walk_unreadable(struct walk *walk)
 {
-	unsigned count;
-
-	pthread_mutex_lock(&walk->lock);
-	count = walk->unreadable;
-	pthread_mutex_unlock(&walk->lock);
-	return count;
+	return walk->unreadable;
 }
 
 void walk_stop(struct walk *walk)
@@ -232,7 +220,6 @@ void walk_stop(struct walk *walk)
 	struct batch batch = { .count = 0 };
 	struct step *step;
 
-	pthread_mutex_lock(&walk->lock);
 	walk->stopped = true;
 	TAILQ_FOREACH(step, &walk->steps, link) {
 		if (step->is_rest || step->answered)
@@ -240,7 +227,6 @@ void walk_stop(struct walk *walk)
 		batch.reqs[batch.count++] = request_get(step->value);
 		batch.reqs[batch.count++] = request_get(step->names);
 	}
-	pthread_mutex_unlock(&walk->lock);
 	for (unsigned i = 0; i < batch.count; i++) {
 		chan_abandon(walk->fs->chan, batch.reqs[i], -EINTR);
 		request_put(batch.reqs[i]);
@@ -262,7 +248,7 @@ static void rest_advance(struct step *rest)
 
 /* Puts a node for each of the next children in front of their rest, for as long as there is room.
  * Returns 0 or -ENOMEM. */
-static int rest_ask_locked(struct walk *walk, struct step *rest, unsigned before,
+static int rest_ask(struct walk *walk, struct step *rest, unsigned before,
 			   struct batch *batch)
 {
 	char path[PATH_SIZE];
@@ -277,13 +263,13 @@ static int rest_ask_locked(struct walk *walk, struct step *rest, unsigned before
 			return -ENOMEM;
 		rest_advance(rest);
 		TAILQ_INSERT_BEFORE(rest, step, link);
-		batch_add_locked(batch, step);
+		batch_add(batch, step);
 		before++;
 	}
 	return 0;
 }
 
-static int ask_locked(struct walk *walk, struct batch *batch)
+static int ask(struct walk *walk, struct batch *batch)
 {
 	struct step *step;
 	unsigned before = 0;
@@ -295,7 +281,7 @@ static int ask_locked(struct walk *walk, struct batch *batch)
 			return -ENOMEM;
 		walk->begun = true;
 		TAILQ_INSERT_TAIL(&walk->steps, step, link);
-		batch_add_locked(batch, step);
+		batch_add(batch, step);
 		return 0;
 	}
 	TAILQ_FOREACH(step, &walk->steps, link) {
@@ -304,7 +290,7 @@ static int ask_locked(struct walk *walk, struct batch *batch)
 		if (!step->is_rest)
 			before++;
 		else
-			err = rest_ask_locked(walk, step, before, batch);
+			err = rest_ask(walk, step, before, batch);
 	}
 	return err;
 }
@@ -314,12 +300,10 @@ void walk_go(struct walk *walk)
 	struct batch batch = { .count = 0 };
 	bool failed = false;
 
-	pthread_mutex_lock(&walk->lock);
 	if (!walk->stopped && !walk->error && walk->in_flight <= IN_FLIGHT_MAX / 2) {
-		walk->error = ask_locked(walk, &batch);
+		walk->error = ask(walk, &batch);
 		failed = walk->error;
 	}
-	pthread_mutex_unlock(&walk->lock);
 	batch_submit(walk, &batch);
 	if (failed)
 		walk->owner->ready(walk->owner, walk);
@@ -411,7 +395,7 @@ static int parts_go_on(struct step *step, struct request **next)
 }
 
 /* Puts the rest of a node's children behind it if it has any.  Returns 0 or -ENOMEM. */
-static int children_locked(struct walk *walk, struct step *step)
+static int children(struct walk *walk, struct step *step)
 {
 	struct step *rest;
 
@@ -437,7 +421,7 @@ static int children_locked(struct walk *walk, struct step *step)
 }
 
 /* Returns whether the owner can go on: the first step can be taken, or others be asked for. */
-static bool is_ready_locked(const struct walk *walk)
+static bool is_ready(const struct walk *walk)
 {
 	const struct step *first = TAILQ_FIRST(&walk->steps);
 
@@ -453,7 +437,6 @@ static void step_answered(struct gather *gather)
 	int err = 0;
 	bool ready;
 
-	pthread_mutex_lock(&walk->lock);
 	if (!walk->stopped && !step->value->error &&
 	    (step->names->error == -E2BIG || step->names->msg.type == XS_DIRECTORY_PART))
 		err = parts_go_on(step, &next);
@@ -461,12 +444,11 @@ static void step_answered(struct gather *gather)
 		step->answered = true;
 		walk->in_flight--;
 		if (!err)
-			err = children_locked(walk, step);
+			err = children(walk, step);
 	}
 	if (err && !walk->error)
 		walk->error = err;
-	ready = !next && !walk->stopped && is_ready_locked(walk);
-	pthread_mutex_unlock(&walk->lock);
+	ready = !next && !walk->stopped && is_ready(walk);
 	if (next) {
 		chan_submit(walk->fs->chan, next);
 		request_put(next);
@@ -488,7 +470,7 @@ static bool is_left_out(int error, bool *unreadable)
 
 /* Decides what becomes of the first node.  Returns WALK_NODE, WALK_WAIT if it is left out (another
  * is the first then), or -errno. */
-static int take_node_locked(struct walk *walk, struct step *step, struct walk_node *node)
+static int take_node(struct walk *walk, struct step *step, struct walk_node *node)
 {
 	const struct request *req = step->value;
 	bool unreadable;
@@ -520,7 +502,6 @@ int walk_next(struct walk *walk, struct walk_node *node)
 	struct step *step;
 	int rc = WALK_WAIT;
 
-	pthread_mutex_lock(&walk->lock);
 	while (rc == WALK_WAIT && !walk->error) {
 		step_free(walk->taken);
 		walk->taken = NULL;
@@ -538,12 +519,11 @@ int walk_next(struct walk *walk, struct walk_node *node)
 			rc = WALK_LEAVE;
 			break;
 		}
-		rc = take_node_locked(walk, step, node);
+		rc = take_node(walk, step, node);
 		if (rc < 0)
 			walk->error = rc;
 	}
 	if (walk->error)
 		rc = walk->error;
-	pthread_mutex_unlock(&walk->lock);
 	return rc;
 }

@@ -22,10 +22,9 @@ struct walk;
 
 /* Whom a walk belongs to. */
 struct walk_owner {
-	/* walk_next() or walk_go() may have something to do.  On the I/O thread, or in walk_go(); no
-	 * lock is held. */
+	/* walk_next() or walk_go() may have something to do.  On the I/O thread, or in walk_go(). */
 	void (*ready)(struct walk_owner *owner, struct walk *walk);
-	/* The walk will not call any more: it is freed.  Any thread. */
+	/* The walk will not call any more: it is freed. */
 	void (*gone)(struct walk_owner *owner);
 };
 
@@ -53,7 +52,7 @@ struct walk *walk_new(struct fs *fs, const struct view *view, const char *path,
 struct walk *walk_get(struct walk *walk);
 void walk_put(struct walk *walk);
 
-/* Asks for more.  Any thread, with no lock held: `ready` may be called. */
+/* Asks for more; `ready` may be called. */
 void walk_go(struct walk *walk);
 
 /*
@@ -61,7 +60,6 @@ void walk_go(struct walk *walk);
  * WALK_LEAVE its depth only.
  * Returns an enum walk_step, or -errno for ever when the walk cannot go on: the node where it began
  * is not there or not readable, the store is lost, no memory; -ESTALE: its transaction is over.
- * One caller at a time.
  */
 int walk_next(struct walk *walk, struct walk_node *node);
 
@@ -72,7 +70,7 @@ const char *walk_path(const struct walk *walk);
 unsigned walk_unreadable(struct walk *walk);
 
 /* Gives up: nothing more is asked for, and what is under way is abandoned.  The caller's reference
- * stays.  No lock is held. */
+ * stays. */
 void walk_stop(struct walk *walk);
 
 #endif
