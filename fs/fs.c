@@ -139,7 +139,7 @@ static unsigned start_readers(struct fs *fs, pthread_t *readers)
 }
 
 /* What the kernel remembers is kept right by a watch, and by a thread that tells it. */
-static void start_caching(struct fs *fs)
+REQUIRES(fs_lock_held) static void start_caching(struct fs *fs)
 {
 	int err = notifier_start(fs);
 

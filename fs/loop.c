@@ -69,7 +69,7 @@ static int earlier(int a, int b)
 }
 
 /* Does what is due.  Returns the milliseconds until something else is, or -1. */
-static int run_timers(struct fs *fs)
+REQUIRES(fs_lock_held) static int run_timers(struct fs *fs)
 {
 	int interrupt_ms = ops_interrupt(fs), idle_ms = transactions_expire(fs);
 

@@ -3,6 +3,8 @@
 #ifndef FS_LOOP_H
 #define FS_LOOP_H
 
+#include "fs/op/capability.h"
+
 struct fs;
 
 /* A descriptor of the caller's that fs_run() polls for input as well. */
@@ -14,16 +16,17 @@ struct fs_extra_fd {
 };
 
 /* The process, or the machine, was stopped for a while, and events may have been lost meanwhile.  I/O thread only. */
-void fs_gap(struct fs *fs);
+void fs_gap(struct fs *fs) EXCLUDES(fs_lock_held);
 
 /* The I/O thread's loop, see fs_run().  Returns 0 or -errno. */
-int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra);
+int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
+	EXCLUDES(fs_lock_held);
 
 /* Answers, for a moment, what comes in after the end: everything with an error. */
-void loop_answer(struct fs *fs);
+void loop_answer(struct fs *fs) EXCLUDES(fs_lock_held);
 
 /* A further reader's loop: takes requests from /dev/fuse and starts them, until fs->wake_readers
  * is readable or the session ends.  `arg` is the struct fs; for pthread_create(). */
-void *loop_reader(void *arg);
+void *loop_reader(void *arg) EXCLUDES(fs_lock_held);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Preloaded into xsfs by t_locks: looks which locks of xsfs's own a thread holds
- *   - that replies to the kernel: none but the filesystem's, the one that the first reply was made under
+ *   - that replies to the kernel: the filesystem's, which is the one that the first reply was made under, and no other
  *   - that notifies the kernel, as it does to wake a poll: none
  *   - that waits in poll(2): none.
  * libfuse sends replies and notifications with writev(2).
  *
  * $XSFS_REPLIES names a file that gets a line for each place in the program where a lock was taken that should not
- * have been held, and at the end the numbers of replies, notifications and waits.  Locks of libraries are their own
- * business: only calls from the program count.
+ * have been held, and at the end the numbers of replies, of those without a lock, of notifications and of waits.
+ * Locks of libraries are their own business: only calls from the program count.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -37,7 +37,7 @@ static int (*real_unlock)(pthread_mutex_t *mutex);
 static ssize_t (*real_writev)(int fd, const struct iovec *iov, int n);
 static int (*real_poll)(struct pollfd *fds, nfds_t n, int timeout);
 static void *program; /* where it is loaded */
-static atomic_ulong replies, notifications, waits;
+static atomic_ulong replies, unlocked, notifications, waits;
 static _Atomic(const pthread_mutex_t *) filesystem; /* its lock, once it is known */
 static _Atomic(void *) told[PLACES_MAX];
 static _Thread_local struct held held[HELD_MAX];
@@ -137,6 +137,8 @@ ssize_t writev(int fd, const struct iovec *iov, int n)
 	if (header->unique) {
 		atomic_fetch_add(&replies, 1);
 		look("a reply", lock_of_replies());
+		if (n_held == 0)
+			atomic_fetch_add(&unlocked, 1);
 	} else {
 		atomic_fetch_add(&notifications, 1);
 		look("a notification", NULL);
@@ -155,6 +157,7 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
 __attribute__((destructor)) static void end(void)
 {
 	say("replies", " ", atomic_load(&replies));
+	say("unlocked", " ", atomic_load(&unlocked));
 	say("notifications", " ", atomic_load(&notifications));
 	say("waits", " ", atomic_load(&waits));
 }

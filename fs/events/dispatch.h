@@ -7,6 +7,7 @@
 #define FS_EVENTS_DISPATCH_H
 
 #include "fs/events/cover.h"
+#include "fs/op/capability.h"
 
 extern const struct cover_handlers dispatch_handlers;
 
@@ -14,6 +15,6 @@ extern const struct cover_handlers dispatch_handlers;
 void dispatch_changed(struct fs *fs, const char *path);
 
 /* Events may have been lost: everything may have changed.  I/O thread. */
-void dispatch_resync(struct fs *fs);
+void dispatch_resync(struct fs *fs) REQUIRES(fs_lock_held);
 
 #endif

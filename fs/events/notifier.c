@@ -51,7 +51,7 @@ static void invalidate(struct fs *fs, const struct stale *stale, bool over)
 }
 
 /* Tells what is due, with the lock released.  Returns the milliseconds until something else is, or -1. */
-static int invalidate_all(struct fs *fs)
+REQUIRES(fs_lock_held) static int invalidate_all(struct fs *fs)
 {
 	struct stale stale;
 	int wait_ms = -1;
@@ -70,7 +70,7 @@ static int invalidate_all(struct fs *fs)
 }
 
 /* Waits for work, for `wait_ms` milliseconds at most (-1: for ever). */
-static void wait_for_work(struct fs *fs, int wait_ms)
+REQUIRES(fs_lock_held) static void wait_for_work(struct fs *fs, int wait_ms)
 {
 	struct timespec until;
 

@@ -9,17 +9,19 @@
 
 #include <stdbool.h>
 
+#include "fs/op/capability.h"
+
 struct fs;
 struct notifier;
 
 /* Starts the thread.  Returns 0 or -errno. */
-int notifier_start(struct fs *fs);
+int notifier_start(struct fs *fs) REQUIRES(fs_lock_held);
 
 /* There may be stale inodes.  Never waits.  Does nothing if there is no notifier. */
 void notifier_wake(struct fs *fs);
 
 /* Asks the thread to end.  Returns whether it has; until then requests must be answered.  After
  * true the notifier is gone.  The lock is not held. */
-bool notifier_end(struct fs *fs);
+bool notifier_end(struct fs *fs) EXCLUDES(fs_lock_held);
 
 #endif

@@ -16,6 +16,7 @@
 #include <sys/queue.h>
 
 #include "fs/model/handle.h"
+#include "fs/op/capability.h"
 
 struct fs;
 struct op;
@@ -41,6 +42,6 @@ void poll_seen(struct op *op, bool gone);
 
 /* Tells the pollers of unwatched files, if it is time for that.  I/O thread.  Returns the
  * milliseconds after which to call it again, or -1 if there is none. */
-int polls_tell_unwatched(struct fs *fs);
+int polls_tell_unwatched(struct fs *fs) REQUIRES(fs_lock_held);
 
 #endif

@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "fs/op/capability.h"
+
 struct fs;
 struct op;
 struct stream;
@@ -34,10 +36,10 @@ unsigned streams_count(struct fs *fs, uint64_t *overflows);
 void streams_changed(struct fs *fs, const char *path);
 
 /* Events may have been lost: every stream says so.  I/O thread. */
-void streams_resync(struct fs *fs);
+void streams_resync(struct fs *fs) REQUIRES(fs_lock_held);
 
 /* Answers every read that waits, with EIO: the end is near.  I/O thread. */
-void streams_shutdown(struct fs *fs);
+void streams_shutdown(struct fs *fs) REQUIRES(fs_lock_held);
 
 /* Returns a new stream, or NULL when out of memory. */
 struct stream *stream_new(struct fs *fs);

@@ -308,8 +308,8 @@ void inodes_doubted(struct inodes *t, const char *path);
 /*
  * Something at or below `path` may have changed, or something above it come into being.  Notes
  * that in all inodes that it concerns, drops the listings that may be wrong, and queues what the
- * kernel has to be told.  Polls that wait for it are added to `wakeups`, whose owner notifies and
- * frees them: wakeups_notify().  NULL for `path`: anything may have changed.
+ * kernel has to be told.  Polls that wait for it are added to `wakeups`: fs->wakeups.  NULL for
+ * `path`: anything may have changed.
  */
 void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups);
 

@@ -75,7 +75,7 @@ int node_dir_error(struct op *op, unsigned i, const struct inode *dir);
  * XS_MKDIR.  Returns 0; -EEXIST, or -ENOENT if op->inode is gone, as findings (tx.h); or the store's
  * error.
  */
-int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type);
+int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type) MAY_WAIT;
 
 /* Returns 0, or why op->name cannot become a node in op->inode: -EINVAL, -ENAMETOOLONG. */
 int node_check_new_name(struct op *op);
@@ -144,7 +144,7 @@ void node_attr_file(const struct fs *fs, size_t size, struct stat *st);
  * keeps changing under the parts is given as it was seen last.  Pool threads.
  * Returns 0 or the store's error (E2BIG where the server has no DIRECTORY_PART).
  */
-int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *listing);
+int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *listing) MAY_WAIT;
 
 /*
  * Returns whether the file that is asked about is empty for who asks, because an empty value is due:

@@ -43,12 +43,12 @@ static void created(struct op *op, bool pending)
 	inode_put(&fs->inodes, leaf);
 }
 
-static int create_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int create_body(struct op *op, uint32_t tx_id)
 {
 	return node_create_in_tx(op, tx_id, XS_WRITE);
 }
 
-static void create_run(struct op *op)
+MAY_WAIT static void create_run(struct op *op)
 {
 	int err = tx_run(op, create_body);
 	char path[PATH_SIZE];

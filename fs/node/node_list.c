@@ -15,8 +15,8 @@
 #define LIST_RESTARTS 8
 
 /* One pass over a directory in parts.  Returns 0, -EAGAIN if it changed meanwhile, or an error. */
-static int list_parts_once(struct op *op, uint32_t tx_id, const char *path,
-			   struct listing *listing)
+MAY_WAIT static int list_parts_once(struct op *op, uint32_t tx_id, const char *path,
+				    struct listing *listing)
 {
 	struct wire_strings names;
 	uint64_t gen, first_gen = 0;
@@ -49,7 +49,8 @@ static int list_parts_once(struct op *op, uint32_t tx_id, const char *path,
 	return changed ? -EAGAIN : 0;
 }
 
-static int list_parts(struct op *op, uint32_t tx_id, const char *path, struct listing *listing)
+MAY_WAIT static int list_parts(struct op *op, uint32_t tx_id, const char *path,
+			       struct listing *listing)
 {
 	int err = -EAGAIN;
 
@@ -139,7 +140,7 @@ static void listing_complete(struct op *op, struct listing *listing, bool has_va
 }
 
 /* The directory does not fit into one reply: the pool reads it in parts. */
-static void list_run(struct op *op)
+MAY_WAIT static void list_run(struct op *op)
 {
 	struct listing *listing = listing_new();
 	char path[PATH_SIZE];

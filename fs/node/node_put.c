@@ -81,7 +81,7 @@ bool node_may_be_gone(const struct op *op, struct inode *inode, const char *path
 }
 
 /* Writes op->data in a transaction: to a node that is there, or is made if op->may_create. */
-static int put_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int put_body(struct op *op, uint32_t tx_id)
 {
 	/* In a transaction of our own the change may travel with the check, see node_create_in_tx(). */
 	bool own = op->inode->view->tx_id == 0, missing;
@@ -110,7 +110,7 @@ static int put_body(struct op *op, uint32_t tx_id)
 	return err ? err : op_call_error(op, 0);
 }
 
-static void put_run(struct op *op)
+MAY_WAIT static void put_run(struct op *op)
 {
 	int err = node_write_in_tx(op, put_body);
 

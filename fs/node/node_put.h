@@ -14,7 +14,7 @@ void node_call_write(struct op *op, uint32_t tx_id, const char *path, const char
 
 /* Runs the body of a write in a transaction.  It is noted first, as its event may come before its
  * reply. */
-int node_write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id));
+int node_write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id)) MAY_WAIT;
 
 /* Returns whether the node need not be in the store yet.  A `.value` that was created has a node. */
 bool node_is_to_be_made(const struct op *op);
@@ -31,7 +31,7 @@ int node_call_old(struct op *op, uint32_t tx_id, const char *path, bool may_crea
 
 /* Sends them, with what was added since.  Returns 0, with the node's value as call 0, or an error;
  * *missing: it has to be made. */
-int node_read_old(struct op *op, bool may_create, bool *missing);
+int node_read_old(struct op *op, bool may_create, bool *missing) MAY_WAIT;
 
 /* Returns whether something is known that may have removed what the inode stands for, or nothing is
  * known of it at all. */

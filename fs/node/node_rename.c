@@ -83,7 +83,7 @@ static void set_last(struct op *op)
 /* Checks that the new place is free, or can be made so, and makes it free.  Both parents are asked
  * for first: `from` will be removed as well.  Nothing is said of the new place if there is nothing to
  * move. */
-static int clear_target(struct op *op, uint32_t tx_id, const struct paths *paths)
+MAY_WAIT static int clear_target(struct op *op, uint32_t tx_id, const struct paths *paths)
 {
 	struct node_facts facts;
 	int err;
@@ -171,8 +171,8 @@ static int read_error(struct op *op, unsigned call, bool top)
 }
 
 /* Reads value, permissions and children of `n` nodes from queue->names[first] on. */
-static int read_batch(struct op *op, uint32_t tx_id, const char *from, struct listing *queue,
-		      unsigned first, unsigned n, struct copy *copies)
+MAY_WAIT static int read_batch(struct op *op, uint32_t tx_id, const char *from,
+			       struct listing *queue, unsigned first, unsigned n, struct copy *copies)
 {
 	char path[PATH_SIZE];
 	int err = 0;
@@ -207,8 +207,8 @@ static int read_batch(struct op *op, uint32_t tx_id, const char *from, struct li
 	return err;
 }
 
-static int write_batch(struct op *op, uint32_t tx_id, const char *to, struct listing *queue,
-		       unsigned first, unsigned n, struct copy *copies)
+MAY_WAIT static int write_batch(struct op *op, uint32_t tx_id, const char *to,
+				struct listing *queue, unsigned first, unsigned n, struct copy *copies)
 {
 	char path[PATH_SIZE];
 	int err = 0;
@@ -236,8 +236,8 @@ static int write_batch(struct op *op, uint32_t tx_id, const char *to, struct lis
 }
 
 /* Lists the directories whose names did not fit into one reply. */
-static int queue_large(struct op *op, uint32_t tx_id, const char *from, struct listing *queue,
-		       unsigned first, unsigned n, struct copy *copies)
+MAY_WAIT static int queue_large(struct op *op, uint32_t tx_id, const char *from,
+				struct listing *queue, unsigned first, unsigned n, struct copy *copies)
 {
 	struct listing *children;
 	char path[PATH_SIZE];
@@ -259,7 +259,7 @@ static int queue_large(struct op *op, uint32_t tx_id, const char *from, struct l
 
 /* Copies a node and all below it, parents first.  op->size is 0 afterwards if it has neither value
  * nor children. */
-static int copy_subtree(struct op *op, uint32_t tx_id, const char *from, const char *to)
+MAY_WAIT static int copy_subtree(struct op *op, uint32_t tx_id, const char *from, const char *to)
 {
 	struct listing *queue = listing_new();
 	unsigned first, n;
@@ -285,7 +285,7 @@ static int copy_subtree(struct op *op, uint32_t tx_id, const char *from, const c
 	return err;
 }
 
-static int rename_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int rename_body(struct op *op, uint32_t tx_id)
 {
 	struct paths paths;
 	int err = paths_init(op, &paths);
@@ -306,13 +306,13 @@ static int rename_body(struct op *op, uint32_t tx_id)
 	return err == -EDQUOT && !op->inode->view->tx ? -EXDEV : err;
 }
 
-static int create_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int create_body(struct op *op, uint32_t tx_id)
 {
 	return node_create_in_tx(op, tx_id, XS_WRITE);
 }
 
 /* A file that this mount has shown but not yet written has to be in the store before it moves. */
-static int write_pending(struct op *op)
+MAY_WAIT static int write_pending(struct op *op)
 {
 	struct fs *fs = op->fs;
 	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
@@ -351,7 +351,7 @@ static void keep_kind(struct op *op, const struct paths *paths)
 		made_as_dir(made, paths->to);
 }
 
-static void rename_run(struct op *op)
+MAY_WAIT static void rename_run(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
 	struct leaving source, target;

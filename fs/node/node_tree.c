@@ -72,12 +72,12 @@ int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type)
 	return err ? err : op_call_error(op, 0);
 }
 
-static int mkdir_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int mkdir_body(struct op *op, uint32_t tx_id)
 {
 	return node_create_in_tx(op, tx_id, XS_MKDIR);
 }
 
-static int mknod_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int mknod_body(struct op *op, uint32_t tx_id)
 {
 	return node_create_in_tx(op, tx_id, XS_WRITE);
 }
@@ -112,7 +112,7 @@ static void made_entry(struct op *op, enum inode_kind kind)
 	inode_put(&fs->inodes, inode);
 }
 
-static void mkdir_run(struct op *op)
+MAY_WAIT static void mkdir_run(struct op *op)
 {
 	int err = tx_run(op, mkdir_body);
 
@@ -132,7 +132,7 @@ void node_mkdir(struct op *op)
 		op_run(op, mkdir_run);
 }
 
-static void mknod_run(struct op *op)
+MAY_WAIT static void mknod_run(struct op *op)
 {
 	int err = tx_run(op, mknod_body);
 
@@ -160,7 +160,7 @@ void node_mknod(struct op *op)
  * Removes op->name in op->inode unless it has children (`not_empty` is the error then), or, with
  * `no_value`, a value.
  */
-static int remove_in_tx(struct op *op, uint32_t tx_id, int not_empty, bool no_value)
+MAY_WAIT static int remove_in_tx(struct op *op, uint32_t tx_id, int not_empty, bool no_value)
 {
 	bool own = op->inode->view->tx_id == 0;
 	char path[PATH_SIZE];
@@ -194,12 +194,12 @@ static int remove_in_tx(struct op *op, uint32_t tx_id, int not_empty, bool no_va
 	return err ? err : op_call_error(op, 0);
 }
 
-static int unlink_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int unlink_body(struct op *op, uint32_t tx_id)
 {
 	return remove_in_tx(op, tx_id, -EISDIR, false);
 }
 
-static int rmdir_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int rmdir_body(struct op *op, uint32_t tx_id)
 {
 	return remove_in_tx(op, tx_id, -ENOTEMPTY, true);
 }
@@ -235,7 +235,7 @@ static void gone_already(struct op *op)
 	notifier_wake(op->fs);
 }
 
-static void unlink_run(struct op *op)
+MAY_WAIT static void unlink_run(struct op *op)
 {
 	struct fs *fs = op->fs;
 	struct leaving leaving;
@@ -258,7 +258,7 @@ static void unlink_run(struct op *op)
 	op_reply_error(op, err);
 }
 
-static void rmdir_run(struct op *op)
+MAY_WAIT static void rmdir_run(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
 	struct leaving leaving;

@@ -58,8 +58,8 @@ static int resize(struct op *op, const char *old, size_t old_size, char **conten
 
 /* Reads the content, changes it as `change` says, writes it.  The new content is left in the
  * handle. */
-static int change_content(struct op *op, uint32_t tx_id,
-			  int (*change)(struct op *, const char *, size_t, char **, size_t *))
+MAY_WAIT static int change_content(struct op *op, uint32_t tx_id,
+				   int (*change)(struct op *, const char *, size_t, char **, size_t *))
 {
 	enum fs_format format = op->fs->config.format;
 	struct request *read = NULL;
@@ -95,12 +95,12 @@ static int change_content(struct op *op, uint32_t tx_id,
 	return err;
 }
 
-static int edit_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int edit_body(struct op *op, uint32_t tx_id)
 {
 	return change_content(op, tx_id, edit);
 }
 
-static int resize_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int resize_body(struct op *op, uint32_t tx_id)
 {
 	return change_content(op, tx_id, resize);
 }
@@ -111,7 +111,7 @@ static void write_failed(struct op *op, int err)
 	op_reply_error(op, err);
 }
 
-static void edit_run(struct op *op)
+MAY_WAIT static void edit_run(struct op *op)
 {
 	int err = node_write_in_tx(op, edit_body);
 
@@ -212,7 +212,7 @@ static void emptied(struct op *op)
 	op_reply_attr(op, &st);
 }
 
-static void resize_run(struct op *op)
+MAY_WAIT static void resize_run(struct op *op)
 {
 	int err = node_write_in_tx(op, resize_body);
 

@@ -31,4 +31,8 @@ struct CAPABILITY("mutex") fs_lock_held {
 };
 extern struct fs_lock_held fs_lock_held;
 
+/* Of a function that waits, on a thread of the pool, with the lock released: what its caller knew of
+ * anything that is not its own may be different afterwards. */
+#define MAY_WAIT REQUIRES(fs_lock_held)
+
 #endif

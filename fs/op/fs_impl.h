@@ -18,7 +18,6 @@
  *
  *     fs->lock ─▶ watches.lock, a client's (ring/client_impl.h) ─▶ chan.lock
  *     fs->lock ─▶ libfuse's lock of a request ─▶ chan.lock
- *     fs->lock ─▶ the inner locks of the parts, which stand in their headers
  */
 #ifndef FS_OP_FS_IMPL_H
 #define FS_OP_FS_IMPL_H

@@ -126,10 +126,10 @@ void op_run(struct op *op, void (*run)(struct op *op));
  * Sends the round off and waits for all its answers.  Pool threads only.
  * Returns 0 (each call then has a result of its own), -EINTR, or -ENOMEM.
  */
-int op_wait(struct op *op);
+int op_wait(struct op *op) MAY_WAIT;
 
 /* Sleeps for `ns` nanoseconds.  Pool threads only.  Returns 0 or -EINTR. */
-int op_sleep(struct op *op, uint64_t ns);
+int op_sleep(struct op *op, uint64_t ns) MAY_WAIT;
 
 /* Returns how call `i` of the round ended: 0 or -errno as in xsfs's error table; -ESTALE for what
  * failed in a user's transaction because that is over. */
@@ -177,6 +177,6 @@ void op_reply_open_stream(struct op *op, struct handle *handle); /* FOPEN_STREAM
  * Ends the operations of the interrupted list that had their time to end by themselves.  I/O thread.
  * Returns the milliseconds after which to call it again, or -1 if there is no other on the list.
  */
-int ops_interrupt(struct fs *fs);
+int ops_interrupt(struct fs *fs) REQUIRES(fs_lock_held);
 
 #endif

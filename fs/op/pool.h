@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "fs/op/capability.h"
+
 /* A piece of work, embedded in whatever it belongs to. */
 struct pool_work {
 	void (*run)(struct pool_work *work); /* on a thread of the pool, with the lock held */
@@ -31,6 +33,6 @@ int pool_submit(struct pool *pool, struct pool_work *work);
 bool pool_cancel(struct pool *pool, struct pool_work *work);
 
 /* Runs what is queued, ends the threads and frees.  NULL is allowed.  The lock is not held. */
-void pool_free(struct pool *pool);
+void pool_free(struct pool *pool) EXCLUDES(fs_lock_held);
 
 #endif

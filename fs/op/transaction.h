@@ -23,6 +23,7 @@
 #include <sys/queue.h>
 
 #include "fs/model/changes.h"
+#include "fs/op/capability.h"
 
 struct fs;
 struct inode;
@@ -90,7 +91,7 @@ void transaction_touch(struct transaction *tx);
  * An operation of several steps begins, when those that are under way have ended, and ends.
  * Returns 0, -ESTALE or -EINTR.  Pool threads.
  */
-int transaction_enter(struct transaction *tx, struct op *op);
+int transaction_enter(struct transaction *tx, struct op *op) MAY_WAIT;
 void transaction_leave(struct transaction *tx);
 
 /* An operation of several steps was not completed: no commit any more. */
@@ -132,10 +133,10 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
 
 /* Ends those that were not used for too long.  I/O thread.  Returns the milliseconds after which
  * to call it again, or -1. */
-int transactions_expire(struct fs *fs);
+int transactions_expire(struct fs *fs) REQUIRES(fs_lock_held);
 
 /* Ends all that are open, while those who poll them can still be told: the end is near.  The channel
  * is shut down.  I/O thread. */
-void transactions_shutdown(struct fs *fs);
+void transactions_shutdown(struct fs *fs) REQUIRES(fs_lock_held);
 
 #endif

@@ -35,7 +35,7 @@ static uint64_t now_ns(void)
 }
 
 /* Starts a transaction. */
-static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
+MAY_WAIT static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
 {
 	int err, interrupted;
 
@@ -57,7 +57,7 @@ static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
 	return interrupted;
 }
 
-static int commit(struct op *op, uint32_t tx_id, uint32_t epoch)
+MAY_WAIT static int commit(struct op *op, uint32_t tx_id, uint32_t epoch)
 {
 	int err;
 
@@ -141,8 +141,8 @@ static enum verdict judge(const struct op *op, uint32_t epoch, int err)
 
 /* ---- running ---- */
 
-static int run_once(struct op *op, int (*body)(struct op *op, uint32_t tx_id),
-		    enum verdict *verdict)
+MAY_WAIT static int run_once(struct op *op, int (*body)(struct op *op, uint32_t tx_id),
+			     enum verdict *verdict)
 {
 	uint32_t tx_id, epoch;
 	int err;
@@ -167,8 +167,8 @@ static int run_once(struct op *op, int (*body)(struct op *op, uint32_t tx_id),
 
 /* In a user's transaction.  What failed half way cannot be undone there without the rest, and what
  * may be due to others cannot be tried again. */
-static int run_inside(struct op *op, struct transaction *tx,
-		      int (*body)(struct op *op, uint32_t tx_id))
+MAY_WAIT static int run_inside(struct op *op, struct transaction *tx,
+			       int (*body)(struct op *op, uint32_t tx_id))
 {
 	int err = transaction_enter(tx, op);
 
@@ -190,7 +190,7 @@ static int run_inside(struct op *op, struct transaction *tx,
 
 /* Sleeps before the next try.  Half of the time is chance, so that two who conflicted do not meet
  * again.  Returns 0 or -EINTR. */
-static int pause_before_retry(struct op *op, unsigned *seed, uint64_t *pause)
+MAY_WAIT static int pause_before_retry(struct op *op, unsigned *seed, uint64_t *pause)
 {
 	uint64_t ns = *pause / 2 + rand_r(seed) % (*pause / 2);
 

@@ -40,7 +40,7 @@
  * Returns 0, what `body` returned, -EINTR (then nothing was changed, or, if the commit was already
  * on its way, perhaps all of it), or the store's error.
  */
-int tx_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id));
+int tx_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id)) MAY_WAIT;
 
 /* For bodies: `err`, which is not 0, is what was found in the store, and the operation's result.
  * Returns it. */

@@ -8,6 +8,7 @@
 
 #include <sys/queue.h>
 
+#include "fs/op/capability.h"
 #include "ring/client.h"
 
 struct fs;
@@ -27,10 +28,10 @@ struct raws *raws_new(void);
 void raws_free(struct raws *raws);
 
 /* Events may have been lost: every client hears of all its watches.  I/O thread. */
-void raws_resync(struct fs *fs);
+void raws_resync(struct fs *fs) REQUIRES(fs_lock_held);
 
 /* Answers all that waits with EIO: the end is near.  I/O thread. */
-void raws_shutdown(struct fs *fs);
+void raws_shutdown(struct fs *fs) REQUIRES(fs_lock_held);
 
 /* Returns a new client, or NULL when out of memory. */
 struct raw *raw_new(struct fs *fs);
