@@ -35,6 +35,7 @@ packages_embedded=(
 # to run the tests, on top of all the others
 packages_test=(
 	attr
+	busybox
 	clang
 	fish
 	libclang-rt-dev

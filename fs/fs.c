@@ -17,6 +17,7 @@
 #include "fs/loop.h"
 #include "fs/mount.h"
 #include "fs/node/node.h"
+#include "fs/node/protect.h"
 #include "fs/op/fs_impl.h"
 #include "fs/op/lock.h"
 #include "fs/op/op.h"
@@ -56,6 +57,8 @@ static int parts_new(struct fs *fs, struct fuse_args *args)
 	if (!fs->transactions || !fs->streams || !fs->polls || !fs->raws || !fs->pool)
 		return -ENOMEM;
 	err = dirs_init(&fs->dirs, config->dirs);
+	if (!err)
+		err = protect_new(&fs->protect, config->protect);
 	if (!err)
 		err = inodes_init(&fs->inodes, config->root, &fs->root_view, inode_ops);
 	if (!err)
@@ -215,7 +218,8 @@ void fs_free(struct fs *fs)
 	streams_free(fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
-	dirs_deinit(&fs->dirs);
+	patterns_deinit(&fs->dirs);
+	protect_free(fs->protect);
 	if (fs->wake_readers >= 0)
 		close(fs->wake_readers);
 	pthread_mutex_destroy(&fs->lock);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fs/node/node.h"
+#include "fs/node/protect.h"
 #include "fs/op/inode_ops.h"
 #include "fs/ops.h"
 #include "fs/special/special.h"
@@ -188,7 +189,9 @@ static void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	special = special_of(op, -ENOENT, &over);
 	if (over)
 		return;
-	if (special)
+	if (protect_keeps(op))
+		op_reply_error(op, -EPERM);
+	else if (special)
 		special_unlink_in(op, special);
 	else
 		node_unlink(op);
@@ -202,6 +205,8 @@ static void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!op)
 		return;
 	if (special_of(op, is_special(op) ? -EPERM : -ENOENT, &over))
+		op_reply_error(op, -EPERM);
+	else if (!over && protect_keeps(op))
 		op_reply_error(op, -EPERM);
 	else if (!over)
 		node_rmdir(op);

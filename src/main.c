@@ -217,6 +217,7 @@ static int filesystem_mount(struct program *p)
 		.log = p->log,
 		.root = o->root,
 		.dirs = o->dirs,
+		.protect = o->protect,
 		.format = o->format,
 		.layout = o->layout,
 		.cache = o->cache,

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/model/dirs.h"
 #include "fs/model/name.h"
+#include "fs/model/patterns.h"
 #include "ring/wire.h"
 #include "src/options.h"
 
@@ -75,34 +75,42 @@ static const char *set_cache(struct options *o, const char *value)
 	return NULL;
 }
 
+/* Keeps a copy of the value in place of the one in *text. */
+static const char *keep_text(char **text, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return "given when there is more memory";
+	free(*text);
+	*text = copy;
+	return NULL;
+}
+
 static const char *set_root(struct options *o, const char *value)
 {
-	char *copy;
-
 	if (!path_is_legal(value))
 		return "an absolute path in the store, like /local/domain/1: letters, digits and "
 		       "-_@ between single slashes, none at the end";
-	copy = strdup(value);
-	if (!copy)
-		return "given when there is more memory";
-	free(o->root);
-	o->root = copy;
-	return NULL;
+	return keep_text(&o->root, value);
+}
+
+static const char *set_patterns(char **patterns, const char *value)
+{
+	if (!patterns_option_is_legal(value))
+		return "absolute paths with colons between them, shell patterns for names, like "
+		       "/tool/*/queue:/mine; none leaves out the built-in ones";
+	return keep_text(patterns, value);
 }
 
 static const char *set_dirs(struct options *o, const char *value)
 {
-	char *copy;
+	return set_patterns(&o->dirs, value);
+}
 
-	if (!dirs_option_is_legal(value))
-		return "absolute paths with colons between them, shell patterns for names, like "
-		       "/tool/*/queue:/mine; none leaves out those of Xen";
-	copy = strdup(value);
-	if (!copy)
-		return "given when there is more memory";
-	free(o->dirs);
-	o->dirs = copy;
-	return NULL;
+static const char *set_protect(struct options *o, const char *value)
+{
+	return set_patterns(&o->protect, value);
 }
 
 static const char *set_uid(struct options *o, const char *value)
@@ -230,6 +238,7 @@ static const struct {
 	{ "cache=", set_cache },
 	{ "root=", set_root },
 	{ "dirs=", set_dirs },
+	{ "protect=", set_protect },
 	{ "uid=", set_uid },
 	{ "gid=", set_gid },
 	{ "umask=", set_umask },
@@ -276,8 +285,7 @@ static bool name_matches(const char *name, const char *arg)
 	return strcmp(arg, name) == 0;
 }
 
-static int complain(struct parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
+__attribute__((format(printf, 2, 3)))
 static int complain(struct parser *p, const char *fmt, ...)
 {
 	va_list ap;
@@ -510,6 +518,7 @@ void options_free(struct options *options)
 {
 	free(options->root);
 	free(options->dirs);
+	free(options->protect);
 	free(options->fuse);
-	options->root = options->dirs = options->fuse = NULL;
+	options->root = options->dirs = options->protect = options->fuse = NULL;
 }

@@ -26,6 +26,7 @@ struct options {
 	enum fs_cache cache;
 	char *root;
 	char *dirs;         /* NULL: not given */
+	char *protect;      /* NULL: not given */
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;

@@ -18,6 +18,7 @@ const char *options_help(void)
 	       "  -o cache=meta|off     the kernel keeps names and attributes (default); nothing\n"
 	       "  -o root=PATH      mount only what is below PATH in the store\n"
 	       "  -o dirs=PATH:...  more paths of empty directories; none: not those of Xen\n"
+	       "  -o protect=PATH:...   more directories to keep; none: not those of Xen\n"
 	       "  -o uid=USER       owner of all files (you)\n"
 	       "  -o gid=GROUP      group of all files (yours)\n"
 	       "  -o umask=MODE     permissions to leave out, octal (0077)\n"

@@ -153,8 +153,9 @@ trees() {
 	is "$(xs ls -f /local/domain/8 | sed "s:^/local/domain/8/:$GUEST/:" | sort)" "$(xs ls -f "$GUEST" | sort)" 'tar brings it back'
 	kinds "$MNT/local/domain/8" 'as what it was'
 	succeeds 'tar over it' tar -C "$MNT/local/domain/8" -xf "$SCRATCH/tar"
-	succeeds 'rm -r' rm -r "$MNT/copy" "$MNT/local/domain/8"
-	absent /local/domain/8 'removes all'
+	succeeds 'rm -r' rm -r "$MNT/copy" "$MNT/local/domain/8"/[!b]*
+	is "$(ls -A "$MNT/local/domain/8")" backend 'removes all but what is protected'
+	xs rm /local/domain/8
 	absent /copy 'of it'
 	is "$(xs ls -fp "$GUEST" | sort)" "$before" 'and nothing else changed'
 }

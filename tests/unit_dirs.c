@@ -15,13 +15,13 @@
 
 static void expect(const char *option, bool expected, const char *const *paths)
 {
-	struct dirs dirs;
+	struct patterns dirs;
 
 	assert_int_equal(dirs_init(&dirs, option), 0);
 	for (; *paths; paths++)
-		if (dirs_has(&dirs, *paths) != expected)
+		if (patterns_have(&dirs, *paths) != expected)
 			fail_msg("%s: %s", option ? option : "(none)", *paths);
-	dirs_deinit(&dirs);
+	patterns_deinit(&dirs);
 }
 
 /* What libxl makes empty when it creates a domain, and what drivers fill. */
@@ -96,17 +96,17 @@ static void options_that_are_refused(void **state)
 
 	(void)state;
 	for (const char *const *p = legal; *p; p++)
-		if (!dirs_option_is_legal(*p))
+		if (!patterns_option_is_legal(*p))
 			fail_msg("%s", *p);
 	for (const char *const *p = wrong; *p; p++)
-		if (dirs_option_is_legal(*p))
+		if (patterns_option_is_legal(*p))
 			fail_msg("%s", *p);
 	memset(longest, 'a', sizeof(longest));
 	longest[0] = '/';
 	longest[PATH_SIZE] = '\0';
-	assert_false(dirs_option_is_legal(longest));
+	assert_false(patterns_option_is_legal(longest));
 	longest[PATH_SIZE - 1] = '\0';
-	assert_true(dirs_option_is_legal(longest));
+	assert_true(patterns_option_is_legal(longest));
 }
 
 static void the_table_is_legal(void **state)
@@ -115,20 +115,20 @@ static void the_table_is_legal(void **state)
 
 	(void)state;
 	for (const char *pattern; (pattern = dirs_builtin(n)); n++)
-		if (!dirs_option_is_legal(pattern))
+		if (!patterns_option_is_legal(pattern))
 			fail_msg("%s", pattern);
 	assert_in_range(n, 40, 200);
 }
 
 static void without_memory(void **state)
 {
-	struct dirs dirs;
+	struct patterns dirs;
 
 	(void)state;
 	malloc_countdown = 1;
 	assert_int_equal(dirs_init(&dirs, "/a:/b"), -ENOMEM);
 	malloc_countdown = 0;
-	dirs_deinit(&dirs);
+	patterns_deinit(&dirs);
 }
 
 int main(void)

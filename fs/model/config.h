@@ -43,6 +43,7 @@ struct fs_config {
 	unsigned threads;      /* that read /dev/fuse, the I/O thread included; at least 1 */
 	unsigned timeout_ms;   /* how long an operation waits for the store */
 	const char *dirs;      /* the option dirs=, legal (dirs.h); NULL: not given (copied) */
+	const char *protect;   /* the option protect=, legal (patterns.h); NULL: not given (copied) */
 	unsigned park_ms;      /* how long an operation may wait for events, then EINTR; 0: for ever */
 	unsigned tx_idle_s;    /* after how long without use a transaction is aborted; 0: never */
 };

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The paths that are directories by definition, and the matching of paths.  Any thread; pure. */
-#include <errno.h>
-#include <fnmatch.h>
-#include <stdlib.h>
-#include <string.h>
+/* The paths that are directories by definition.  Any thread; pure. */
+#include <stddef.h>
 
 #include "fs/model/dirs.h"
-#include "fs/model/name.h"
 
-#define NONE "none"
 #define HOME "/local/domain/[0-9]*"
 #define ID "/[0-9]*"
 
@@ -82,102 +77,15 @@ static const char *const builtin[] = {
 	"/local/pool",
 	"/local/pool" ID,
 	"/pm",
+	NULL,
 };
 
-#define N_BUILTIN (sizeof(builtin) / sizeof(builtin[0]))
+int dirs_init(struct patterns *dirs, const char *option)
+{
+	return patterns_init(dirs, builtin, option);
+}
 
 const char *dirs_builtin(unsigned i)
 {
-	return i < N_BUILTIN ? builtin[i] : NULL;
-}
-
-/* What a pattern may have beside the letters of names. */
-static bool is_pattern(const char *text, size_t len)
-{
-	const char *allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-			      "-_@/*?[]!^";
-
-	return len > 1 && len < PATH_SIZE && text[0] == '/' && text[len - 1] != '/' &&
-	       strspn(text, allowed) >= len && !memmem(text, len, "//", 2);
-}
-
-bool dirs_option_is_legal(const char *option)
-{
-	size_t len;
-
-	for (;; option += len + 1) {
-		len = strcspn(option, ":");
-		if (!is_pattern(option, len) &&
-		    !(len == strlen(NONE) && !strncmp(option, NONE, len)))
-			return false;
-		if (!option[len])
-			return true;
-	}
-}
-
-int dirs_init(struct dirs *dirs, const char *option)
-{
-	char *pattern, *rest;
-	size_t n = 0, max = 2;
-
-	*dirs = (struct dirs){ .builtin = true };
-	if (!option)
-		return 0;
-	for (const char *p = option; (p = strchr(p, ':')); p++)
-		max++;
-	dirs->text = rest = strdup(option);
-	dirs->extra = calloc(max, sizeof(*dirs->extra));
-	if (!dirs->text || !dirs->extra) {
-		dirs_deinit(dirs);
-		return -ENOMEM;
-	}
-	while ((pattern = strsep(&rest, ":"))) {
-		if (!strcmp(pattern, NONE))
-			dirs->builtin = false;
-		else
-			dirs->extra[n++] = pattern;
-	}
-	return 0;
-}
-
-void dirs_deinit(struct dirs *dirs)
-{
-	free(dirs->text);
-	free(dirs->extra);
-	*dirs = (struct dirs){ 0 };
-}
-
-static unsigned depth(const char *path)
-{
-	unsigned n = 0;
-
-	for (; *path; path++)
-		n += *path == '/';
-	return n;
-}
-
-/*
- * A star stands for one name, or a part of it, but never for a slash.  fnmatch(3) takes a third of a
- * microsecond, and is asked last.
- */
-static bool matches(const char *pattern, const char *path)
-{
-	const char *last = strrchr(pattern, '/');
-
-	if (depth(pattern) != depth(path) ||
-	    (!strpbrk(last, "*?[") && strcmp(last, strrchr(path, '/'))))
-		return false;
-	return fnmatch(pattern, path, FNM_PATHNAME | FNM_NOESCAPE) == 0;
-}
-
-bool dirs_has(const struct dirs *dirs, const char *path)
-{
-	if (dirs->builtin)
-		for (size_t i = 0; i < N_BUILTIN; i++)
-			if (matches(builtin[i], path))
-				return true;
-	for (size_t i = 0; dirs->extra && dirs->extra[i]; i++)
-		if (matches(dirs->extra[i], path))
-			return true;
-	return false;
+	return builtin[i];
 }

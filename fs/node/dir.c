@@ -5,6 +5,7 @@
 
 #include "fs/model/listing.h"
 #include "fs/node/dir.h"
+#include "fs/node/protect.h"
 
 void dir_listed(struct op *op, struct listing *listing)
 {
@@ -19,7 +20,8 @@ void dir_listed(struct op *op, struct listing *listing)
 		return;
 	}
 	handle = handle_new(&op->fs->handles, op->inode, op->flags);
-	if (!handle) {
+	if (!handle || protect_opened(op, handle)) {
+		handle_free(handle);
 		listing_put(listing);
 		op_reply_error(op, -ENOMEM);
 		return;

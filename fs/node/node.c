@@ -94,7 +94,7 @@ bool node_stays_dir(struct op *op, const char *path)
 
 bool node_is_meant_dir(const struct op *op, const char *path)
 {
-	return dirs_has(&op->fs->dirs, path) && !made_is_file(op->inode->view->made, path);
+	return patterns_have(&op->fs->dirs, path) && !made_is_file(op->inode->view->made, path);
 }
 
 bool node_is_dir(struct op *op, const struct node_facts *facts, const char *path)
@@ -107,7 +107,7 @@ bool node_is_dir(struct op *op, const struct node_facts *facts, const char *path
 
 void node_made_file(const struct op *op, const char *path)
 {
-	if (dirs_has(&op->fs->dirs, path))
+	if (patterns_have(&op->fs->dirs, path))
 		made_as_file(op->inode->view->made, path);
 }
 

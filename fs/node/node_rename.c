@@ -11,6 +11,7 @@
 
 #include "fs/model/listing.h"
 #include "fs/node/node.h"
+#include "fs/node/protect.h"
 #include "fs/op/tx.h"
 
 /* linux/fs.h has it too, but does not go together with other headers everywhere. */
@@ -109,6 +110,8 @@ MAY_WAIT static int clear_target(struct op *op, uint32_t tx_id, const struct pat
 		return err;
 	if (op->flags & RENAME_NOREPLACE)
 		return tx_finding(op, -EEXIST);
+	if (protect_keeps_target(op, paths->to))
+		return tx_finding(op, -EPERM);
 	if (!facts.readable)
 		return -EACCES;
 	if (facts.has_children || (facts.value_len > 0 && target_is_dir(op)))
@@ -347,7 +350,7 @@ static void keep_kind(struct op *op, const struct paths *paths)
 	inode_put(&op->fs->inodes, dir);
 	if (!was_dir)
 		node_made_file(op, paths->to);
-	else if (dirs_has(&op->fs->dirs, paths->from))
+	else if (patterns_have(&op->fs->dirs, paths->from))
 		made_as_dir(made, paths->to);
 }
 
@@ -397,6 +400,8 @@ void node_rename(struct op *op)
 	below = err ? NULL : path_below(paths.to, paths.from);
 	if (below && *below)
 		err = -EINVAL;
+	if (!err && protect_keeps_place(op, paths.from))
+		err = -EPERM;
 	if (err)
 		op_reply_error(op, err);
 	else

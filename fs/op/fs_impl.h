@@ -45,6 +45,7 @@ struct notifier;
 struct own_mount;
 struct polls;
 struct pool;
+struct protect;
 struct raws;
 struct op;
 struct special;
@@ -62,7 +63,7 @@ struct fs {
 	struct logger *log;
 	struct fuse_session *se;
 	struct own_mount *mount; /* NULL: not mounted */
-	struct dirs dirs;
+	struct patterns dirs;
 	const struct special *const *specials; /* all special files, NULL behind the last */
 	struct view root_view;
 	struct view nodes_view;
@@ -81,6 +82,7 @@ struct fs {
 	struct polls *polls;
 	struct streams *streams;
 	struct raws *raws;
+	struct protect *protect; /* NULL: nothing is protected */
 	struct notifier *notifier;
 	/* The kernel believes something that is no longer so: notifier_wake(). */
 	void (*tell_kernel)(struct fs *fs);
