@@ -6,7 +6,7 @@
 . "${0%/*}/functions.sh"
 has_config HAVE_XEN || skip 'built without the Xen libraries'
 requires_fuse
-requires getfattr xenstore-ls
+requires getfattr python3 xenstore-ls
 server_binary c >/dev/null || skip 'no xenstored (xen-utils)'
 
 # The embedded store's socket is below this directory.
@@ -41,6 +41,12 @@ permissions() {
 	xs ls -fp "$1" | sed "s:^$1::"
 }
 
+for name in copy-subtree increment on-new-domain print-changes wait-backend; do
+	like "$(example $name --help)" "usage: $name *XSFS_MOUNT, or /xen)" "$name --help"
+done
+like "$(python3 "$examples/restore-json" --help)" 'usage: restore-json *' 'restore-json --help'
+like "$(example list-domains --help)|$(example list-devices -h)" 'usage: xsfs-ls *|usage: xsfs-devices *' 'those of tools'
+
 # The old names of the tools, which t_tools tests.
 is "$(example list-domains)" "$(xsfs ls)" 'list-domains is xsfs ls'
 is "$(example list-devices web)" "$(xsfs devices web)" 'list-devices is xsfs devices'
@@ -56,6 +62,9 @@ is "$(perms "$MNT/tool/saved")" n0,r1 'and the permissions of the copy itself'
 is "$(ls "$MNT/tool")" $'saved\nxenstored' 'nothing else was left there'
 succeeds 'copy-subtree of a single key' bash "$examples/copy-subtree" /local/domain/1/name /tool/name
 is "$(value /tool/name) $(perms "$MNT/tool/name")" 'web n0,r1' 'it is there'
+(cd "$MNT/local" && succeeds 'copy-subtree of files in the mount' bash "$examples/copy-subtree" domain/1/name "$MNT/tool/./name2")
+is "$(value /tool/name2)" web 'it is there too'
+rm "$MNT/tool/name2"
 refuses 1 'copy-subtree: /tool/saved exists' copy-subtree /local/domain/2 /tool/saved
 refuses 1 'copy-subtree: there is no /local/domain/3' copy-subtree /local/domain/3 /tool/x
 refuses 1 'copy-subtree: there is no directory /none' copy-subtree /tool/name /none/x
@@ -66,6 +75,7 @@ is "$(ls "$MNT/tool")" $'name\nsaved\nxenstored' 'what was refused left nothing'
 
 is "$(example increment /tool/counter)" 1 'increment: a key that is not there counts as 0'
 is "$(example increment /tool/counter 41) $(value /tool/counter)" '42 42' 'increment by a number'
+is "$(example increment "$MNT/tool/counter" 0) $(cd "$MNT/tool" && example increment counter 0)" '42 42' 'of a file in the mount'
 is "$(example increment /tool/counter -50) $(value /tool/counter)" '-8 -8' 'and by a negative one'
 echo 08 >"$MNT/tool/counter"
 is "$(example increment /tool/counter)" 9 'a number that begins with 0'
@@ -163,6 +173,18 @@ is "$(tail -n 1 "$SCRATCH/out")" '/local/domain/33 is gone' 'and says so'
 xs rm /local/domain/34
 refuses 1 'print-changes: there is no domain 3 on *' print-changes 3
 refuses 2 'usage: print-changes *' print-changes
+
+document='{"key": "value"}'
+succeeds 'restore-json below a key' bash -c 'python3 "$0" /tool/new <<<"$1"' "$examples/restore-json" "$document"
+is "$(value /tool/new/key)" value 'makes it there'
+rm -r "$MNT/tool/new"
+mkdir "$SCRATCH/elsewhere"
+for place in "$SCRATCH/elsewhere" "$SCRATCH/none/x" elsewhere; do
+	status=0
+	output=$(cd "$SCRATCH" && python3 "$examples/restore-json" "$place" <<<"$document" 2>&1) || status=$?
+	is "$status $output" "1 restore-json: $place is in no mounted xenstore" "restore-json $place: not in a mount"
+done
+is "$(ls "$SCRATCH/elsewhere") $(ls -d "$SCRATCH/none" 2>/dev/null || true)" ' ' 'and nothing is made there'
 
 # reads_watch: the example that was started has looked, and waits for an event.
 reads_watch() {
