@@ -586,6 +586,11 @@ fail:
 	return err;
 }
 
+const char *embedded_dir(const struct embedded *e)
+{
+	return e->dir;
+}
+
 int embedded_fd(const struct embedded *e)
 {
 	return e->ended_fd;

@@ -32,6 +32,9 @@ int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored, b
 		   unsigned timeout_ms, unsigned in_flight_max, struct logger *log,
 		   char *why, size_t size);
 
+/* Returns the absolute path of the server's directory, which has its socket in `socket`; borrowed. */
+const char *embedded_dir(const struct embedded *e);
+
 /* Returns a descriptor that becomes readable when the server has ended. */
 int embedded_fd(const struct embedded *e);
 

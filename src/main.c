@@ -215,6 +215,7 @@ static int filesystem_mount(struct program *p)
 	const struct fs_config config = {
 		.chan = p->source.chan,
 		.log = p->log,
+		.server_dir = p->source.embedded ? embedded_dir(p->source.embedded) : NULL,
 		.root = o->root,
 		.dirs = o->dirs,
 		.protect = o->protect,

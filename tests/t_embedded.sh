@@ -49,9 +49,11 @@ look_around() {
 	is "$(getfattr --absolute-names --only-values -n user.xenstore.perms "$MNT/local/domain/1/device/vif/0/state")" n1,r0 \
 		"$1: what belongs to a guest"
 	is "$(grep -c '^transport ring$' "$MNT/.xsfs/stats")" 1 "$1: over the ring"
+	is "$(XENSTORED_PATH=$(sed -n 's/^socket //p' "$MNT/.xsfs/stats") timeout "$XSFS_TEST_PATIENCE" xenstore-read /local/domain/2/name)" db \
+		"$1: by its socket, too"
 }
 
-requires getfattr
+requires getfattr xenstore-read
 
 for server in c o; do
 	if ! server_binary "$server" >/dev/null; then

@@ -30,6 +30,7 @@ enum fs_cache {
 struct fs_config {
 	struct chan *chan;     /* borrowed; connected, with no handlers set */
 	struct logger *log;    /* borrowed */
+	const char *server_dir; /* with the `socket` of a server of our own; NULL: there is none (borrowed) */
 	const char *root;      /* store path that is mounted, absolute; "/" for all (copied) */
 	enum fs_format format;
 	enum fs_layout layout;

@@ -108,6 +108,8 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	chan_stats(fs->chan, &stats);
 	fprintf(out, "root %s\n", fs->inodes.root_path);
 	fprintf(out, "transport %s\n", chan_transport_name(fs->chan));
+	if (fs->config.server_dir)
+		fprintf(out, "socket %s/socket\n", fs->config.server_dir);
 	print_channel(out, &stats);
 	chan_transport_stats(fs->chan, transport_line, out);
 	line(out, "fuse_operations", fs->ops_started);
