@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The tour of README.md, and the examples of xsfs(5) about events, print what it says there.
+# The tour of README.md, its table of commands, and the examples of xsfs(5) about events do what it says there.
 . "${0%/*}/functions.sh"
 has_config HAVE_XEN || skip 'built without the Xen libraries'
 requires_fuse
@@ -33,6 +33,61 @@ succeeds 'the commands' bash -c 'bash "$1" >"$2"' - "$SCRATCH/commands" "$SCRATC
 is "$(($(wc -l <"$SCRATCH/commands") > 30))" 1 'there are commands'
 # without the empty line that ends what getfattr prints
 is "$(sed '/^$/d' "$SCRATCH/printed")" "$(expected)" 'they print what the tour shows'
+
+# typed ROW COLUMN: prints the command in that row and column of the table, with the reader's places replaced.
+typed() {
+	sed -n '/^## What one types/,/^## Two commands/p' "$TEST_DIR/../README.md" | grep '^| [A-Z]' | sed -n "$(($1 + 1))p" |
+		sed 's/\\|/\x01/g' | cut -d '|' -f $(($2 + 1)) | sed -e 's/^[^`]*`//' -e 's/`.*//' -e 's/\x01/|/g' -e "s:/xen\b:$MNT:g"
+}
+# runs ROW COLUMN: prints what it prints.
+runs() {
+	bounded bash -c "$(typed "$1" "$2")" 2>&1
+}
+# reports ROW COLUMN: prints what it prints until it has told twice of the key that is written meanwhile.
+reports() {
+	local command pid i=0
+	command=$(typed "$1" "$2")
+	: >"$SCRATCH/reported"
+	# timeout ends all of the pipeline when it is ended.
+	timeout --kill-after=2 "$XSFS_TEST_PATIENCE" bash -c "$command" >"$SCRATCH/reported" 2>&1 &
+	pid=$!
+	PIDS+=("$pid")
+	until [[ $(<"$SCRATCH/reported") == */tool/job*turn*turn* ]] || ((++i > XSFS_TEST_PATIENCE * 10)); do
+		xenstore-write /tool/job "turn$i"
+		sleep 0.1
+	done
+	kill "$pid"
+	wait "$pid" || true
+	cat "$SCRATCH/reported"
+}
+export XENSTORED_PATH=$MNT/.xsfs/xenbus
+is "$(runs 1 2)" $'Domain-0\nweb\ndb' 'a key of every domain: xenstore-read'
+is "$(runs 1 3)" "$(runs 1 2)" 'with cat'
+is "$(runs 2 2)" $'/local/domain/0/backend/vif/1/0/state = "4"\n/local/domain/0/backend/vif/2/0/state = "4"' 'the states: xenstore-ls'
+is "$(runs 2 3)" "$MNT/local/domain/0/backend/vif/1/0/state:4"$'\n'"$MNT/local/domain/0/backend/vif/2/0/state:4" 'with grep'
+like "$(reports 3 2)" '*/tool/job: turn*' 'each change: xenstore-watch'
+like "$(reports 3 3)" '* /tool/job "turn*" -> "turn*"*' 'with xsfs watch'
+xenstore-write /tool/job 'done'
+succeeds 'waiting: xenstore-read' bash -c "$(typed 4 2)"
+succeeds 'with xsfs wait' bash -c "$(typed 4 3)"
+transactions() {
+	stat_of requests_TRANSACTION_START
+}
+before=$(transactions)
+runs 5 2
+is "$(cd "$MNT/tool" && cat a b) $(($(transactions) - before))" $'1\n2 1' 'several keys at once, in one transaction: xenstore-write'
+xenstore-rm /tool/a
+xenstore-rm /tool/b
+before=$(transactions)
+runs 5 3
+is "$(cd "$MNT/tool" && cat a b) $(($(transactions) - before))" $'1\n2 1' 'with xsfs set'
+runs 6 3
+is "$(<"$MNT/tool/a")" 2 'counting, with xsfs tx'
+runs 7 3
+is "$(xenstore-ls -fp /tool/saved | sed s:/tool/saved:/local/domain/1: | sort)" "$(xenstore-ls -fp /local/domain/1 | sort)" \
+	'a copy with permissions, with cp'
+is "$(timeout "$XSFS_TEST_PATIENCE" xenstore-watch -n 1 /tool/quiet)" /tool/quiet 'xenstore-watch tells of a key without a change'
+unset XENSTORED_PATH
 
 # example NUMBER: prints that display of the man page's section.
 example() {
