@@ -60,9 +60,7 @@ static bool is_at(struct op *op, const struct descent *d, const struct inode *di
 /* Returns the directory above, with a reference; NULL above the mount's root. */
 static struct inode *above(struct op *op, const struct inode *dir)
 {
-	struct inodes *inodes = &op->fs->inodes;
-
-	return dir == inodes->root ? NULL : inode_get_parent(inodes, dir);
+	return dir == op->fs->inodes.root ? NULL : inode_get_parent(dir);
 }
 
 static bool is_below(struct op *op, const struct descent *d, const struct inode *dir)
