@@ -19,8 +19,8 @@ export LC_ALL=C
 : "${XSFS_TEST_WRAPPER:=}"
 # Not empty: long tests shorten themselves.
 : "${XSFS_TEST_QUICK:=}"
-# Every wait for a server or a mount ends after this many seconds.
-: "${XSFS_TEST_PATIENCE:=120}"
+# Every wait for a server or a mount ends after this many seconds, in the Python programs too.
+export XSFS_TEST_PATIENCE="${XSFS_TEST_PATIENCE:-120}"
 
 if ((EUID == 0)) && [[ -z ${XSFS_TEST_NAMESPACE:-} ]] && unshare --mount true 2>/dev/null; then
 	XSFS_TEST_NAMESPACE=1 exec unshare --mount --propagation private -- "$BASH" "$0" "$@"
@@ -150,6 +150,8 @@ checked() {
 			timeout --kill-after=2 $((2 * XSFS_TEST_PATIENCE)) "$@" 2>&1 || status=$?
 		printf 'status\t%d\n' "$status"
 	)
+	# A SIGCHLD later would interrupt what bash does next in a mount, if that takes long.
+	wait "$!" || true
 	is "$status" 0 "$1 ${2##*/} ends well"
 }
 

@@ -107,13 +107,16 @@ rm "$MNT/tool/counter"
 
 # started NAME ARGS...: runs the example beside the test, its output in $SCRATCH/out, and returns when it waits.
 started() {
-	local streams
-	streams=$(stat_of streams "$XSFS_MOUNT")
+	# The kernel closes files of a process that has ended a little later.
+	wait_for "$XSFS_TEST_PATIENCE" streams_are 0 || not_ok 'no stream is open'
 	bash "$examples/$1" "${@:2}" >"$SCRATCH/out" 2>&1 </dev/null &
 	STARTED=$!
 	PIDS+=("$STARTED")
-	wait_for "$XSFS_TEST_PATIENCE" eval "((\$(stat_of streams '$XSFS_MOUNT') > $streams))" ||
-		not_ok "$1 opens a stream" "$(cat "$SCRATCH/out")"
+	wait_for "$XSFS_TEST_PATIENCE" streams_are 1 || not_ok "$1 opens a stream" "$(cat "$SCRATCH/out")"
+}
+
+streams_are() {
+	[[ $(stat_of streams "$XSFS_MOUNT") == "$1" ]]
 }
 
 # says TEXT NAME: the example's output, as soon as it is that.

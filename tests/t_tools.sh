@@ -216,13 +216,17 @@ restores() {
 
 # watching ARGS...: starts xsfs-watch, and returns when it waits.
 watching() {
-	local streams
-	streams=$(stat_of streams)
+	# The kernel closes files of a process that has ended a little later.
+	wait_for "$XSFS_TEST_PATIENCE" streams_are 0 || not_ok 'no stream is open'
 	"$BIN/xsfs-watch" "$@" >"$SCRATCH/watch.out" 2>&1 </dev/null &
 	WATCHER=$!
 	PIDS+=("$WATCHER")
-	wait_for "$XSFS_TEST_PATIENCE" eval "((\$(stat_of streams) > $streams))" || not_ok 'it opens a stream'
+	wait_for "$XSFS_TEST_PATIENCE" streams_are 1 || not_ok 'it opens a stream'
 	wait_for "$XSFS_TEST_PATIENCE" waits_for_events || not_ok 'it waits'
+}
+
+streams_are() {
+	[[ $(stat_of streams) == "$1" ]]
 }
 
 waits_for_events() {
@@ -239,6 +243,11 @@ says() {
 
 said() {
 	[[ $(sed 's/^[0-9:.]* //' "$SCRATCH/watch.out") == "$1" ]]
+}
+
+# has_said NUMBER: so many lines.
+has_said() {
+	(($(wc -l <"$SCRATCH/watch.out") == $1))
 }
 
 watches() {
@@ -277,7 +286,9 @@ watches() {
 
 	watching --json --count 3 /a /nothing
 	xs write /a/key 3
+	wait_for "$XSFS_TEST_PATIENCE" has_said 1 || true
 	xs write /nothing $'x\e'
+	wait_for "$XSFS_TEST_PATIENCE" has_said 2 || true
 	xs rm /a
 	wait_for "$XSFS_TEST_PATIENCE" dead "$WATCHER" || true
 	is "$(wait "$WATCHER"; echo $?)" 0 'watch --count ends'
