@@ -57,11 +57,11 @@ a_user() {
 	chown 65534:65534 "$dir"
 	says "$dir cannot be mounted: option allow_other only allowed if *user_allow_other* in /etc/fuse.conf" \
 		'allow_other, which is not allowed' "${xsfs[@]}" -o allow_other
-	with_fusermount 644 says "$dir cannot be mounted: *fusermount3*who is not root*Debian: fuse3?" \
+	with_fusermount 644 says "$dir cannot be mounted: *who is not root*needs fusermount3*Debian: fuse3*" \
 		'fusermount3 cannot be run' "${xsfs[@]}"
 	with_fusermount 755 says "$dir cannot be mounted: mount failed: Operation not permitted: *setuid root" \
 		'fusermount3 has no right to mount' "${xsfs[@]}"
-	with_fusermount 644 says "$dir cannot be mounted: *fusermount3*auto_unmount*Debian: fuse3?" \
+	with_fusermount 644 says "$dir cannot be mounted: *wants auto_unmount*needs fusermount3*Debian: fuse3*" \
 		'auto_unmount without it' "$XSFS" "socket:$SERVER_SOCKET" "$dir" -o auto_unmount
 	is "$(mounts "$dir")" 0 'nothing was mounted'
 }
