@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 
+PATIENCE = int(os.environ.get('XSFS_TEST_PATIENCE', 120))  # seconds: for what comes at once where nobody else is busy
 DIRECTORY, READ, GET_PERMS, START, END, WRITE, MKDIR, RM, SET_PERMS, ERROR = 1, 2, 3, 6, 7, 11, 12, 13, 14, 16
 
 

@@ -184,11 +184,11 @@ transactions() {
 }
 
 events() {
-	coproc WATCH { exec timeout 20 cat "$MNT$GUEST/data/.watch"; }
+	coproc WATCH { exec timeout "$XSFS_TEST_PATIENCE" cat "$MNT$GUEST/data/.watch"; }
 	local line fd=${WATCH[0]} pid=$WATCH_PID
 	wait_for 5 grep -q '^streams 1$' "$MNT/.xsfs/stats"
 	echo 1 >"$MNT$GUEST/data/key"
-	read -r -t 10 line <&"$fd"
+	read -r -t "$XSFS_TEST_PATIENCE" line <&"$fd"
 	is "$line" "changed $GUEST/data/key" 'a key made in it is reported'
 	kill "$pid"
 	wait "$pid" || true

@@ -7,7 +7,7 @@ requires python3 xenstore-write xenstore-rm
 
 cat >"$SCRATCH/handles.py" <<'END'
 import ctypes, errno, os, sys, time
-from store_client import Store, check
+from store_client import PATIENCE, Store, check
 libc = ctypes.CDLL(None, use_errno=True)
 
 class Handle(ctypes.Structure):
@@ -66,7 +66,7 @@ check(content(mnt, handles[1]), 'ESTALE', 'nor to the one that is made at its pl
 os.close(held[2])
 store.remove('/h/k2')
 # The kernel is told that the name is gone, and forgets it.
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + PATIENCE
 while content(mnt, handles[2]) == 'ENOENT' and time.monotonic() < deadline:
     try:
         os.stat(mnt + '/h/k2')

@@ -63,7 +63,7 @@ polled.register(raws[1].fd, select.EPOLLIN | select.EPOLLET)
 waiting = Waiting(raws[0].fd, stream)
 os.kill(pid, signal.SIGCONT)
 check(waiting.ended(), [event, b'resync\n'], 'everything is looked at anew: a raw client and a stream that wait hear of it')
-check((bool(polled.poll(PATIENCE)), bool(poller.poll(5000))), (True, True), 'and polls')
+check((bool(polled.poll(PATIENCE)), bool(poller.poll(1000 * PATIENCE))), (True, True), 'and polls')
 
 # A change, with all of them waiting.
 raws[1].get()
@@ -73,7 +73,7 @@ polled.poll(0.05)
 waiting = Waiting(raws[0].fd, stream)
 store.write('/l/key', b'2')
 check(waiting.ended(), [event, b'changed /l/key\n'], 'a change: a raw client and a stream that wait hear of it')
-check((bool(polled.poll(PATIENCE)), bool(poller.poll(5000))), (True, True), 'and polls')
+check((bool(polled.poll(PATIENCE)), bool(poller.poll(1000 * PATIENCE))), (True, True), 'and polls')
 for raw in raws:
     raw.close()
 

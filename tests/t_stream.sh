@@ -13,7 +13,7 @@ requires python3 xenstore-write xenstore-rm "$BUILD/tests/watchers" "$BUILD/test
 cat >"$SCRATCH/streams.py" <<'END'
 """What the programs below share."""
 import errno, os, select, signal, sys, threading, time
-from store_client import Store, check, refused
+from store_client import PATIENCE, Store, check, refused
 mnt = sys.argv[1]
 store = Store()
 
@@ -24,16 +24,41 @@ def stat(name):
     with open(mnt + '/.xsfs/stats') as f:
         return int(dict(line.split(' ', 1) for line in f)[name])
 
-def comes_true(name, function, seconds=10):
-    deadline = time.monotonic() + seconds
+def comes_true(name, function):
+    deadline = time.monotonic() + PATIENCE
     while not function() and time.monotonic() < deadline:
         time.sleep(0.01)
     check(bool(function()), True, name)
 
-class Stream:
-    """An open stream file; read() takes lines without waiting for them longer than PATIENCE."""
-    PATIENCE = 5
+class Marker:
+    """A key of our own, polled: events come in order, so that when its own has come all before it have."""
+    def __init__(self):
+        write('/marker')
+        self.fd = os.open(mnt + '/marker', os.O_RDONLY)
+        self.poll = select.poll()
+        self.poll.register(self.fd, select.POLLPRI)
+        self.seen()
 
+    def seen(self):
+        while self.poll.poll(0):
+            os.pread(self.fd, 100, 0)
+
+    def sync(self):
+        write('/marker')
+        if not self.poll.poll(1000 * PATIENCE):
+            check('no event', 'an event', 'a change of another key is told')
+        self.seen()
+
+marker = None
+
+def sync():
+    """Waits until the events of all that was done so far have come."""
+    global marker
+    marker = marker or Marker()
+    marker.sync()
+
+class Stream:
+    """An open stream file."""
     def __init__(self, path, flags=os.O_RDONLY):
         self.fd = os.open(mnt + path, flags)
         self.buffer = b''
@@ -64,9 +89,10 @@ class Stream:
         return lines
 
     def quiet(self):
-        """What comes until nothing comes any more."""
+        """What has come of all that was done so far."""
         lines = []
-        while (line := self.line(0.15)) is not None:
+        sync()
+        while (line := self.line(0)) is not None:
             lines.append(line)
         return lines
 
@@ -134,24 +160,23 @@ tree.quiet()
 for n in range(200):
     write('/s/y', str(n))
 store.remove('/s/y')
-deadline = time.monotonic() + 5
+deadline = time.monotonic() + PATIENCE
 lines = []
 while 'deleted /s/y' not in lines[-1:] and time.monotonic() < deadline:
     lines += [some.line() or '']
 check(final(lines + some.quiet())['/s/y'], 'deleted', 'the last line describes the final state')
 check(len(lines) <= 201, True, 'there are not more lines than changes')
 write('/s/y', '1')
-time.sleep(0.3)
+sync()
 for n in range(500):
     write('/s/y', str(n))
-time.sleep(0.3)
 check(len(some.quiet()) <= 2, True, 'what nobody reads is one line for each path')
 
 # Paths above and below each other, and beside with the same beginning.
 nest = Stream('/.xsfs/watch', os.O_RDWR)
 nest.subscribe('/n/a/b/c/d', '/n/a/b', '/n/ab', '/n/a/b2/c')
 write('/n/a', '1')
-check(sorted(nest.until('deleted /n/a/b2/c', 1) + nest.quiet()),
+check(sorted(nest.quiet()),
       ['deleted /n/a/b', 'deleted /n/a/b/c/d', 'deleted /n/a/b2/c'], 'an event above: all below, and nothing beside')
 nest.subscribe('-/n/a/b')
 write('/n/a/b', '1')
@@ -169,7 +194,7 @@ for first in range(0, 10000, 100):
 for n in range(2000):
     write(f'/n/{n % 500}')
 write('/n/9999/state')
-check('changed /n/9999/state' in nest.until('changed /n/9999/state', 30), True,
+check('changed /n/9999/state' in nest.until('changed /n/9999/state'), True,
       '2000 events above 10,000 paths of one stream')
 nest.close()
 store.remove('/n')
@@ -179,7 +204,7 @@ write('/s/y', '1')
 write('/s/long-name-of-a-key', '1')
 tree2 = Stream('/s/.watch')
 write('/s/long-name-of-a-key', '2')
-check(tree2.ready(5), True, 'POLLIN')
+check(tree2.ready(PATIENCE), True, 'POLLIN')
 text = os.read(tree2.fd, 1)
 store.remove('/s/long-name-of-a-key')
 time.sleep(0.1)
@@ -219,7 +244,7 @@ s = Stream('/.xsfs/watch', os.O_RDWR)
 got = []
 def reader():
     while not any('stop' in line for line in got):
-        got.append(s.line(10) or 'stop')
+        got.append(s.line() or 'stop')
 t = threading.Thread(target=reader)
 t.start()
 for n in range(50):
@@ -229,7 +254,7 @@ comes_true('one thread reads, another writes to the same descriptor', lambda: le
 check(final(got), {f'/w/n{n}': 'changed' for n in range(50)}, 'every path is told of')
 s.subscribe('/w/stop')
 write('/w/stop')
-t.join(10)
+t.join(PATIENCE)
 check(t.is_alive(), False, 'and the reader ends')
 
 # Many readers, also of one descriptor: no line is lost, or torn, and none gets an end of file.
@@ -288,12 +313,10 @@ for n in range(10):
     pids.append(pid)
 comes_true('readers are blocked', lambda: all('fuse' in open(f'/proc/{p}/wchan').read() or
                                              'request' in open(f'/proc/{p}/wchan').read() for p in pids))
-begin = time.monotonic()
 for p in pids:
     os.kill(p, signal.SIGKILL)
 status = [os.waitpid(p, 0)[1] for p in pids]
 check(status, [signal.SIGKILL] * 10, 'blocked readers are killable')
-check(time.monotonic() - begin < 20, True, 'and not only when the time of a request is over')
 write('/w/alive')
 check('changed /w/alive' in streams[0].until('changed /w/alive'), True, 'and the others go on')
 class Alarm(Exception):
@@ -428,15 +451,15 @@ test_flood() {
 		at_most $(($(rss_kib "$MOUNT_PID") - before)) 2048 'its memory is bounded'
 	fi
 	at_least "$(stat_of stream_overflows)" 1 'the overflow is counted'
-	read -r -t 10 line <&5
+	read -r -t "$XSFS_TEST_PATIENCE" line <&5
 	is "$line" overflow 'the reader hears of it'
 	xs write /flood/9 now
 	# The last events of the flood may come only now.
-	while read -r -t 10 line <&5 && [[ $line == changed* && $line != 'changed /flood/9' ]]; do
+	while read -r -t "$XSFS_TEST_PATIENCE" line <&5 && [[ $line == changed* && $line != 'changed /flood/9' ]]; do
 		:
 	done
 	is "$line" 'changed /flood/9' 'once, and then of what comes after'
-	read -r -t 10 line <&6
+	read -r -t "$XSFS_TEST_PATIENCE" line <&6
 	is "$line" 'changed /flood/7' 'who waits for less has not lost anything'
 	exec 5<&- 6>&-
 	umount_xsfs
@@ -451,32 +474,32 @@ test_resync() {
 	printf '@introduceDomain\n/g/b\n' >&6
 	kill -s STOP "$MOUNT_PID"
 	kill -s CONT "$MOUNT_PID"
-	read -r -t 10 line <&5
+	read -r -t "$XSFS_TEST_PATIENCE" line <&5
 	is "$line" resync 'after a stop: resync'
-	read -r -t 10 line <&6
+	read -r -t "$XSFS_TEST_PATIENCE" line <&6
 	is "$line" resync 'of every stream'
 	xs write /g/b 1
-	read -r -t 10 line <&6
+	read -r -t "$XSFS_TEST_PATIENCE" line <&6
 	is "$line" 'changed /g/b' 'and on it goes'
-	read -r -t 10 line <&5
+	read -r -t "$XSFS_TEST_PATIENCE" line <&5
 	if [[ $STORE == socket ]]; then
 		cat <&7 >/dev/null
 		kill_server
 		xs read /g/a 2>/dev/null && not_ok 'the server is gone'
 		start_server "$SERVER_KIND" 5<&- 6>&- 7<&-
 		comes_true 10 'the server is back' state_is connected
-		read -r -t 10 line <&5
+		read -r -t "$XSFS_TEST_PATIENCE" line <&5
 		is "$line" resync 'after a restart: resync'
 		xs write /g/b 2
 		until [[ $line == changed* ]]; do
-			read -r -t 10 line <&6 || break
+			read -r -t "$XSFS_TEST_PATIENCE" line <&6 || break
 		done
 		is "$line" 'changed /g/b' 'after a restart: watches are set again'
 		python3 - 7 <<-'END' && ok 'after a restart: polls wake up'
 			import os, select
 			p = select.poll()
 			p.register(7, select.POLLPRI)
-			assert p.poll(5000)
+			assert p.poll(1000 * int(os.environ['XSFS_TEST_PATIENCE']))
 		END
 		wait_for 10 test -e "$MNT/g/b" && ok 'after a restart: lookups are right'
 		is "$(ls "$MNT/g")" "$(xs list /g)" 'after a restart: listings too'
@@ -574,7 +597,7 @@ test_end() {
 	for threads in $XSFS_TEST_THREADS; do
 		mount_xsfs "$STORE" -o "threads=$threads,cache=meta"
 		xs write /e/x 1
-		timeout 20 cat "$MNT/e/.watch" >/dev/null 2>"$SCRATCH/reader" &
+		timeout "$XSFS_TEST_PATIENCE" cat "$MNT/e/.watch" >/dev/null 2>"$SCRATCH/reader" &
 		PIDS+=("$!")
 		pid=$!
 		(exec 5<>"$MNT/.xsfs/watch"; read -r _ <&5) 2>/dev/null &
@@ -601,10 +624,10 @@ test_shell() {
 	exec 3<>"$MNT/.xsfs/watch"
 	echo /sh/key >&3
 	echo 1 >"$MNT/sh/key"
-	read -r -t 10 event path <&3
+	read -r -t "$XSFS_TEST_PATIENCE" event path <&3
 	is "$event $path" 'changed /sh/key' 'a shell reads words'
 	rm "$MNT/sh/key"
-	while read -r -t 10 event path <&3; do
+	while read -r -t "$XSFS_TEST_PATIENCE" event path <&3; do
 		[[ $event != deleted ]] || break
 	done
 	is "$event $path" 'deleted /sh/key' 'and hears of the removal'

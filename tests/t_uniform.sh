@@ -26,23 +26,23 @@ dump() {
 # Where a value crosses the end of a record, tar writes it in two parts: one record for all.
 by_tar() {
 	tar -C "$1" "${XATTRS[@]}" --blocking-factor=2000 -cf "$SCRATCH/tar" . && mkdir "$2" &&
-		timeout 10 tar -C "$2" "${XATTRS[@]}" --blocking-factor=2000 -xf "$SCRATCH/tar"
+		bounded tar -C "$2" "${XATTRS[@]}" --blocking-factor=2000 -xf "$SCRATCH/tar"
 }
 
 by_cp_a() {
-	timeout 10 cp -a "$1" "$2"
+	bounded cp -a "$1" "$2"
 }
 
 by_cp_r() {
-	timeout 10 cp -r "$1" "$2"
+	bounded cp -r "$1" "$2"
 }
 
 # In the tree there is no .value where it is empty, which rsync misses afterwards.
 by_rsync() {
 	if [[ $2 == */.xsfs/nodes/* ]]; then
-		timeout 10 rsync -aX --inplace "$1/" "$2"
+		bounded rsync -aX --inplace "$1/" "$2"
 	else
-		timeout 10 rsync -aX --inplace --min-size=1 "$1/" "$2"
+		bounded rsync -aX --inplace --min-size=1 "$1/" "$2"
 	fi
 }
 
@@ -78,7 +78,7 @@ within_and_out() {
 	# What was copied is like what it was copied from.
 	is "$(cd "$nodes/in_by_cp_a" && find . | sort)" "$(cd "$nodes/src" && find . | sort)" 'a copy has the same files'
 	# over what is there
-	succeeds 'tar over what is there' timeout 10 tar -C "$nodes/in_by_tar" "${XATTRS[@]}" -xf "$SCRATCH/tar"
+	succeeds 'tar over what is there' tar -C "$nodes/in_by_tar" "${XATTRS[@]}" -xf "$SCRATCH/tar"
 	succeeds 'cp over what is there' cp -a "$nodes/src/." "$nodes/in_by_cp_a"
 	is "$(dump /in_by_tar)|$(dump /in_by_cp_a)" "$(dump /src)|$(dump /src)" 'over what is there: the same'
 	# moved
