@@ -32,6 +32,13 @@ operate() {
 	fi
 }
 
+# nothing_remembered: nothing is under way, and the table of inodes has only what nobody can forget. The kernel, and
+# what it says of that, may come late on a busy machine.
+nothing_remembered() {
+	kernel_forgets
+	at_rest && (($(stat_of inodes) < 50))
+}
+
 has_sanitizer() {
 	grep -q -e '-fsanitize=' "$BUILD/config.log"
 }
@@ -47,12 +54,12 @@ test_growth() {
 	operate $((SHARE / 5 + 2000)) 'warm-up'
 	hold_start 5 5 20
 	hold_say kill 9
-	comes_true 10 'warm-up: at rest' at_rest
+	comes_true 10 'warm-up: at rest, with nothing remembered' nothing_remembered
 	rss=$(rss_kib "$MOUNT_PID") fds=$(fd_count "$MOUNT_PID") inodes=$(stat_of inodes)
 	operate "$SHARE" "$SHARE operations"
 	hold_start 5 5 20
 	hold_say kill 9
-	comes_true 10 'at rest again' at_rest
+	comes_true 10 'at rest again, with nothing remembered' nothing_remembered
 	note "descriptors $fds, then $(fd_count "$MOUNT_PID"); KiB $rss, then $(rss_kib "$MOUNT_PID")"
 	note "inodes $inodes, then $(stat_of inodes); $(stat_of fuse_operations) file operations"
 	# The loopback library opens one to each process that it signals, when it first does.
@@ -61,7 +68,6 @@ test_growth() {
 	if ! has_sanitizer; then
 		at_most $(($(rss_kib "$MOUNT_PID") - rss)) "$SLACK_KIB" 'no memory more'
 	fi
-	at_most "$(stat_of inodes)" 2000 'the table of inodes is bounded by what there is'
 	umount_xsfs
 }
 
