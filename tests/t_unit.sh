@@ -58,7 +58,7 @@ done
 say umounted "$(systemctl is-active xsfs@xen) $(systemctl show -P Result xsfs@xen)"
 echo XSFS_STORE=socket:/nosuch >/etc/default/xsfs
 say refused "$(systemctl start xsfs@xen >/dev/null 2>&1; echo $?) $(findmnt -no FSTYPE /xen)"
-say reason "$(journalctl --no-pager -o cat -u xsfs@xen | grep -c '/nosuch: No such file or directory')"
+say reason "$(journalctl --sync; journalctl --no-pager -o cat -u xsfs@xen | grep -c '/nosuch: No such file or directory')"
 say end 1
 systemctl poweroff --force
 END
