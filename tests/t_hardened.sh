@@ -42,9 +42,10 @@ has "$symbols" ' __stack_chk_fail' 'xsfs: the stack is protected'
 has "$symbols" ' __[a-z]+_chk' 'xsfs: the C library checks lengths'
 hardened "$BUILD/tests/loop/.libs/libxsloop.so"
 
-# And the check can fail: a program that has nothing of this.
+# And the check can fail: a program that has nothing of this, with results that do not count.
 printf 'int main(void) { return 0; }\n' >"$SCRATCH/soft.c"
 "${CC:-cc}" -no-pie -fno-stack-protector -fcf-protection=none -Wl,-z,norelro,-z,lazy,-z,execstack \
 	-o "$SCRATCH/soft" "$SCRATCH/soft.c" 2>/dev/null
-is "$(hardened "$SCRATCH/soft" | grep -c '^not ok')" "$([[ $(uname -m) == x86_64 ]] && echo 5 || echo 4)" \
+lacks=$(RESULTS=$SCRATCH/soft.results; : >"$RESULTS"; hardened "$SCRATCH/soft" | grep -c '^not ok')
+is "$lacks" "$([[ $(uname -m) == x86_64 ]] && echo 5 || echo 4)" \
 	'a program without all that is found'
