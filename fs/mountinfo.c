@@ -27,21 +27,23 @@ static void unescape(char *text)
 static bool line_parse(struct mountinfo *m, const char *line)
 {
 	const char *type = strstr(line, " - ");
-	char *root = NULL, *point = NULL;
+	char *root = NULL, *point = NULL, *flags = NULL;
 	unsigned long long id;
 	bool good;
 
-	good = type && sscanf(line, "%llu %*u %u:%u %ms %ms", &id, &m->major, &m->minor, &root,
-			      &point) == 5 && strlen(point) < sizeof(m->point);
+	good = type && sscanf(line, "%llu %*u %u:%u %ms %ms %ms", &id, &m->major, &m->minor, &root,
+			      &point, &flags) == 6 && strlen(point) < sizeof(m->point);
 	if (good) {
 		unescape(point);
 		strcpy(m->point, point);
+		snprintf(m->flags, sizeof(m->flags), "%s", flags);
 		m->id = id;
 		m->whole = !strcmp(root, "/");
 		m->is_xsfs = !strncmp(type, " - fuse.xsfs ", 13);
 	}
 	free(root);
 	free(point);
+	free(flags);
 	return good;
 }
 

@@ -12,6 +12,7 @@ struct mountinfo {
 	unsigned major, minor; /* the device number of its file system */
 	bool whole;            /* it shows the root of its file system, as a bind mount need not */
 	bool is_xsfs;          /* the type is fuse.xsfs */
+	char flags[256];       /* its own options, such as "ro,noatime", without those of its file system */
 	char point[PATH_MAX];  /* where it is now, as seen from this process's root directory */
 };
 

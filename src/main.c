@@ -24,6 +24,7 @@
 #include "src/log.h"
 #include "src/options.h"
 #include "src/patience.h"
+#include "src/remount.h"
 #include "src/service.h"
 #include "src/signals.h"
 #include "src/store_source.h"
@@ -351,6 +352,12 @@ int main(int argc, char **argv)
 	verbs_run(argc, argv);
 	/* Again below, when it is known where lines shall go. */
 	p.log = log_init(true, false);
+	if (remount_wanted(argc, argv)) {
+		err = remount(argc, argv, p.log, p.why, sizeof(p.why));
+		if (err)
+			failed(&p);
+		return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
 	err = arguments_check(&p, argc, argv);
 	if (err) {
 		failed(&p);

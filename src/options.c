@@ -314,24 +314,37 @@ static int complain_value(struct parser *p, const char *arg)
 	return complain(p, "unknown option -o %.200s; xsfs --help lists those that exist", arg);
 }
 
+/* Returns whether one of the names is that of `arg`. */
+static bool any_matches(const char *const *names, size_t n, const char *arg)
+{
+	for (size_t i = 0; i < n; i++)
+		if (name_matches(names[i], arg))
+			return true;
+	return false;
+}
+
+enum option_kind options_kind(const char *arg)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (name_matches(table[i].name, arg))
+			return OPTION_OURS;
+	return any_matches(passed_on, ARRAY_SIZE(passed_on), arg) ||
+	       any_matches(dropped, ARRAY_SIZE(dropped), arg) ? OPTION_ACCEPTED : OPTION_UNKNOWN;
+}
+
 static int mount_option(struct parser *p, const char *arg)
 {
 	const char *allowed;
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		if (!name_matches(table[i].name, arg))
 			continue;
 		allowed = table[i].set(p->options, arg + strlen(table[i].name));
 		return allowed ? complain(p, "-o %.200s: must be %s", arg, allowed) : 0;
 	}
-	for (i = 0; i < ARRAY_SIZE(passed_on); i++)
-		if (name_matches(passed_on[i], arg))
-			return fuse_opt_add_opt_escaped(&p->options->fuse, arg);
-	for (i = 0; i < ARRAY_SIZE(dropped); i++)
-		if (name_matches(dropped[i], arg))
-			return 0;
-	return complain_value(p, arg);
+	if (any_matches(passed_on, ARRAY_SIZE(passed_on), arg))
+		return fuse_opt_add_opt_escaped(&p->options->fuse, arg);
+	return any_matches(dropped, ARRAY_SIZE(dropped), arg) ? 0 : complain_value(p, arg);
 }
 
 static int flag(struct parser *p, const char *arg)
@@ -399,33 +412,6 @@ static int fuse_list_finish(struct options *o)
 	if (rc == 0 && o->allow_other)
 		rc = fuse_opt_add_opt(&o->fuse, "allow_other,default_permissions");
 	return rc;
-}
-
-/* Whether a list, separated by commas, has a word. */
-static bool list_has(const char *list, const char *word)
-{
-	size_t len;
-
-	for (;; list += len + 1) {
-		len = strcspn(list, ",");
-		if (len == strlen(word) && memcmp(list, word, len) == 0)
-			return true;
-		if (list[len] == '\0')
-			return false;
-	}
-}
-
-/* Whether it is a remount.  mount(8) then adds what the kernel shows of the mount, such as user_id=0, so
- * this has to be known before there is a complaint about that. */
-static bool wants_remount(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (strncmp(argv[i], "-o", 2) != 0)
-			continue;
-		if (list_has(argv[i][2] ? argv[i] + 2 : i + 1 < argc ? argv[i + 1] : "", "remount"))
-			return true;
-	}
-	return false;
 }
 
 /* Returns a copy of the argument in which commas between double quotes are escaped as libfuse wants it, so
@@ -498,9 +484,6 @@ int options_parse(struct options *options, int argc, char **argv, char *why, siz
 	rc = arguments_parse(&p, argc, argv);
 	if (options->help || options->version)
 		return 0;
-	if (wants_remount(argc, argv))
-		rc = complain(&p, "remounting is not possible; unmount it and mount it again with "
-				  "the options that you want");
 	if (rc == 0 && p.positional == 0)
 		rc = complain(&p, "no mount point given; usage: xsfs [STORE] MOUNTPOINT "
 				  "[-o OPTIONS]");

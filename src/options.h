@@ -55,6 +55,15 @@ void options_free(struct options *options);
 /* Returns the text of --help. */
 const char *options_help(void);
 
+/* Whose an -o option is. */
+enum option_kind {
+	OPTION_OURS,
+	OPTION_ACCEPTED, /* that of libfuse, the kernel or mount(8) */
+	OPTION_UNKNOWN,
+};
+
+enum option_kind options_kind(const char *arg);
+
 /* Returns the name of the `i`th -o option of our own ("format=", "allow_other"), NULL behind the
  * last. */
 const char *options_name(size_t i);

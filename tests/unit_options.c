@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "src/options.h"
+#include "src/remount.h"
 #include "src/store_source.h"
 
 #define ARGS_MAX 16
@@ -149,13 +150,31 @@ static void from_mount(void **state)
 	assert_refused("c2", "/xen", "-ocontext=a:s0:c1,c2");
 	assert_int_equal(parse("none", "/xen", "-o", "ro,nosuid,nodev,noexec,noatime", NULL), 0);
 	assert_string_equal(options.fuse, "ro,nosuid,nodev,noexec,noatime,fsname=none,subtype=xsfs");
-	assert_refused("remount", "auto", "/xen", "-o", "rw,remount");
-	/* As mount(8) of util-linux 2.41 does it, with what the kernel shows of the mount. */
-	assert_refused("remount", "auto", "/xen", "-o", "rw,nosuid,user_id=0,group_id=0,remount");
-	assert_refused("remount", "auto", "/xen", "-oremount,user_id=0");
 	assert_refused("user_id=0", "auto", "/xen", "-o", "user_id=0");
-	assert_int_equal(parse("auto", "/xen", "-o", "x-remount,ro,comment=remount", NULL), 0);
-	assert_int_equal(parse("auto", "remount", NULL), 0);
+}
+
+static bool wants_remount(const char *first, const char *second)
+{
+	char *argv[] = { (char *)"xsfs", (char *)"auto", (char *)first, (char *)second, NULL };
+
+	return remount_wanted(second ? 4 : 3, argv);
+}
+
+static void remounting(void **state)
+{
+	(void)state;
+	assert_true(wants_remount("-o", "rw,remount"));
+	/* As mount(8) of util-linux 2.41 does it, with what the kernel shows of the mount. */
+	assert_true(wants_remount("-o", "rw,nosuid,user_id=0,group_id=0,remount"));
+	assert_true(wants_remount("-oremount,user_id=0", NULL));
+	assert_false(wants_remount("-o", "x-remount,ro,comment=remount"));
+	assert_false(wants_remount("-o", "context=\"a,remount\""));
+	assert_false(wants_remount("remount", NULL));
+	assert_false(wants_remount("-o", NULL));
+	assert_int_equal(options_kind("timeout=5"), OPTION_OURS);
+	assert_int_equal(options_kind("nofail"), OPTION_ACCEPTED);
+	assert_int_equal(options_kind("nosuid"), OPTION_ACCEPTED);
+	assert_int_equal(options_kind("timeout"), OPTION_UNKNOWN);
 }
 
 static void allow_other(void **state)
@@ -439,6 +458,7 @@ int main(void)
 		cmocka_unit_test(values_missing_or_too_many),
 		cmocka_unit_test(words),
 		cmocka_unit_test(roots),
+		cmocka_unit_test(remounting),
 		cmocka_unit_test(dirs),
 		cmocka_unit_test(protect),
 		cmocka_unit_test(numbers),
