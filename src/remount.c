@@ -172,11 +172,13 @@ static int find(struct mountinfo *info, const char *given, char *why, size_t siz
 {
 	char path[PATH_MAX];
 	struct statx st;
+	int err;
 
 	if (!realpath(given, path) ||
 	    statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0) {
-		snprintf(why, size, "%s: %m", given);
-		return -errno;
+		err = errno;
+		snprintf(why, size, "%s: %s", given, strerror(err));
+		return -err;
 	}
 	if (!(st.stx_mask & STATX_MNT_ID) || mountinfo_find(info, st.stx_mnt_id) || !info->is_xsfs ||
 	    strcmp(info->point, path)) {
@@ -188,12 +190,15 @@ static int find(struct mountinfo *info, const char *given, char *why, size_t siz
 
 static int change(const struct wish *wish, const char *point, char *why, size_t size)
 {
+	int err;
+
 	if (mount("none", point, NULL, MS_REMOUNT | wish->flags, NULL) == 0)
 		return 0;
+	err = errno;
 	snprintf(why, size, "%s cannot be remounted: %s", wish->mountpoint,
-		 errno == EBUSY ? "a file in it is open for writing" :
-		 errno == EPERM ? "only root may do that" : strerror(errno));
-	return -errno;
+		 err == EBUSY ? "a file in it is open for writing" :
+		 err == EPERM ? "only root may do that" : strerror(err));
+	return -err;
 }
 
 int remount(int argc, char **argv, struct logger *log, char *why, size_t size)

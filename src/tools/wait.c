@@ -52,7 +52,7 @@ static struct tool tool = {
 		"  -t, --timeout=S      wait no longer than S seconds, 0: only look\n"
 		"  -h, --help           print this help\n"
 		"  -V, --version        print the version\n"
-		"Status 0: it is so; 1: not in time; 2: an error.  More: man xsfs-wait",
+		"Status 0: it holds; 1: the timeout passed; 2: an error.  More: man xsfs-wait",
 };
 
 static struct {
