@@ -15,6 +15,7 @@
 #include "fs/model/name.h"
 #include "fs/model/patterns.h"
 #include "ring/wire.h"
+#include "src/option_list.h"
 #include "src/options.h"
 
 #define TIMEOUT_DEFAULT_S 30
@@ -414,25 +415,6 @@ static int fuse_list_finish(struct options *o)
 	return rc;
 }
 
-/* Returns a copy of the argument in which commas between double quotes are escaped as libfuse wants it, so
- * that a security label with categories stays one option.  NULL: no memory. */
-static char *quoted_commas_escape(const char *arg)
-{
-	char *copy = malloc(2 * strlen(arg) + 1), *to = copy;
-	bool quoted = false;
-
-	for (; copy && *arg; arg++) {
-		if (*arg == '"')
-			quoted = !quoted;
-		if (*arg == ',' && quoted)
-			*to++ = '\\';
-		*to++ = *arg;
-	}
-	if (copy)
-		*to = '\0';
-	return copy;
-}
-
 /* fuse_opt_parse(), for which the option lists are prepared. */
 static int arguments_parse(struct parser *p, int argc, char **argv)
 {
@@ -444,7 +426,7 @@ static int arguments_parse(struct parser *p, int argc, char **argv)
 	for (int i = 0; rc == 0 && i < argc; i++) {
 		prepared[i] = argv[i];
 		if (i > 0 && strchr(argv[i], '"') && (!strncmp(argv[i], "-o", 2) || !strcmp(argv[i - 1], "-o"))) {
-			copies[i] = prepared[i] = quoted_commas_escape(argv[i]);
+			copies[i] = prepared[i] = option_list_escape(argv[i]);
 			rc = copies[i] ? 0 : -1;
 		}
 	}

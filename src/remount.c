@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "fs/mountinfo.h"
+#include "src/option_list.h"
 #include "src/options.h"
 #include "src/remount.h"
 
@@ -53,41 +54,6 @@ struct wish {
 	const char *unknown;
 };
 
-/* Returns the end of the option at `list`: a comma, but not one in a quoted label, or the NUL. */
-static const char *word_end(const char *list)
-{
-	bool quoted = false;
-
-	for (; *list && (quoted || *list != ','); list++)
-		if (*list == '"')
-			quoted = !quoted;
-	return list;
-}
-
-/* Calls `take` with each option of a list until it returns true.  Returns whether it did. */
-static bool any_word(const char *list, bool (*take)(const char *word, size_t len, void *arg), void *arg)
-{
-	const char *end;
-
-	for (;; list = end + 1) {
-		end = word_end(list);
-		if (take(list, end - list, arg))
-			return true;
-		if (!*end)
-			return false;
-	}
-}
-
-/* Returns the list that argument `i` has, or that it announces (`-o LIST`), which is the next; else NULL. */
-static const char *option_list(int argc, char **argv, int *i)
-{
-	if (strncmp(argv[*i], "-o", 2) != 0)
-		return NULL;
-	if (argv[*i][2])
-		return argv[*i] + 2;
-	return *i + 1 < argc ? argv[++*i] : "";
-}
-
 static bool is_remount(const char *word, size_t len, void *arg)
 {
 	(void)arg;
@@ -99,8 +65,8 @@ bool remount_wanted(int argc, char **argv)
 	const char *list;
 
 	for (int i = 1; i < argc; i++) {
-		list = option_list(argc, argv, &i);
-		if (list && any_word(list, is_remount, NULL))
+		list = option_list_at(argc, argv, &i);
+		if (list && option_list_any(list, is_remount, NULL))
 			return true;
 	}
 	return false;
@@ -209,7 +175,7 @@ int remount(int argc, char **argv, struct logger *log, char *why, size_t size)
 	int err;
 
 	for (int i = 1; i < argc; i++) {
-		list = option_list(argc, argv, &i);
+		list = option_list_at(argc, argv, &i);
 		if (!list && argv[i][0] != '-')
 			wish.mountpoint = argv[i];
 	}
@@ -220,12 +186,12 @@ int remount(int argc, char **argv, struct logger *log, char *why, size_t size)
 	err = find(&info, wish.mountpoint, why, size);
 	if (err)
 		return err;
-	any_word(info.flags, take_flag, &wish.flags);
+	option_list_any(info.flags, take_flag, &wish.flags);
 	for (int i = 1; i < argc; i++) {
-		list = option_list(argc, argv, &i);
-		if (list && any_word(list, take_wish, &wish)) {
+		list = option_list_at(argc, argv, &i);
+		if (list && option_list_any(list, take_wish, &wish)) {
 			snprintf(why, size, "unknown option -o %.*s; xsfs --help lists those that exist",
-				 (int)(word_end(wish.unknown) - wish.unknown), wish.unknown);
+				 (int)(option_list_end(wish.unknown) - wish.unknown), wish.unknown);
 			return -EINVAL;
 		}
 	}
