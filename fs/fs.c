@@ -90,8 +90,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	/* Nodeids begin anew with each mount: a file handle of another one must not fit. */
 	if (getrandom(&fs->generation, sizeof(fs->generation), GRND_NONBLOCK) < 0)
 		fs->generation = fs->mounted_at.tv_sec ^ fs->mounted_at.tv_nsec;
-	pthread_mutex_init(&fs->lock, NULL);
-	STAILQ_INIT(&fs->wakeups);
+	fs_lock_init(fs);
 	TAILQ_INIT(&fs->interrupted);
 	TAILQ_INIT(&fs->parked);
 	handles_init(&fs->handles, &fs->inodes, fs);

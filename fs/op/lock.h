@@ -12,6 +12,9 @@
 
 struct fs;
 
+/* Makes the lock: before there is another thread.  pthread_mutex_destroy() ends it. */
+void fs_lock_init(struct fs *fs);
+
 /* Takes the lock.  Any thread that does not hold it. */
 void fs_lock(struct fs *fs) ACQUIRE(fs_lock_held);
 
