@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Clients that speak the protocol themselves: from bytes to requests, from answers to bytes,
- * and their transactions.  Writers come on any thread, answers mostly on the I/O thread.
+ * and their transactions.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -69,25 +69,18 @@ static void client_free(struct client *client)
 		HASH_DEL(client->txs, tx);
 		tx_free(tx);
 	}
-	pthread_cond_destroy(&client->notified);
-	pthread_mutex_destroy(&client->lock);
 	free(client);
 }
 
 void client_put(struct client *client)
 {
-	bool last;
-
-	pthread_mutex_lock(&client->lock);
-	last = --client->refs == 0;
-	pthread_mutex_unlock(&client->lock);
-	if (last)
+	if (--client->refs == 0)
 		client_free(client);
 }
 
 /* ---- answers ---- */
 
-void client_answer_locked(struct client_call *call, const char *body, size_t len)
+void client_answer(struct client_call *call, const char *body, size_t len)
 {
 	struct client *client = call->client;
 	struct client_out *out = &call->out;
@@ -120,32 +113,24 @@ static const char *error_name(int error)
 	}
 }
 
-void client_answer_error_locked(struct client_call *call, int error)
+void client_answer_error(struct client_call *call, int error)
 {
 	const char *name = error ? error_name(error) : "OK";
 
 	if (error)
 		call->out.hdr.type = XS_ERROR;
-	client_answer_locked(call, name, strlen(name) + 1);
+	client_answer(call, name, strlen(name) + 1);
 }
 
 void client_notify(struct client *client)
 {
-	pthread_mutex_lock(&client->lock);
-	if (!client->closed) {
-		client->notifying++;
-		pthread_mutex_unlock(&client->lock);
+	if (!client->closed)
 		client->config.ready(client->config.arg);
-		pthread_mutex_lock(&client->lock);
-		if (--client->notifying == 0)
-			pthread_cond_broadcast(&client->notified);
-	}
-	pthread_mutex_unlock(&client->lock);
 }
 
 /* ---- transactions ---- */
 
-static struct client_tx *tx_find_locked(struct client *client, uint32_t id)
+static struct client_tx *tx_find(struct client *client, uint32_t id)
 {
 	struct client_tx *tx;
 
@@ -172,7 +157,7 @@ static struct client_tx *tx_new(void)
 	return tx;
 }
 
-/* Makes the request that aborts a transaction, to be submitted after unlocking; frees the rest. */
+/* Makes the request that aborts a transaction, for submit_end(); frees the rest. */
 static struct request *tx_abort(struct client_tx *tx)
 {
 	struct request *end = tx->end;
@@ -184,10 +169,10 @@ static struct request *tx_abort(struct client_tx *tx)
 	return end;
 }
 
-static void tx_remove_locked(struct client *client, struct client_tx *tx)
+static void tx_remove(struct client *client, struct client_tx *tx)
 {
 	HASH_DEL(client->txs, tx);
-	atomic_fetch_sub(&client->config.counters->transactions, 1);
+	client->config.counters->transactions--;
 }
 
 static void submit_end(struct client *client, struct request *end)
@@ -207,18 +192,16 @@ static void abort_all(struct client *client)
 	struct client_call *call;
 	struct request *end;
 
-	pthread_mutex_lock(&client->lock);
 	LIST_FOREACH(call, &client->calls, link)
 		if (call->start)
 			call->start->doomed = true;
 	HASH_ITER(hh, client->txs, tx, next) {
 		if (tx->ending)
 			continue;
-		tx_remove_locked(client, tx);
+		tx_remove(client, tx);
 		end = tx_abort(tx);
 		TAILQ_INSERT_TAIL(&ends, end, queue_link);
 	}
-	pthread_mutex_unlock(&client->lock);
 	while ((end = TAILQ_FIRST(&ends))) {
 		TAILQ_REMOVE(&ends, end, queue_link);
 		submit_end(client, end);
@@ -226,19 +209,19 @@ static void abort_all(struct client *client)
 }
 
 /* Returns an id that no transaction of the client has. */
-static uint32_t tx_next_id_locked(struct client *client)
+static uint32_t tx_next_id(struct client *client)
 {
 	do
 		client->last_tx++;
-	while (client->last_tx == 0 || tx_find_locked(client, client->last_tx));
+	while (client->last_tx == 0 || tx_find(client, client->last_tx));
 	return client->last_tx;
 }
 
 /*
  * The store has started a transaction, and answered with its number and a NUL.  Stores an error of
- * our own.  Returns what to submit after unlocking, or NULL.
+ * our own.  Returns what to submit, or NULL.
  */
-static struct request *started_locked(struct client_call *call, uint32_t epoch, int *error)
+static struct request *started(struct client_call *call, uint32_t epoch, int *error)
 {
 	struct client *client = call->client;
 	struct client_tx *tx = call->start;
@@ -252,7 +235,7 @@ static struct request *started_locked(struct client_call *call, uint32_t epoch, 
 	call->start = NULL;
 	tx->server_id = server_id;
 	tx->epoch = epoch;
-	tx->id = tx_next_id_locked(client);
+	tx->id = tx_next_id(client);
 	snprintf(call->text, sizeof(call->text), "%" PRIu32, tx->id);
 	if (client->closed || tx->doomed)
 		return tx_abort(tx);
@@ -261,29 +244,29 @@ static struct request *started_locked(struct client_call *call, uint32_t epoch, 
 		*error = -ENOMEM;
 		return tx_abort(tx);
 	}
-	atomic_fetch_add(&client->config.counters->transactions, 1);
+	client->config.counters->transactions++;
 	return NULL;
 }
 
 /*
  * The store has answered a TRANSACTION_END.  The transaction is over then, whatever the answer,
  * but for a request that it never got, or did not understand.
- * Returns what to submit after unlocking, or NULL.
+ * Returns what to submit, or NULL.
  */
-static struct request *ended_locked(struct client_call *call)
+static struct request *ended(struct client_call *call)
 {
 	struct client *client = call->client;
-	struct client_tx *tx = tx_find_locked(client, call->out.hdr.tx_id);
+	struct client_tx *tx = tx_find(client, call->out.hdr.tx_id);
 	const struct request *req = call->req;
 
 	if (!tx)
 		return NULL;
 	tx->ending--;
 	if (req->error == -ESTALE || (req->msg.req_id && req->error != -EINVAL)) {
-		tx_remove_locked(client, tx);
+		tx_remove(client, tx);
 		tx_free(tx);
 	} else if (client->closed && !tx->ending) {
-		tx_remove_locked(client, tx);
+		tx_remove(client, tx);
 		return tx_abort(tx);
 	}
 	return NULL;
@@ -291,7 +274,7 @@ static struct request *ended_locked(struct client_call *call)
 
 /* ---- requests ---- */
 
-/* A request has ended; by far most of them on the I/O thread. */
+/* A request has ended. */
 static void call_done(struct request *req)
 {
 	struct client_call *call = req->arg;
@@ -300,23 +283,21 @@ static void call_done(struct request *req)
 	struct request *end = NULL;
 	int error = req->error;
 
-	pthread_mutex_lock(&client->lock);
 	if (call->start && !error)
-		end = started_locked(call, epoch, &error);
+		end = started(call, epoch, &error);
 	else if (req->msg.type == XS_TRANSACTION_END)
-		end = ended_locked(call);
+		end = ended(call);
 	if (error && error == req->error && req->reply) {
 		/* In the store's own words. */
 		call->out.hdr.type = XS_ERROR;
-		client_answer_locked(call, req->reply, req->reply_len);
+		client_answer(call, req->reply, req->reply_len);
 	} else if (error) {
-		client_answer_error_locked(call, error);
+		client_answer_error(call, error);
 	} else if (call->text[0]) {
-		client_answer_locked(call, call->text, strlen(call->text) + 1);
+		client_answer(call, call->text, strlen(call->text) + 1);
 	} else {
-		client_answer_locked(call, req->reply, req->reply_len);
+		client_answer(call, req->reply, req->reply_len);
 	}
-	pthread_mutex_unlock(&client->lock);
 	submit_end(client, end);
 	client_notify(client);
 	client_put(client);
@@ -369,9 +350,8 @@ static int prepare(struct client *client, struct client_call *call)
 		if (!call->start)
 			return -ENOMEM;
 	}
-	pthread_mutex_lock(&client->lock);
 	if (call->out.hdr.tx_id) {
-		tx = tx_find_locked(client, call->out.hdr.tx_id);
+		tx = tx_find(client, call->out.hdr.tx_id);
 		if (tx) {
 			req->msg.tx_id = tx->server_id;
 			req->epoch = tx->epoch;
@@ -382,15 +362,12 @@ static int prepare(struct client *client, struct client_call *call)
 	}
 	if (!err)
 		client->refs++;
-	pthread_mutex_unlock(&client->lock);
 	return err;
 }
 
 static void answer_here(struct batch *batch, struct client_call *call, int error)
 {
-	pthread_mutex_lock(&batch->client->lock);
-	client_answer_error_locked(call, error);
-	pthread_mutex_unlock(&batch->client->lock);
+	client_answer_error(call, error);
 	batch->answered = true;
 }
 
@@ -401,7 +378,7 @@ static void dispatch(struct batch *batch, struct client_call *call)
 	struct request *req = call->req;
 	int err;
 
-	atomic_fetch_add_explicit(&client->config.counters->messages, 1, memory_order_relaxed);
+	client->config.counters->messages++;
 	switch (req->msg.type) {
 	case XS_WATCH:
 	case XS_UNWATCH:
@@ -456,7 +433,7 @@ static struct client_call *call_new(struct client *client, const struct xsd_sock
 	return call;
 }
 
-static bool room_locked(const struct client *client)
+static bool room(const struct client *client)
 {
 	return client->in_flight < CLIENT_IN_FLIGHT && client->answer_bytes < CLIENT_ANSWERS_MAX;
 }
@@ -464,22 +441,10 @@ static bool room_locked(const struct client *client)
 /* Begins a message if there is room for one.  Returns 0 or -EAGAIN. */
 static int begin(struct client *client)
 {
-	int err = 0;
-
-	pthread_mutex_lock(&client->lock);
-	if (room_locked(client))
-		client->begun = true;
-	else
-		err = -EAGAIN;
-	pthread_mutex_unlock(&client->lock);
-	return err;
-}
-
-static void set_begun(struct client *client, bool begun)
-{
-	pthread_mutex_lock(&client->lock);
-	client->begun = begun;
-	pthread_mutex_unlock(&client->lock);
+	if (!room(client))
+		return -EAGAIN;
+	client->begun = true;
+	return 0;
 }
 
 /* Takes bytes of a header at *pos.  Returns 0, or why it took none. */
@@ -500,13 +465,13 @@ static int take_header(struct client *client, const char **pos, const char *end)
 	}
 	if (client->hdr.len > WIRE_PAYLOAD_MAX) {
 		client->hdr_got = 0;
-		set_begun(client, false);
+		client->begun = false;
 		return -E2BIG;
 	}
 	client->in = call_new(client, &client->hdr);
 	if (!client->in) {
 		client->hdr_got = had;
-		set_begun(client, had > 0);
+		client->begun = had > 0;
 		return -ENOMEM;
 	}
 	client->hdr_got = 0;
@@ -529,11 +494,9 @@ static struct client_call *take_payload(struct client *client, const char **pos,
 	if (client->in_got < call->out.hdr.len)
 		return NULL;
 	client->in = NULL;
-	pthread_mutex_lock(&client->lock);
 	client->begun = false;
 	client->in_flight++;
 	LIST_INSERT_HEAD(&client->calls, call, link);
-	pthread_mutex_unlock(&client->lock);
 	return call;
 }
 
@@ -560,12 +523,12 @@ ssize_t client_write(struct client *client, const void *buf, size_t len)
 /* ---- reading ---- */
 
 /* What was read is forgotten. */
-static void out_free_locked(struct client *client, struct client_out *out)
+static void out_free(struct client *client, struct client_out *out)
 {
 	TAILQ_REMOVE(&client->outs, out, link);
 	client->out_got = 0;
 	if (out->event) {
-		client_event_free_locked(client, (struct client_event *)out);
+		client_event_free(client, (struct client_event *)out);
 	} else {
 		client->answer_bytes -= out->memory;
 		call_free((struct client_call *)out);
@@ -573,7 +536,7 @@ static void out_free_locked(struct client *client, struct client_out *out)
 }
 
 /* Copies at most `len` bytes of the first message. */
-static size_t copy_out_locked(struct client *client, struct client_out *out, char *buf, size_t len)
+static size_t copy_out(struct client *client, struct client_out *out, char *buf, size_t len)
 {
 	size_t got = client->out_got, n;
 	const char *from = (const char *)&out->hdr + got;
@@ -588,7 +551,7 @@ static size_t copy_out_locked(struct client *client, struct client_out *out, cha
 	memcpy(buf, from, n);
 	client->out_got += n;
 	if (client->out_got == WIRE_HEADER_SIZE + out->hdr.len)
-		out_free_locked(client, out);
+		out_free(client, out);
 	return n;
 }
 
@@ -598,12 +561,10 @@ ssize_t client_read(struct client *client, void *buf, size_t len)
 	size_t done = 0;
 	int err = 0;
 
-	pthread_mutex_lock(&client->lock);
 	if (TAILQ_EMPTY(&client->outs))
-		err = client_overflow_locked(client);
+		err = client_overflow(client);
 	while (done < len && (out = TAILQ_FIRST(&client->outs)))
-		done += copy_out_locked(client, out, (char *)buf + done, len - done);
-	pthread_mutex_unlock(&client->lock);
+		done += copy_out(client, out, (char *)buf + done, len - done);
 	if (done || len == 0)
 		return done;
 	return err ? err : -EAGAIN;
@@ -613,12 +574,10 @@ short client_poll(struct client *client)
 {
 	short events = 0;
 
-	pthread_mutex_lock(&client->lock);
 	if (!TAILQ_EMPTY(&client->outs) || !TAILQ_EMPTY(&client->overflowed))
 		events |= POLLIN;
-	if (client->begun || room_locked(client))
+	if (client->begun || room(client))
 		events |= POLLOUT;
-	pthread_mutex_unlock(&client->lock);
 	return events;
 }
 
@@ -635,9 +594,7 @@ struct client *client_new(const struct client_config *config)
 	LIST_INIT(&client->calls);
 	TAILQ_INIT(&client->outs);
 	TAILQ_INIT(&client->overflowed);
-	pthread_mutex_init(&client->lock, NULL);
-	pthread_cond_init(&client->notified, NULL);
-	atomic_fetch_add(&config->counters->clients, 1);
+	config->counters->clients++;
 	return client;
 }
 
@@ -669,7 +626,6 @@ static struct request *next_question(struct client *client)
 	struct request *req = NULL;
 	struct client_call *call;
 
-	pthread_mutex_lock(&client->lock);
 	LIST_FOREACH(call, &client->calls, link) {
 		if (call->given_up || !is_question(call))
 			continue;
@@ -677,7 +633,6 @@ static struct request *next_question(struct client *client)
 		req = request_get(call->req);
 		break;
 	}
-	pthread_mutex_unlock(&client->lock);
 	return req;
 }
 
@@ -686,12 +641,7 @@ void client_close(struct client *client)
 	struct client_out *out;
 	struct request *req;
 
-	pthread_mutex_lock(&client->lock);
 	client->closed = true;
-	while (client->notifying)
-		pthread_cond_wait(&client->notified, &client->lock);
-	pthread_mutex_unlock(&client->lock);
-
 	client_unwatch_all(client);
 	abort_all(client);
 	/* A TRANSACTION_START that is answered all the same is ended by the channel. */
@@ -701,10 +651,8 @@ void client_close(struct client *client)
 	}
 	if (client->in)
 		call_free(client->in);
-	pthread_mutex_lock(&client->lock);
 	while ((out = TAILQ_FIRST(&client->outs)))
-		out_free_locked(client, out);
-	pthread_mutex_unlock(&client->lock);
-	atomic_fetch_sub(&client->config.counters->clients, 1);
+		out_free(client, out);
+	client->config.counters->clients--;
 	client_put(client);
 }

@@ -15,11 +15,12 @@
  * ever see, as it would harm the others: types that are none of a client's (ENOSYS, as the servers
  * say), a payload that lacks the strings of its type (EINVAL: xenstored answers some of these with
  * whatever errno was left over, or ends; oxenstored waits for more).
+ *
+ * No lock of its own: the caller serialises all clients of a registry, as watch.h says.
  */
 #ifndef RING_CLIENT_H
 #define RING_CLIENT_H
 
-#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "ring/chan.h"
@@ -41,11 +42,11 @@ struct client;
 
 /* Counters of all clients together. */
 struct client_counters {
-	atomic_uint clients;
-	atomic_uint watches;
-	atomic_uint transactions;
-	atomic_ulong messages;      /* whole ones, written by clients */
-	atomic_ulong events_merged; /* not queued: one like it was, or there was no room */
+	unsigned clients;
+	unsigned watches;
+	unsigned transactions;
+	unsigned long messages;      /* whole ones, written by clients */
+	unsigned long events_merged; /* not queued: one like it was, or there was no room */
 };
 
 struct client_config {
@@ -53,19 +54,18 @@ struct client_config {
 	struct watches *watches; /* borrowed for the client's life */
 	int domid;               /* of the connection, for relative paths; -1: not known */
 	struct client_counters *counters; /* borrowed as `chan` */
-	/* There is something to read, or room to write, which may not have been so before.  Any
-	 * thread, no lock held; it may read and write, but not close. */
+	/* There is something to read, or room to write, which may not have been so before.  It may
+	 * read and write, but not close. */
 	void (*ready)(void *arg);
 	void *arg;
 };
 
-/* Makes a client.  Returns NULL when out of memory.  Any thread. */
+/* Makes a client.  Returns NULL when out of memory. */
 struct client *client_new(const struct client_config *config);
 
 /*
  * Ends a client: its watches go, its transactions are aborted, questions under way are given up.
- * What it has written that changes the store is carried out.  When it returns `ready` does not run
- * and will not.  Any thread; nobody may be in another call.
+ * What it has written that changes the store is carried out.  `ready` does not run any more.
  */
 void client_close(struct client *client);
 
@@ -75,20 +75,19 @@ void client_close(struct client *client);
  *   -EAGAIN  there is no room until answers come, or are read
  *   -E2BIG   the message is larger than the protocol allows; what was taken of it is forgotten
  *   -ENOMEM
- * One caller at a time.
  */
 ssize_t client_write(struct client *client, const void *buf, size_t len);
 
 /*
  * Gives up to `len` bytes of what there is to read.  Does not wait.
- * Returns their number, -EAGAIN if there is nothing, or -ENOMEM.  Any thread.
+ * Returns their number, -EAGAIN if there is nothing, or -ENOMEM.
  */
 ssize_t client_read(struct client *client, void *buf, size_t len);
 
-/* Returns which of POLLIN and POLLOUT hold.  Any thread. */
+/* Returns which of POLLIN and POLLOUT hold. */
 short client_poll(struct client *client);
 
-/* Events may have been lost: there is one for each watch.  Any thread. */
+/* Events may have been lost: there is one for each watch. */
 void client_resync(struct client *client);
 
 #endif

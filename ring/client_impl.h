@@ -3,17 +3,13 @@
  * The inside of a client, shared by client.c (messages, requests, transactions) and
  * client_watch.c (watches and events).  For nobody else.
  *
- * Lock discipline.  `lock` guards all but what belongs to the writer.  It is given up before the
- * channel or the registry of watches is called, as these call back.  It is a leaf.
- *
  * Lifetime.  The owner holds a reference until client_close(), each request that is submitted one
- * more.  A watch belongs to whoever takes it out of the table of watches: client_close() waits for the
- * callbacks of those that it finds there, so one that takes its own watch out holds a reference.
+ * more.  A watch belongs to whoever takes it out of the table of watches; a callback that takes its own
+ * watch out holds a reference, as what it tells the owner may make that close the client.
  */
 #ifndef RING_CLIENT_IMPL_H
 #define RING_CLIENT_IMPL_H
 
-#include <pthread.h>
 #include <uthash.h>
 
 #include "ring/client.h"
@@ -82,11 +78,8 @@ struct client {
 	struct client_call *in; /* it, once the header is complete; */
 	size_t in_got;          /* bytes of its payload */
 
-	pthread_mutex_t lock;
-	pthread_cond_t notified;
 	bool closed;
 	bool begun;         /* a message is coming in */
-	unsigned notifying; /* `ready` is running */
 	unsigned refs;
 	unsigned in_flight; /* messages that are not answered */
 	LIST_HEAD(, client_call) calls;
@@ -108,10 +101,10 @@ void client_put(struct client *client);
 
 /* Queues an answer: `len` bytes at `body`, which lives as long as the call.  The call is no longer
  * the caller's; of a client that is closed it is dropped. */
-void client_answer_locked(struct client_call *call, const char *body, size_t len);
+void client_answer(struct client_call *call, const char *body, size_t len);
 
 /* The same with an XS_ERROR (0: OK). */
-void client_answer_error_locked(struct client_call *call, int error);
+void client_answer_error(struct client_call *call, int error);
 
 /* Tells the owner that there is something to read or room to write. */
 void client_notify(struct client *client);
@@ -124,9 +117,9 @@ void client_unwatch(struct client_call *call);
 void client_unwatch_all(struct client *client);
 
 /* Makes an event of what overflowed, if there is room now.  Returns 0 or -ENOMEM. */
-int client_overflow_locked(struct client *client);
+int client_overflow(struct client *client);
 
 /* Forgets an event that was read. */
-void client_event_free_locked(struct client *client, struct client_event *event);
+void client_event_free(struct client *client, struct client_event *event);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A client's watches, each a watcher of the registry, and the events that it did not read yet.
- * Events arrive on the I/O thread.
  *
  * An event that is still to be read is not queued again.  Where the queue is full the watch is
  * noted instead, and has an event of its own path when the queue was read: that says the same, as
@@ -18,7 +17,7 @@
 
 /* ---- events ---- */
 
-void client_event_free_locked(struct client *client, struct client_event *event)
+void client_event_free(struct client *client, struct client_event *event)
 {
 	HASH_DEL(client->events, event);
 	client->event_bytes -= event->out.memory;
@@ -27,11 +26,11 @@ void client_event_free_locked(struct client *client, struct client_event *event)
 
 static void merged(struct client *client)
 {
-	atomic_fetch_add_explicit(&client->config.counters->events_merged, 1, memory_order_relaxed);
+	client->config.counters->events_merged++;
 }
 
 /* Queues path NUL token NUL.  Returns 0, -ENOSPC or -ENOMEM. */
-static int queue_locked(struct client *client, const char *text, size_t size)
+static int queue(struct client *client, const char *text, size_t size)
 {
 	struct client_event *event;
 	size_t memory = sizeof(*event) + size;
@@ -63,7 +62,7 @@ static int queue_locked(struct client *client, const char *text, size_t size)
 	return 0;
 }
 
-static int tell_locked(struct client_watch *watch, const char *path)
+static int tell(struct client_watch *watch, const char *path)
 {
 	size_t path_size = strlen(path) + 1, token_size = strlen(watch->token) + 1;
 	char text[WIRE_EVENT_MAX];
@@ -73,15 +72,15 @@ static int tell_locked(struct client_watch *watch, const char *path)
 		return 0;
 	memcpy(text, path, path_size);
 	memcpy(text + path_size, watch->token, token_size);
-	return queue_locked(watch->client, text, path_size + token_size);
+	return queue(watch->client, text, path_size + token_size);
 }
 
 /* Tells the client of an event. */
-static void event_locked(struct client_watch *watch, const char *path)
+static void event(struct client_watch *watch, const char *path)
 {
 	struct client *client = watch->client;
 
-	if (!watch->overflowed && tell_locked(watch, path) == 0)
+	if (!watch->overflowed && tell(watch, path) == 0)
 		return;
 	merged(client);
 	if (!watch->overflowed)
@@ -89,13 +88,13 @@ static void event_locked(struct client_watch *watch, const char *path)
 	watch->overflowed = true;
 }
 
-int client_overflow_locked(struct client *client)
+int client_overflow(struct client *client)
 {
 	struct client_watch *watch;
 	int err;
 
 	while ((watch = TAILQ_FIRST(&client->overflowed))) {
-		err = tell_locked(watch, watch->path);
+		err = tell(watch, watch->path);
 		if (err)
 			return err == -ENOMEM ? err : 0;
 		TAILQ_REMOVE(&client->overflowed, watch, overflow_link);
@@ -126,7 +125,7 @@ static size_t key_make(const struct client *client, const char *path, const char
 	return used + path_size + token_size;
 }
 
-static struct client_watch *find_locked(struct client *client, const char *path, const char *token)
+static struct client_watch *find(struct client *client, const char *path, const char *token)
 {
 	char key[WIRE_PAYLOAD_MAX + HOME_SIZE];
 	size_t len = key_make(client, path, token, key, sizeof(key));
@@ -137,7 +136,7 @@ static struct client_watch *find_locked(struct client *client, const char *path,
 }
 
 /* Takes a watch out of the table: it is the caller's then. */
-static void take_locked(struct client_watch *watch)
+static void take(struct client_watch *watch)
 {
 	struct client *client = watch->client;
 
@@ -146,10 +145,10 @@ static void take_locked(struct client_watch *watch)
 	if (watch->overflowed)
 		TAILQ_REMOVE(&client->overflowed, watch, overflow_link);
 	watch->overflowed = false;
-	atomic_fetch_sub(&client->config.counters->watches, 1);
+	client->config.counters->watches--;
 }
 
-/* Ends a watch that was taken.  No lock is held. */
+/* Ends a watch that was taken. */
 static void end(struct client_watch *watch)
 {
 	watch_remove(watch->client->config.watches, &watch->watcher);
@@ -161,17 +160,15 @@ void client_unwatch_all(struct client *client)
 	struct client_watch_list ending = TAILQ_HEAD_INITIALIZER(ending);
 	struct client_watch *watch, *next;
 
-	pthread_mutex_lock(&client->lock);
 	HASH_ITER(hh, client->watches, watch, next) {
-		take_locked(watch);
+		take(watch);
 		if (watch->call)
-			client_answer_error_locked(watch->call, 0);
+			client_answer_error(watch->call, 0);
 		if (watch->unwatch)
-			client_answer_error_locked(watch->unwatch, 0);
+			client_answer_error(watch->unwatch, 0);
 		watch->call = watch->unwatch = NULL;
 		TAILQ_INSERT_TAIL(&ending, watch, ending_link);
 	}
-	pthread_mutex_unlock(&client->lock);
 	while ((watch = TAILQ_FIRST(&ending))) {
 		TAILQ_REMOVE(&ending, watch, ending_link);
 		end(watch);
@@ -188,23 +185,21 @@ static void watch_armed(struct watcher *watcher, int error)
 	struct client_call *unwatch;
 	bool over = false;
 
-	pthread_mutex_lock(&client->lock);
-	/* One that is not listed was answered by whoever took it, who waits for us. */
+	/* One that is not listed was answered by whoever took it. */
 	if (watch->listed) {
 		unwatch = watch->unwatch;
-		client_answer_error_locked(watch->call, error ? watcher->refusal : 0);
+		client_answer_error(watch->call, error ? watcher->refusal : 0);
 		watch->call = watch->unwatch = NULL;
 		if (!error)
-			event_locked(watch, watch->path);
+			event(watch, watch->path);
 		if (unwatch)
-			client_answer_error_locked(unwatch, error ? -ENOENT : 0);
+			client_answer_error(unwatch, error ? -ENOENT : 0);
 		over = error || unwatch;
 		if (over) {
-			take_locked(watch);
+			take(watch);
 			client->refs++;
 		}
 	}
-	pthread_mutex_unlock(&client->lock);
 	if (over)
 		end(watch);
 	client_notify(client);
@@ -217,11 +212,9 @@ static void watch_event(struct watcher *watcher, enum watch_event_type type, con
 	struct client_watch *watch = (struct client_watch *)watcher;
 	struct client *client = watch->client;
 
-	pthread_mutex_lock(&client->lock);
 	/* Before its answer, the event that follows that says it. */
 	if (watch->listed && !watch->call)
-		event_locked(watch, type == WATCH_CHANGED ? path : watch->path);
-	pthread_mutex_unlock(&client->lock);
+		event(watch, type == WATCH_CHANGED ? path : watch->path);
 	client_notify(client);
 }
 
@@ -264,11 +257,11 @@ static struct client_watch *watch_new(struct client *client, const struct names 
 }
 
 /* Puts a new watch into the table.  Returns 0 or -errno. */
-static int list_locked(struct client_watch *watch)
+static int list(struct client_watch *watch)
 {
 	struct client *client = watch->client;
 
-	if (find_locked(client, watch->path, watch->token))
+	if (find(client, watch->path, watch->token))
 		return -EEXIST;
 	/* What xenstored says to one too many. */
 	if (HASH_COUNT(client->watches) >= CLIENT_WATCHES_MAX)
@@ -277,7 +270,7 @@ static int list_locked(struct client_watch *watch)
 	watch->listed = watch->hh.tbl != NULL;
 	if (!watch->listed)
 		return -ENOMEM;
-	atomic_fetch_add(&client->config.counters->watches, 1);
+	client->config.counters->watches++;
 	return 0;
 }
 
@@ -292,14 +285,12 @@ void client_watch(struct client_call *call)
 		watch = watch_new(client, &names);
 		err = watch ? 0 : -ENOMEM;
 	}
-	pthread_mutex_lock(&client->lock);
 	if (!err)
-		err = list_locked(watch);
+		err = list(watch);
 	if (err)
-		client_answer_error_locked(call, err);
+		client_answer_error(call, err);
 	else
 		watch->call = call;
-	pthread_mutex_unlock(&client->lock);
 	if (err) {
 		free(watch);
 		return;
@@ -320,22 +311,20 @@ void client_unwatch(struct client_call *call)
 	bool over = false;
 	int err = names_parse(call->req, false, &names);
 
-	pthread_mutex_lock(&client->lock);
 	if (!err)
-		watch = find_locked(client, names.path, names.token);
+		watch = find(client, names.path, names.token);
 	if (!err && (!watch || watch->unwatch))
 		err = -ENOENT;
 	if (err) {
-		client_answer_error_locked(call, err);
+		client_answer_error(call, err);
 	} else if (watch->call) {
 		/* Whether there is such a watch is yet to be seen. */
 		watch->unwatch = call;
 	} else {
-		take_locked(watch);
+		take(watch);
 		over = true;
-		client_answer_error_locked(call, 0);
+		client_answer_error(call, 0);
 	}
-	pthread_mutex_unlock(&client->lock);
 	if (over)
 		end(watch);
 }
@@ -344,10 +333,8 @@ void client_resync(struct client *client)
 {
 	struct client_watch *watch, *next;
 
-	pthread_mutex_lock(&client->lock);
 	HASH_ITER(hh, client->watches, watch, next)
 		if (!watch->call)
-			event_locked(watch, watch->path);
-	pthread_mutex_unlock(&client->lock);
+			event(watch, watch->path);
 	client_notify(client);
 }

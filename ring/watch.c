@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The watch registry: watchers by path, server watches by token, setting them again.
- * Events and replies arrive on the I/O thread; adding and removing happens on any.
  *
- * Lock discipline.  `lock` guards the registry and all watches.  It is given up for every callback
- * and for every chan_submit(), as a request that is refused completes inside that: requests are
- * queued under it, which settles their order.  Order: `lock`, then the channel's own.
+ * No lock: the caller serialises (watch.h).  A request that is refused completes inside chan_submit(),
+ * so requests are queued first, which settles their order.
  */
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,26 +34,23 @@ struct watch {
 	UT_hash_handle by_token;
 };
 
-/* Callbacks to be made, one after the other, with no lock held. */
+/* Callbacks to be made, one after the other; one of them may remove the next, and begin a walk of its
+ * own. */
 struct walk {
 	struct watcher *next;
-	struct watcher *running;
-	pthread_t thread;
-	struct walk *outer; /* of any thread */
+	struct walk *outer;
 };
 
 struct watches {
 	struct chan *chan;
 	struct logger *log;
-	pthread_mutex_t lock;
-	pthread_cond_t walked; /* a callback returned */
 	struct watch *by_path;
 	struct watch *by_token;
 	uint64_t last_token;
 	struct walk *walks;
 	bool quota_said; /* the log has it, and no watch was set since */
 	struct request_list outgoing; /* made, in the order in which the server is to get them */
-	bool submitting;              /* a thread is at that */
+	bool submitting;              /* submit_queued() is at that */
 };
 
 /* What a walk tells. */
@@ -68,12 +62,12 @@ struct news {
 	const char *path;
 };
 
-static bool armed_locked(const struct watch *watch)
+static bool is_armed(const struct watch *watch)
 {
 	return watch->replied && watch->fired;
 }
 
-static struct watch *find_token_locked(struct watches *ws, uint64_t token)
+static struct watch *find_token(struct watches *ws, uint64_t token)
 {
 	struct watch *watch;
 
@@ -82,7 +76,7 @@ static struct watch *find_token_locked(struct watches *ws, uint64_t token)
 }
 
 /* Events and replies with the token that the watch had so far find nobody. */
-static void forget_token_locked(struct watches *ws, struct watch *watch)
+static void forget_token(struct watches *ws, struct watch *watch)
 {
 	if (watch->by_token.tbl)
 		HASH_DELETE(by_token, ws->by_token, watch);
@@ -90,16 +84,16 @@ static void forget_token_locked(struct watches *ws, struct watch *watch)
 }
 
 /* New watchers of the path, and events, no longer find the watch. */
-static void unlist_locked(struct watches *ws, struct watch *watch)
+static void unlist(struct watches *ws, struct watch *watch)
 {
-	forget_token_locked(ws, watch);
+	forget_token(ws, watch);
 	if (watch->listed)
 		HASH_DELETE(by_path, ws->by_path, watch);
 	watch->listed = false;
 }
 
 /* Frees a watch that was unlisted and that nobody needs. */
-static void free_unused_locked(struct watch *watch)
+static void free_unused(struct watch *watch)
 {
 	if (watch->listed || watch->holds)
 		return;
@@ -107,10 +101,10 @@ static void free_unused_locked(struct watch *watch)
 	free(watch);
 }
 
-static void release_locked(struct watch *watch)
+static void release(struct watch *watch)
 {
 	watch->holds--;
-	free_unused_locked(watch);
+	free_unused(watch);
 }
 
 /* Makes the request that sets or unsets a watch; NULL when out of memory. */
@@ -129,7 +123,7 @@ static struct request *watch_request(const struct watch *watch, uint32_t type)
 }
 
 /* Queues the UNWATCH: even when the WATCH is not answered yet, as the server handles them in order. */
-static void unwatch_locked(struct watches *ws, const struct watch *watch)
+static void unwatch(struct watches *ws, const struct watch *watch)
 {
 	struct request *req = watch_request(watch, XS_UNWATCH);
 
@@ -139,68 +133,47 @@ static void unwatch_locked(struct watches *ws, const struct watch *watch)
 		log_error(ws->log, "out of memory: the watch on %s stays set", watch->path);
 }
 
-/* Gives up the lock and submits what was queued under it.  One thread does so at a time, for all: a
- * thread that removed a watch must not overtake the one that has just set it. */
-static void unlock_and_submit(struct watches *ws)
+/* Submits what was queued.  A request that is refused completes inside, and what is queued then is left
+ * to the outer call: a watch that is removed must not overtake the request that sets it. */
+static void submit_queued(struct watches *ws)
 {
 	struct request *req;
 
-	if (!ws->submitting) {
-		ws->submitting = true;
-		while ((req = TAILQ_FIRST(&ws->outgoing))) {
-			TAILQ_REMOVE(&ws->outgoing, req, queue_link);
-			pthread_mutex_unlock(&ws->lock);
-			chan_submit(ws->chan, req);
-			request_put(req);
-			pthread_mutex_lock(&ws->lock);
-		}
-		ws->submitting = false;
+	if (ws->submitting)
+		return;
+	ws->submitting = true;
+	while ((req = TAILQ_FIRST(&ws->outgoing))) {
+		TAILQ_REMOVE(&ws->outgoing, req, queue_link);
+		chan_submit(ws->chan, req);
+		request_put(req);
 	}
-	pthread_mutex_unlock(&ws->lock);
+	ws->submitting = false;
 }
 
-static void walk_begin_locked(struct watches *ws, struct walk *walk, struct watcher *first)
+static void walk_begin(struct watches *ws, struct walk *walk, struct watcher *first)
 {
-	*walk = (struct walk){ .next = first, .thread = pthread_self(), .outer = ws->walks };
+	*walk = (struct walk){ .next = first, .outer = ws->walks };
 	ws->walks = walk;
 }
 
-/* Calls `w` with the lock given up. */
-static void walk_call_locked(struct watches *ws, struct walk *walk, struct watcher *w,
-			     const struct news *news)
+static void call_watcher(struct watcher *w, const struct news *news)
 {
-	walk->running = w;
-	pthread_mutex_unlock(&ws->lock);
 	if (news->armed) {
 		w->refusal = news->refusal;
 		w->armed(w, news->error);
 	} else if (w->event) {
 		w->event(w, news->type, news->path);
 	}
-	pthread_mutex_lock(&ws->lock);
-	walk->running = NULL;
-	pthread_cond_broadcast(&ws->walked);
 }
 
-static void walk_end_locked(struct watches *ws, struct walk *walk)
-{
-	struct walk **link;
-
-	for (link = &ws->walks; *link != walk; link = &(*link)->outer)
-		;
-	*link = walk->outer;
-}
-
-/*
- * Calls the watchers of a watch, which the caller holds.  The lock is given up for each call.
- * With `off` each watcher is taken from the watch first.
- */
-static void tell_locked(struct watches *ws, struct watch *watch, const struct news *news, bool off)
+/* Calls the watchers of a watch, which the caller holds.  With `off` each watcher is taken from the
+ * watch first. */
+static void tell(struct watches *ws, struct watch *watch, const struct news *news, bool off)
 {
 	struct walk walk;
 	struct watcher *w;
 
-	walk_begin_locked(ws, &walk, TAILQ_FIRST(&watch->watchers));
+	walk_begin(ws, &walk, TAILQ_FIRST(&watch->watchers));
 	while ((w = walk.next)) {
 		walk.next = TAILQ_NEXT(w, link);
 		if (w->told == news->armed)
@@ -210,25 +183,25 @@ static void tell_locked(struct watches *ws, struct watch *watch, const struct ne
 			TAILQ_REMOVE(&watch->watchers, w, link);
 			w->watch = NULL;
 		}
-		walk_call_locked(ws, &walk, w, news);
+		call_watcher(w, news);
 	}
-	walk_end_locked(ws, &walk);
+	ws->walks = walk.outer;
 }
 
 /* The watch has become fully set.  Those who were told so once have had a gap; then come those who
  * wait for it. */
-static void became_armed_locked(struct watches *ws, struct watch *watch)
+static void became_armed(struct watches *ws, struct watch *watch)
 {
 	watch->pending = false;
 	ws->quota_said = false;
 	watch->holds++;
-	tell_locked(ws, watch, &(struct news){ .type = WATCH_RESYNC }, false);
-	tell_locked(ws, watch, &(struct news){ .armed = true }, false);
-	release_locked(watch);
+	tell(ws, watch, &(struct news){ .type = WATCH_RESYNC }, false);
+	tell(ws, watch, &(struct news){ .armed = true }, false);
+	release(watch);
 }
 
 /* The watch cannot be set: its watchers go, and those who come later try anew. */
-static void failed_locked(struct watches *ws, struct watch *watch, int error)
+static void failed(struct watches *ws, struct watch *watch, int error)
 {
 	/* What servers say to one watch too many (docs/misc/xenstore.txt names no error for it). */
 	bool quota = error == -E2BIG || error == -ENOSPC || error == -EDQUOT;
@@ -239,17 +212,17 @@ static void failed_locked(struct watches *ws, struct watch *watch, int error)
 		log_debug(ws->log, "cannot watch %s: %s", watch->path, strerror(-error));
 	ws->quota_said |= quota;
 	watch->holds++;
-	unlist_locked(ws, watch);
-	tell_locked(ws, watch, &(struct news){ .type = WATCH_LOST }, true);
-	tell_locked(ws, watch,
+	unlist(ws, watch);
+	tell(ws, watch, &(struct news){ .type = WATCH_LOST }, true);
+	tell(ws, watch,
 		    &(struct news){ .armed = true,
 				    .error = quota ? -EDQUOT : error,
 				    .refusal = error },
 		    true);
-	release_locked(watch);
+	release(watch);
 }
 
-static bool has_watchers_locked(const struct watch *watch, bool told)
+static bool has_watchers(const struct watch *watch, bool told)
 {
 	const struct watcher *w;
 
@@ -262,11 +235,11 @@ static bool has_watchers_locked(const struct watch *watch, bool told)
 static void watch_replied(struct request *req);
 
 /* Gives a watch a new token and queues the request that sets it.  Returns 0 or -ENOMEM. */
-static int arm_locked(struct watches *ws, struct watch *watch)
+static int arm(struct watches *ws, struct watch *watch)
 {
 	struct request *req;
 
-	forget_token_locked(ws, watch);
+	forget_token(ws, watch);
 	watch->token = ++ws->last_token;
 	watch->epoch = chan_epoch(ws->chan);
 	watch->replied = false;
@@ -286,32 +259,32 @@ static int arm_locked(struct watches *ws, struct watch *watch)
 }
 
 /* A WATCH failed. */
-static void watch_failed_locked(struct watches *ws, struct watch *watch, int error)
+static void watch_failed(struct watches *ws, struct watch *watch, int error)
 {
 	watch->pending = false;
 	if (watch->epoch != chan_epoch(ws->chan)) {
 		/* The connection was lost meanwhile.  Those who wait for an outcome wait for the
 		 * next one at the most as long as any request; for the others
 		 * watches_connected() sets the watch again. */
-		if (has_watchers_locked(watch, false) && arm_locked(ws, watch))
-			failed_locked(ws, watch, -ENOMEM);
+		if (has_watchers(watch, false) && arm(ws, watch))
+			failed(ws, watch, -ENOMEM);
 		return;
 	}
-	if (error == -EIO && has_watchers_locked(watch, true)) {
+	if (error == -EIO && has_watchers(watch, true)) {
 		/* No connection to be had for now.  Who was told before need not know. */
 		watch->epoch = 0;
 		watch->holds++;
-		tell_locked(ws, watch,
+		tell(ws, watch,
 			    &(struct news){ .armed = true, .error = error, .refusal = error }, true);
 		if (TAILQ_EMPTY(&watch->watchers))
-			unlist_locked(ws, watch);
-		release_locked(watch);
+			unlist(ws, watch);
+		release(watch);
 		return;
 	}
 	/* What the server refused is not set; what timed out may be, late. */
 	if (error == -ETIMEDOUT)
-		unwatch_locked(ws, watch);
-	failed_locked(ws, watch, error);
+		unwatch(ws, watch);
+	failed(ws, watch, error);
 }
 
 /* Reply to a WATCH. */
@@ -322,16 +295,15 @@ static void watch_replied(struct request *req)
 	uint64_t token = strtoull(path + strlen(path) + 1, NULL, 10);
 	struct watch *watch;
 
-	pthread_mutex_lock(&ws->lock);
-	watch = find_token_locked(ws, token);
+	watch = find_token(ws, token);
 	if (watch && req->error) {
-		watch_failed_locked(ws, watch, req->error);
+		watch_failed(ws, watch, req->error);
 	} else if (watch) {
 		watch->replied = true;
-		if (armed_locked(watch))
-			became_armed_locked(ws, watch);
+		if (is_armed(watch))
+			became_armed(ws, watch);
 	}
-	unlock_and_submit(ws);
+	submit_queued(ws);
 }
 
 static void watches_event(void *arg, const char *path, const char *token)
@@ -340,33 +312,31 @@ static void watches_event(void *arg, const char *path, const char *token)
 	struct watch *watch = NULL;
 	uint64_t number;
 
-	pthread_mutex_lock(&ws->lock);
 	if (wire_number_parse(token, strlen(token), UINT64_MAX, &number) == 0)
-		watch = find_token_locked(ws, number);
+		watch = find_token(ws, number);
 	if (!watch) {
 		/* Of a watch that was dropped, usually. */
 		log_debug(ws->log, "event for %s with unknown token ignored", path);
 	} else if (!watch->fired) {
 		/* Every WATCH fires once; some servers before the reply, some after. */
 		watch->fired = true;
-		if (armed_locked(watch))
-			became_armed_locked(ws, watch);
+		if (is_armed(watch))
+			became_armed(ws, watch);
 	} else {
 		watch->holds++;
-		tell_locked(ws, watch, &(struct news){ .type = WATCH_CHANGED, .path = path },
+		tell(ws, watch, &(struct news){ .type = WATCH_CHANGED, .path = path },
 			    false);
-		release_locked(watch);
+		release(watch);
 	}
-	pthread_mutex_unlock(&ws->lock);
 }
 
 /* Returns a watch that is not, and is not being, set on this connection, or NULL. */
-static struct watch *find_unset_locked(struct watches *ws, uint32_t epoch)
+static struct watch *find_unset(struct watches *ws, uint32_t epoch)
 {
 	struct watch *watch;
 
 	for (watch = ws->by_path; watch; watch = watch->by_path.next)
-		if (watch->epoch != epoch || !(watch->pending || armed_locked(watch)))
+		if (watch->epoch != epoch || !(watch->pending || is_armed(watch)))
 			return watch;
 	return NULL;
 }
@@ -377,13 +347,12 @@ static void watches_connected(void *arg, uint32_t epoch)
 	struct watches *ws = arg;
 	struct watch *watch;
 
-	pthread_mutex_lock(&ws->lock);
 	for (watch = ws->by_path; watch; watch = watch->by_path.next)
 		if (watch->epoch != epoch)
-			arm_locked(ws, watch);
-	while ((watch = find_unset_locked(ws, epoch)))
-		failed_locked(ws, watch, -ENOMEM);
-	unlock_and_submit(ws);
+			arm(ws, watch);
+	while ((watch = find_unset(ws, epoch)))
+		failed(ws, watch, -ENOMEM);
+	submit_queued(ws);
 }
 
 /* Where tokens start: a predecessor's watches may still be set on the same ring, and their events
@@ -406,8 +375,6 @@ struct watches *watches_new(struct chan *chan, struct logger *log)
 	ws->log = log;
 	ws->last_token = first_token();
 	TAILQ_INIT(&ws->outgoing);
-	pthread_mutex_init(&ws->lock, NULL);
-	pthread_cond_init(&ws->walked, NULL);
 	chan_set_handlers(chan, &(struct chan_handlers){ .event = watches_event,
 							 .connected = watches_connected,
 							 .arg = ws });
@@ -421,11 +388,9 @@ void watches_free(struct watches *ws)
 	if (!ws)
 		return;
 	HASH_ITER(by_path, ws->by_path, watch, next) {
-		unlist_locked(ws, watch);
-		free_unused_locked(watch);
+		unlist(ws, watch);
+		free_unused(watch);
 	}
-	pthread_cond_destroy(&ws->walked);
-	pthread_mutex_destroy(&ws->lock);
 	free(ws);
 }
 
@@ -445,7 +410,7 @@ static char *key_new(const char *path, const char *depth, size_t *len)
 }
 
 /* Makes a watch, not set yet.  Takes `key`, also on failure. */
-static struct watch *watch_new_locked(struct watches *ws, char *key, size_t key_len, bool depth)
+static struct watch *watch_new(struct watches *ws, char *key, size_t key_len, bool depth)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 
@@ -460,7 +425,7 @@ static struct watch *watch_new_locked(struct watches *ws, char *key, size_t key_
 	HASH_ADD_KEYPTR(by_path, ws->by_path, watch->path, watch->key_len, watch);
 	watch->listed = watch->by_path.tbl != NULL;
 	if (!watch->listed) {
-		free_unused_locked(watch);
+		free_unused(watch);
 		return NULL;
 	}
 	return watch;
@@ -474,66 +439,42 @@ int watch_add(struct watches *ws, struct watcher *w, const char *path)
 int watch_add_depth(struct watches *ws, struct watcher *w, const char *path, const char *depth)
 {
 	struct watch *watch;
-	struct walk walk;
 	int err = -ENOMEM;
 	size_t key_len = 0;
 	char *key = key_new(path, depth, &key_len);
 
 	if (!key)
 		return -ENOMEM;
-	pthread_mutex_lock(&ws->lock);
 	HASH_FIND(by_path, ws->by_path, key, key_len, watch);
 	if (watch)
 		free(key);
 	else
-		watch = watch_new_locked(ws, key, key_len, depth != NULL);
+		watch = watch_new(ws, key, key_len, depth != NULL);
 	if (!watch)
 		goto out;
-	if (!watch->pending && !armed_locked(watch) && arm_locked(ws, watch)) {
+	if (!watch->pending && !is_armed(watch) && arm(ws, watch)) {
 		if (TAILQ_EMPTY(&watch->watchers)) {
-			unlist_locked(ws, watch);
-			free_unused_locked(watch);
+			unlist(ws, watch);
+			free_unused(watch);
 		}
 		goto out;
 	}
 	err = 0;
 	w->watch = watch;
-	w->told = armed_locked(watch);
+	w->told = is_armed(watch);
 	TAILQ_INSERT_TAIL(&watch->watchers, w, link);
-	if (w->told) {
-		walk_begin_locked(ws, &walk, NULL);
-		walk_call_locked(ws, &walk, w, &(struct news){ .armed = true });
-		walk_end_locked(ws, &walk);
-	}
+	if (w->told)
+		call_watcher(w, &(struct news){ .armed = true });
 out:
-	unlock_and_submit(ws);
+	submit_queued(ws);
 	return err;
-}
-
-/* Returns whether other threads, and not this one, are in a callback of `w`: two callbacks that
- * remove their watcher must not wait for each other. */
-static bool running_elsewhere_locked(const struct watches *ws, const struct watcher *w)
-{
-	const struct walk *walk;
-	bool elsewhere = false;
-
-	for (walk = ws->walks; walk; walk = walk->outer) {
-		if (walk->running != w)
-			continue;
-		if (pthread_equal(walk->thread, pthread_self()))
-			return false;
-		elsewhere = true;
-	}
-	return elsewhere;
 }
 
 void watch_remove(struct watches *ws, struct watcher *w)
 {
-	struct watch *watch;
+	struct watch *watch = w->watch;
 	struct walk *walk;
 
-	pthread_mutex_lock(&ws->lock);
-	watch = w->watch;
 	if (watch) {
 		for (walk = ws->walks; walk; walk = walk->outer)
 			if (walk->next == w)
@@ -541,22 +482,15 @@ void watch_remove(struct watches *ws, struct watcher *w)
 		TAILQ_REMOVE(&watch->watchers, w, link);
 		w->watch = NULL;
 		if (watch->listed && TAILQ_EMPTY(&watch->watchers)) {
-			unwatch_locked(ws, watch);
-			unlist_locked(ws, watch);
-			free_unused_locked(watch);
+			unwatch(ws, watch);
+			unlist(ws, watch);
+			free_unused(watch);
 		}
 	}
-	while (running_elsewhere_locked(ws, w))
-		pthread_cond_wait(&ws->walked, &ws->lock);
-	unlock_and_submit(ws);
+	submit_queued(ws);
 }
 
 unsigned watches_count(struct watches *ws)
 {
-	unsigned count;
-
-	pthread_mutex_lock(&ws->lock);
-	count = HASH_CNT(by_path, ws->by_path);
-	pthread_mutex_unlock(&ws->lock);
-	return count;
+	return HASH_CNT(by_path, ws->by_path);
 }

@@ -7,6 +7,10 @@
  * it is set again after a reconnect.  Tokens are numbers, a new one for each time that a watch is
  * set, never addresses: an event that comes late finds nobody instead of the wrong one.
  *
+ * No lock of its own.  The registry is called back by the channel, so whoever uses it on several threads
+ * has a lock that is held for these calls and for chan_service(), chan_submit(), chan_abandon() and
+ * chan_shutdown() of its channel.
+ *
  * An event is a hint, not a count: the server merges events, drops identical ones that are still
  * queued, and sends one for the removal of a whole subtree (docs/misc/xenstore.txt, WATCH).
  */
@@ -25,16 +29,15 @@ enum watch_event_type {
 };
 
 /*
- * One interested party, embedded in whatever it belongs to.  The callbacks run on the I/O thread
- * with no lock held, but where it says otherwise; they may add and remove watchers, also this one.
+ * One interested party, embedded in whatever it belongs to.  The callbacks run in chan_service(), and
+ * in whatever submits or abandons; they may add and remove watchers, also this one.
  */
 struct watcher {
 	/*
 	 * The outcome of watch_add(), once: 0 when the server's watch is set and its initial event
 	 * was consumed, so that all later changes are reported; or -errno (-EDQUOT: the server's
 	 * quota; -EINVAL: no such path can be; -EIO: no connection), and the watcher is off.
-	 * It may run inside watch_add(), on that thread, when the outcome is known at once; an
-	 * event may then come at the same time.
+	 * It may run inside watch_add() when the outcome is known at once.
 	 */
 	void (*armed)(struct watcher *w, int error);
 	/* `path` is what the server reported, borrowed; NULL for the others.  NULL: none wanted. */
@@ -60,7 +63,7 @@ void watches_free(struct watches *ws);
 /*
  * Adds a watcher for `path` (copied; absolute, or a special one such as "@introduceDomain"; of a
  * relative one the server reports relative paths, and it is another than the absolute one).
- * Returns 0 and reports the rest through `armed`, or -ENOMEM.  Any thread.
+ * Returns 0 and reports the rest through `armed`, or -ENOMEM.
  */
 int watch_add(struct watches *ws, struct watcher *w, const char *path);
 
@@ -71,14 +74,11 @@ int watch_add(struct watches *ws, struct watcher *w, const char *path);
  * NULL: all below).  Only newer servers know that; the others say -EINVAL. */
 int watch_add_depth(struct watches *ws, struct watcher *w, const char *path, const char *depth);
 
-/*
- * Removes a watcher.  After it returns no callback of it runs or will run, unless the caller is
- * in one.  The server's watch goes with its last watcher.  Does nothing for one that is off.
- * Any thread; waits for a callback of this watcher that is running on another thread.
- */
+/* Removes a watcher: no callback of it will run any more.  The server's watch goes with its last
+ * watcher.  Does nothing for one that is off. */
 void watch_remove(struct watches *ws, struct watcher *w);
 
-/* Returns how many watches are set, or being set, in the server.  Any thread. */
+/* Returns how many watches are set, or being set, in the server. */
 unsigned watches_count(struct watches *ws);
 
 #endif

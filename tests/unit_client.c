@@ -4,13 +4,11 @@
  * store and the I/O thread, so it decides about every order.
  */
 #include <poll.h>
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -36,39 +34,11 @@ struct ready_arg {
 
 static struct ready_arg ready_args[CLIENTS];
 
-/* Somebody who closes client 0 while it is being told something. */
-static struct {
-	pthread_t thread;
-	bool wanted, begun;
-	sem_t closed;
-} closer;
-
-static void *close_elsewhere(void *arg)
-{
-	struct world *w = arg;
-
-	client_close(w->clients[0]);
-	sem_post(&closer.closed);
-	return NULL;
-}
-
 static void on_ready(void *arg)
 {
 	struct ready_arg *ready = arg;
-	struct timespec until;
 
 	ready->w->ready[ready->i]++;
-	if (!closer.wanted)
-		return;
-	closer.wanted = false;
-	closer.begun = true;
-	assert_int_equal(pthread_create(&closer.thread, NULL, close_elsewhere, ready->w), 0);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 50000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	/* It cannot end while we are in here. */
-	assert_int_equal(sem_timedwait(&closer.closed, &until), -1);
 }
 
 static void open_client(struct world *w, unsigned i)
@@ -133,8 +103,8 @@ static int teardown(void **state)
 	chan_shutdown(w->fx->chan);
 	watches_free(w->ws);
 	/* Nothing of a client is left behind. */
-	assert_int_equal(atomic_load(&w->counters.clients), 0);
-	assert_int_equal(atomic_load(&w->counters.watches), 0);
+	assert_int_equal(w->counters.clients, 0);
+	assert_int_equal(w->counters.watches, 0);
 	fixture_free(w->fx);
 	free(w);
 	return 0;
@@ -606,7 +576,7 @@ static void events_are_merged(void **state)
 	gets_event(w, 0, "/a/b", "t");
 	gets_event(w, 0, "/a/c", "t");
 	get_nothing(w, 0);
-	assert_int_equal(atomic_load(&w->counters.events_merged), 1998);
+	assert_int_equal(w->counters.events_merged, 1998);
 	/* What was read may come again. */
 	serve_event(w, "/a/b", &msg);
 	gets_event(w, 0, "/a/b", "t");
@@ -711,7 +681,7 @@ static void no_memory_for_a_message(void **state)
 	}
 	assert_true(refused >= 6);
 	assert_true(answered >= 3);
-	assert_int_equal(atomic_load(&w->counters.watches), 0);
+	assert_int_equal(w->counters.watches, 0);
 }
 
 /* --- transactions ----------------------------------------------------------------------------- */
@@ -726,7 +696,7 @@ static void transaction_ids_are_the_clients(void **state)
 	assert_int_equal(a, 1);
 	assert_int_equal(b, 1);
 	assert_int_equal(c, 2);
-	assert_int_equal(atomic_load(&w->counters.transactions), 3);
+	assert_int_equal(w->counters.transactions, 3);
 	put_tx(w, 0, XS_READ, 5, a, "/a");
 	msg = take(w->fx, XS_READ, "/a");
 	assert_int_equal(msg.hdr.tx_id, 1000);
@@ -757,7 +727,7 @@ static void transaction_ids_are_the_clients(void **state)
 	gets(w, 0, XS_ERROR, 10, a, "EAGAIN");
 	put_tx(w, 0, XS_READ, 11, a, "/a");
 	gets(w, 0, XS_ERROR, 11, a, "ENOENT");
-	assert_int_equal(atomic_load(&w->counters.transactions), 2);
+	assert_int_equal(w->counters.transactions, 2);
 	take_nothing(w->fx);
 }
 
@@ -803,7 +773,7 @@ static void nonsense_for_a_start(void **state)
 	msg = take(w->fx, XS_TRANSACTION_START, "");
 	serve(w, &msg, "x1");
 	gets_error(w, 0, 3, "EIO");
-	assert_int_equal(atomic_load(&w->counters.transactions), 0);
+	assert_int_equal(w->counters.transactions, 0);
 }
 
 static void connection_lost(void **state)
@@ -825,7 +795,7 @@ static void connection_lost(void **state)
 	gets(w, 0, XS_ERROR, 3, a, "ENOENT");
 	put_tx(w, 0, XS_TRANSACTION_END, 4, a, "T");
 	gets(w, 0, XS_ERROR, 4, a, "ENOENT");
-	assert_int_equal(atomic_load(&w->counters.transactions), 1);
+	assert_int_equal(w->counters.transactions, 1);
 	close_client(w, 0);
 	take_nothing(w->fx);
 	put_tx(w, 1, XS_TRANSACTION_END, 5, b, "T");
@@ -890,7 +860,7 @@ static void watch_and_events(void **state)
 	get_nothing(w, 0);
 	serve_event(w, "/a/b", &msg);
 	gets_event(w, 0, "/a/b", "my token\n\x01");
-	assert_int_equal(atomic_load(&w->counters.watches), 1);
+	assert_int_equal(w->counters.watches, 1);
 	put_watch(w, 0, XS_UNWATCH, 9, "/a", "my token\n\x01");
 	gets(w, 0, XS_UNWATCH, 9, 0, "OK");
 	take(w->fx, XS_UNWATCH, "/a");
@@ -965,7 +935,7 @@ static void refused_watch(void **state)
 		refuse(w, &msg, errors[i]);
 		gets_error(w, 0, i, errors[i]);
 		get_nothing(w, 0);
-		assert_int_equal(atomic_load(&w->counters.watches), 0);
+		assert_int_equal(w->counters.watches, 0);
 	}
 	put_watch(w, 0, XS_UNWATCH, 9, "/a b", "t");
 	gets_error(w, 0, 9, "ENOENT");
@@ -1017,7 +987,7 @@ static void unwatch_before_the_answer(void **state)
 	refuse(w, &msg, "EINVAL");
 	gets_error(w, 0, 1, "EINVAL");
 	gets_error(w, 0, 2, "ENOENT");
-	assert_int_equal(atomic_load(&w->counters.watches), 0);
+	assert_int_equal(w->counters.watches, 0);
 }
 
 static void watches_are_bounded(void **state)
@@ -1084,7 +1054,7 @@ static void reset(void **state)
 	answer(w->fx, &msg, "OK");
 	gets(w, 0, XS_WATCH, 3, 0, "OK");
 	gets(w, 0, XS_RESET_WATCHES, 5, 0, "OK");
-	assert_int_equal(atomic_load(&w->counters.watches), 1);
+	assert_int_equal(w->counters.watches, 1);
 	/* Its start is answered, and over. */
 	serve(w, &late, "3");
 	msg = take(w->fx, XS_TRANSACTION_END, "F");
@@ -1181,7 +1151,7 @@ static void closed_with_transactions(void **state)
 	msg = take(w->fx, XS_TRANSACTION_END, "F");
 	assert_int_equal(msg.hdr.tx_id, 40);
 	answer(w->fx, &msg, "OK");
-	assert_int_equal(atomic_load(&w->counters.transactions), 0);
+	assert_int_equal(w->counters.transactions, 0);
 	(void)a;
 }
 
@@ -1222,23 +1192,6 @@ static void closed_in_the_middle(void **state)
 	assert_int_equal(client_read(w->clients[2], buf, 3), 3);
 	close_client(w, 2);
 	take_nothing(w->fx);
-}
-
-static void close_waits_for_ready(void **state)
-{
-	struct world *w = *state;
-	struct fake_msg msg = watch(w, 0, "/a", "t");
-
-	sem_init(&closer.closed, 0, 0);
-	closer.wanted = true;
-	serve_event(w, "/a/b", &msg);
-	assert_true(closer.begun);
-	sem_wait(&closer.closed);
-	pthread_join(closer.thread, NULL);
-	w->clients[0] = NULL;
-	pump(w->fx);
-	take(w->fx, XS_UNWATCH, "/a");
-	sem_destroy(&closer.closed);
 }
 
 static void shutdown_answers(void **state)
@@ -1318,8 +1271,7 @@ int main(void)
 		TEST(closed_with_transactions),
 		TEST(closed_with_watches),
 		TEST(closed_in_the_middle),
-		TEST(close_waits_for_ready),
-		TEST(shutdown_answers),
+			TEST(shutdown_answers),
 		cmocka_unit_test_setup_teardown(slots_are_shared, setup_slots, teardown),
 	};
 

@@ -3,7 +3,6 @@
  * Tests ring/watch.c: one server watch for each path, tokens, initial events, failures, removal at
  * awkward moments, setting again after a reconnect.  The test plays the store and the I/O thread.
  */
-#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,7 +47,6 @@ struct spy {
 	char path[64]; /* of the last change */
 	void (*then)(struct spy *spy); /* in each callback */
 	struct spy *other;
-	sem_t inside, go;
 };
 
 static int setup(void **state)
@@ -431,67 +429,6 @@ static void added_inside_event(void **state)
 	take_nothing(w->fx);
 }
 
-static void stay_inside(struct spy *spy)
-{
-	sem_post(&spy->inside);
-	sem_wait(&spy->go);
-}
-
-static void *pump_main(void *arg)
-{
-	struct fixture *fx = arg;
-
-	fake_store_io_thread(fx->store);
-	chan_service(fx->chan);
-	return NULL;
-}
-
-struct removal {
-	struct spy *spy;
-	atomic_bool over;
-};
-
-static void *remove_main(void *arg)
-{
-	struct removal *removal = arg;
-
-	watch_remove(removal->spy->world->ws, &removal->spy->watcher);
-	atomic_store(&removal->over, true);
-	return NULL;
-}
-
-static void removal_waits_for_the_callback(void **state)
-{
-	struct world *w = *state;
-	struct removal removal = { 0 };
-	struct fake_msg watch;
-	pthread_t io, remover;
-	struct spy spy;
-
-	spy_add(&spy, w, "/a");
-	watch = serve_watch(w, "/a");
-	sem_init(&spy.inside, 0, 0);
-	sem_init(&spy.go, 0, 0);
-	spy.then = stay_inside;
-	fake_store_event(w->fx->store, "/a", token_of(&watch));
-	pthread_create(&io, NULL, pump_main, w->fx);
-	sem_wait(&spy.inside);
-	/* The callback runs on the I/O thread now. */
-	removal.spy = &spy;
-	pthread_create(&remover, NULL, remove_main, &removal);
-	while (watches_count(w->ws))
-		;
-	/* Taken out, and so inside the wait or about to be; it may not end. */
-	for (int i = 0; i < 1000; i++)
-		if (atomic_load(&removal.over))
-			fail_msg("removed under its callback");
-	sem_post(&spy.go);
-	pthread_join(remover, NULL);
-	pthread_join(io, NULL);
-	fake_store_io_thread(w->fx->store);
-	assert_int_equal(spy.changed, 1);
-}
-
 /* --- what cannot be watched ------------------------------------------------------------------- */
 
 static void refused(void **state)
@@ -854,8 +791,7 @@ int main(void)
 		TEST(removed_inside_event),
 		TEST(neighbour_removed_inside_event),
 		TEST(added_inside_event),
-		TEST(removal_waits_for_the_callback),
-		TEST(refused),
+			TEST(refused),
 		TEST(refused_for_a_quota),
 		TEST(too_long),
 		TEST(added_inside_the_failure),

@@ -16,7 +16,7 @@
  * The lock is released around system calls that may wait (poll, reading /dev/fuse, the kernel's
  * notifications) and around the pool's waits (lock.h).  Replies do not wait, and are sent under it.
  *
- *     fs->lock ─▶ watches.lock, a client's (ring/client_impl.h) ─▶ chan.lock
+ *     fs->lock ─▶ chan.lock
  *     fs->lock ─▶ libfuse's lock of a request ─▶ chan.lock
  */
 #ifndef FS_OP_FS_IMPL_H

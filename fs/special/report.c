@@ -89,11 +89,11 @@ static void print_channel(FILE *out, const struct chan_stats *stats)
 
 static void print_raw(FILE *out, struct client_counters *counters)
 {
-	line(out, "raw_clients", atomic_load(&counters->clients));
-	line(out, "raw_watches", atomic_load(&counters->watches));
-	line(out, "raw_transactions", atomic_load(&counters->transactions));
-	line(out, "raw_messages", atomic_load(&counters->messages));
-	line(out, "raw_events_merged", atomic_load(&counters->events_merged));
+	line(out, "raw_clients", counters->clients);
+	line(out, "raw_watches", counters->watches);
+	line(out, "raw_transactions", counters->transactions);
+	line(out, "raw_messages", counters->messages);
+	line(out, "raw_events_merged", counters->events_merged);
 }
 
 static int stats_text(struct fs *fs, char **text, size_t *size)
