@@ -35,8 +35,11 @@ static int take_requests(struct fs *fs, struct fuse_buf *buf)
 		len = fuse_session_receive_buf(fs->se, buf);
 		if (len == -EAGAIN || len == -EINTR)
 			break;
-		if (len <= 0)
-			return len ? len : -ENODEV;
+		/* Linux 6.18 was seen to call a connection aborted that was only unmounted. */
+		if (len == 0 || len == -ECONNABORTED)
+			return -ENODEV;
+		if (len < 0)
+			return len;
 		fs_lock(fs);
 		fuse_session_process_buf(fs->se, buf);
 		fs_unlock(fs);

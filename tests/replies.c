@@ -9,8 +9,11 @@
  * $XSFS_REPLIES names a file that gets a line for each place in the program where a lock was taken that should not
  * have been held, and at the end the numbers of replies, of those without a lock, of notifications and of waits.
  * Locks of libraries are their own business: only calls from the program count.
+ *
+ * For t_mount: with $XSFS_ABORTED in the environment the end of the mount is not told by ENODEV, but by ECONNABORTED.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <linux/fuse.h>
@@ -35,6 +38,7 @@ struct held {
 static int (*real_lock)(pthread_mutex_t *mutex);
 static int (*real_unlock)(pthread_mutex_t *mutex);
 static ssize_t (*real_writev)(int fd, const struct iovec *iov, int n);
+static ssize_t (*real_read)(int fd, void *buf, size_t size);
 static int (*real_poll)(struct pollfd *fds, nfds_t n, int timeout);
 static void *program; /* where it is loaded */
 static atomic_ulong replies, unlocked, notifications, waits;
@@ -55,6 +59,7 @@ static void find(void)
 		program = info.dli_fbase;
 	real_unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
 	real_writev = dlsym(RTLD_NEXT, "writev");
+	real_read = dlsym(RTLD_NEXT, "read");
 	real_poll = dlsym(RTLD_NEXT, "poll");
 	real_lock = dlsym(RTLD_NEXT, "pthread_mutex_lock");
 }
@@ -144,6 +149,17 @@ ssize_t writev(int fd, const struct iovec *iov, int n)
 		look("a notification", NULL);
 	}
 	return real_writev(fd, iov, n);
+}
+
+ssize_t read(int fd, void *buf, size_t size)
+{
+	ssize_t n;
+
+	find();
+	n = real_read(fd, buf, size);
+	if (n < 0 && errno == ENODEV && getenv("XSFS_ABORTED"))
+		errno = ECONNABORTED;
+	return n;
 }
 
 int poll(struct pollfd *fds, nfds_t n, int timeout)

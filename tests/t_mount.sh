@@ -211,10 +211,27 @@ large_directories() {
 	umount_xsfs
 }
 
+# The kernel may call the connection aborted when it is unmounted (Linux 6.18, seldom, on a busy machine).
+aborted() {
+	local status=0
+	[[ ! $XSFS_TEST_WRAPPER && $(<"$BUILD/config.log") != *fsanitize=* ]] || return 0
+	cat >"$SCRATCH/aborted" <<-END
+		#!/bin/bash
+		export XSFS_ABORTED=yes LD_PRELOAD="\${LD_PRELOAD:+\$LD_PRELOAD:}$BUILD/tests/.libs/libreplies.so"
+		exec "\$@"
+	END
+	chmod +x "$SCRATCH/aborted"
+	XSFS_TEST_WRAPPER=$SCRATCH/aborted mount_xsfs "$STORE" -o threads=2
+	umount_xsfs || status=$?
+	is "$status" 0 'aborted: the daemon ends well'
+	is "$(grep -c 'ending:' "$MOUNT_LOG" || true)" 0 'aborted: an unmount all the same'
+}
+
 test_mount() {
 	requires_fuse
 	mount_command
 	two_mounts
 	large_directories
+	aborted
 }
 for_each_store test_mount
