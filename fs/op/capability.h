@@ -15,7 +15,6 @@
 #endif
 
 #define CAPABILITY(name) CAPABILITY_ATTRIBUTE(capability(name))
-#define GUARDED_BY(x) CAPABILITY_ATTRIBUTE(guarded_by(x))
 #define REQUIRES(x) CAPABILITY_ATTRIBUTE(requires_capability(x))
 #define ACQUIRE(x) CAPABILITY_ATTRIBUTE(acquire_capability(x))
 #define RELEASE(x) CAPABILITY_ATTRIBUTE(release_capability(x))
