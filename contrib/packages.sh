@@ -44,6 +44,7 @@ packages_test=(
 	procps
 	psmisc
 	python3
+	python3-prometheus-client
 	rsync
 	shellcheck
 	strace
@@ -94,6 +95,24 @@ packages_named() {
 		fi
 		printf '%s\n' "${newest:-$package}"
 	done
+}
+
+# packages_file PACKAGE PATH FILE: copies one file of a package to FILE, without installing that.
+packages_file() {
+	local dir status=0
+	dir=$(mktemp -d)
+	# Its download directory is not readable for the user that apt would become.
+	(
+		cd "$dir" && timeout 300 apt-get -o APT::Sandbox::User=root download "$1" &&
+			dpkg-deb --fsys-tarfile ./*.deb | tar -xO "./$2" >file
+	) >"$dir/log" 2>&1 </dev/null || status=1
+	if ((status)); then
+		tail -n 5 "$dir/log" >&2
+	else
+		install -m 755 "$dir/file" "$3"
+	fi
+	rm -rf "$dir"
+	return "$status"
 }
 
 # packages_install PACKAGE...: installs those that are missing. Says what it does on standard output;

@@ -39,9 +39,9 @@ static void call(struct op *op, void (*what)(struct op *op), int otherwise)
 
 /* An operation on `name` in the directory `parent`; NULL having replied. */
 static struct op *op_new_named(fuse_req_t req, fuse_ino_t parent, const char *name,
-			       const char *what)
+			       enum op_kind kind)
 {
-	struct op *op = op_new(fs_of(req), req, parent, what);
+	struct op *op = op_new(fs_of(req), req, parent, kind);
 
 	return op && op_set_name(op, name) ? op : NULL;
 }
@@ -78,7 +78,7 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 
 static void ops_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct op *op = op_new_named(req, parent, name, "lookup");
+	struct op *op = op_new_named(req, parent, name, OP_LOOKUP);
 	const struct special *special;
 	bool over;
 
@@ -112,7 +112,7 @@ static void ops_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_da
 
 static void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "getattr");
+	struct op *op = op_new(fs_of(req), req, ino, OP_GETATTR);
 
 	if (!op)
 		return;
@@ -125,7 +125,7 @@ static void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int t
 {
 	const int modes = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID |
 			  FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME;
-	struct op *op = op_new(fs_of(req), req, ino, "setattr");
+	struct op *op = op_new(fs_of(req), req, ino, OP_SETATTR);
 
 	if (!op)
 		return;
@@ -141,7 +141,7 @@ static void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int t
 
 static void ops_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "readlink");
+	struct op *op = op_new(fs_of(req), req, ino, OP_READLINK);
 
 	if (!op)
 		return;
@@ -150,7 +150,7 @@ static void ops_readlink(fuse_req_t req, fuse_ino_t ino)
 
 static void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
-	struct op *op = op_new_named(req, parent, name, "mknod");
+	struct op *op = op_new_named(req, parent, name, OP_MKNOD);
 	bool over;
 
 	(void)rdev;
@@ -166,7 +166,7 @@ static void ops_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 
 static void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	struct op *op = op_new_named(req, parent, name, "mkdir");
+	struct op *op = op_new_named(req, parent, name, OP_MKDIR);
 	bool over;
 
 	(void)mode;
@@ -180,7 +180,7 @@ static void ops_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 
 static void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct op *op = op_new_named(req, parent, name, "unlink");
+	struct op *op = op_new_named(req, parent, name, OP_UNLINK);
 	const struct special *special;
 	bool over;
 
@@ -199,7 +199,7 @@ static void ops_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void ops_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct op *op = op_new_named(req, parent, name, "rmdir");
+	struct op *op = op_new_named(req, parent, name, OP_RMDIR);
 	bool over;
 
 	if (!op)
@@ -232,7 +232,7 @@ static void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const ch
 static void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 		       const char *new_name, unsigned int flags)
 {
-	struct op *op = op_new_named(req, parent, name, "rename");
+	struct op *op = op_new_named(req, parent, name, OP_RENAME);
 	int err = 0;
 
 	if (!op)
@@ -260,7 +260,7 @@ static void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse
 
 static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "open");
+	struct op *op = op_new(fs_of(req), req, ino, OP_OPEN);
 
 	if (!op)
 		return;
@@ -272,7 +272,7 @@ static void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		       struct fuse_file_info *fi)
 {
-	struct op *op = op_new_named(req, parent, name, "create");
+	struct op *op = op_new_named(req, parent, name, OP_CREATE);
 	const struct special *special;
 	bool over;
 
@@ -293,7 +293,7 @@ static void ops_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode
 static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		     struct fuse_file_info *fi)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "read");
+	struct op *op = op_new(fs_of(req), req, ino, OP_READ);
 
 	if (!op)
 		return;
@@ -307,7 +307,7 @@ static void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 static void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		     struct fuse_pollhandle *ph)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "poll");
+	struct op *op = op_new(fs_of(req), req, ino, OP_POLL);
 
 	if (!op) {
 		if (ph)
@@ -315,7 +315,7 @@ static void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		return;
 	}
 	op->handle = handle_of(fi);
-	if (ph && !(op->poll = kept_poll_new(ph))) {
+	if (ph && !(op->poll = kept_poll_new(ph, &op->fs->poll_counters))) {
 		fuse_pollhandle_destroy(ph);
 		op_reply_error(op, -ENOMEM);
 		return;
@@ -326,7 +326,7 @@ static void ops_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 static void ops_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
 		      struct fuse_file_info *fi)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "write");
+	struct op *op = op_new(fs_of(req), req, ino, OP_WRITE);
 
 	if (!op || !op_set_data(op, buf, size))
 		return;
@@ -346,7 +346,7 @@ static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, 0);
 		return;
 	}
-	op = op_new(fs_of(req), req, ino, "flush");
+	op = op_new(fs_of(req), req, ino, OP_FLUSH);
 	if (!op)
 		return;
 	op->handle = handle;
@@ -356,7 +356,7 @@ static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 static void ops_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "fsync");
+	struct op *op = op_new(fs_of(req), req, ino, OP_FSYNC);
 
 	(void)datasync;
 	if (!op)
@@ -374,7 +374,7 @@ static void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *f
 
 static void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "opendir");
+	struct op *op = op_new(fs_of(req), req, ino, OP_OPENDIR);
 
 	if (!op)
 		return;
@@ -385,7 +385,7 @@ static void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *f
 static void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 			struct fuse_file_info *fi)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "readdir");
+	struct op *op = op_new(fs_of(req), req, ino, OP_READDIR);
 
 	if (!op)
 		return;
@@ -422,7 +422,7 @@ static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 
 static void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-	struct op *op = op_new_named(req, ino, name, "getxattr");
+	struct op *op = op_new_named(req, ino, name, OP_GETXATTR);
 
 	if (!op)
 		return;
@@ -433,7 +433,7 @@ static void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_
 static void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
 			 size_t size, int flags)
 {
-	struct op *op = op_new_named(req, ino, name, "setxattr");
+	struct op *op = op_new_named(req, ino, name, OP_SETXATTR);
 
 	if (!op || !op_set_data(op, value, size))
 		return;
@@ -443,7 +443,7 @@ static void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const
 
 static void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	struct op *op = op_new(fs_of(req), req, ino, "listxattr");
+	struct op *op = op_new(fs_of(req), req, ino, OP_LISTXATTR);
 
 	if (!op)
 		return;
@@ -453,7 +453,7 @@ static void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 static void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	struct op *op = op_new_named(req, ino, name, "removexattr");
+	struct op *op = op_new_named(req, ino, name, OP_REMOVEXATTR);
 
 	if (!op)
 		return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The channel's front: making one, submitting, sending, abandoning, looking at it.
+ * The channel's front: making one, submitting, sending, abandoning.
  * Everything here may be called on any thread, but where chan.h says otherwise.
  */
 #include <assert.h>
@@ -302,8 +302,8 @@ static void submit_locked(struct chan *chan, struct request *req, uint64_t now,
 	if (err) {
 		req->state = REQUEST_DONE;
 		req->error = err;
-		chan->counters.completed++;
-		chan->counters.errors++;
+		chan->counters.refused++;
+		chan_count_end_locked(chan, err);
 		TAILQ_INSERT_TAIL(done, req, queue_link);
 		return;
 	}
@@ -386,8 +386,7 @@ void chan_give_up_locked(struct chan *chan, struct request *req, int error,
 	}
 	req->state = REQUEST_DONE;
 	req->error = error;
-	chan->counters.completed++;
-	chan->counters.errors++;
+	chan_count_end_locked(chan, error);
 	TAILQ_INSERT_TAIL(done, req, queue_link);
 }
 
@@ -441,70 +440,4 @@ size_t chan_payload_max(const struct chan *chan)
 const char *chan_transport_name(const struct chan *chan)
 {
 	return chan->transport->ops->name;
-}
-
-void chan_stats(struct chan *chan, struct chan_stats *stats)
-{
-	pthread_mutex_lock(&chan->lock);
-	*stats = chan->counters;
-	stats->state = chan->state;
-	stats->epoch = chan->epoch;
-	stats->in_flight = table_used(&chan->table);
-	stats->queued = chan->queued;
-	pthread_mutex_unlock(&chan->lock);
-}
-
-void chan_transport_stats(struct chan *chan,
-			  void (*line)(void *arg, const char *name, uint64_t value), void *arg)
-{
-	if (chan->transport->ops->stats)
-		chan->transport->ops->stats(chan->transport, line, arg);
-}
-
-static void describe(struct chan_request_info *info, const struct request *req, uint64_t now,
-		     bool sent)
-{
-	/* A payload without a NUL (a TRANSACTION_END's has one, a foreign message may not). */
-	bool terminated = memchr(req->payload, '\0', req->msg.len) != NULL;
-
-	*info = (struct chan_request_info){
-		.id = sent ? req->msg.req_id : 0,
-		.type = req->msg.type,
-		.tx_id = req->msg.tx_id,
-		.len = req->msg.len,
-		.path = terminated ? req->payload : "",
-		.age_ns = now - req->submitted_ns,
-		.sent = sent,
-		.abandoned = req->abandoned,
-	};
-}
-
-static void for_each_queued_locked(const struct request_list *queue, uint64_t now,
-				   void (*fn)(void *, const struct chan_request_info *), void *arg)
-{
-	struct chan_request_info info;
-	const struct request *req;
-
-	TAILQ_FOREACH(req, queue, queue_link) {
-		describe(&info, req, now, false);
-		fn(arg, &info);
-	}
-}
-
-void chan_for_each(struct chan *chan, void (*fn)(void *arg, const struct chan_request_info *info),
-		   void *arg)
-{
-	struct chan_request_info info;
-	uint64_t now = chan_now();
-
-	pthread_mutex_lock(&chan->lock);
-	for (unsigned i = 0; i < chan->table.size; i++) {
-		if (!chan->table.slots[i])
-			continue;
-		describe(&info, chan->table.slots[i], now, true);
-		fn(arg, &info);
-	}
-	for_each_queued_locked(&chan->queue, now, fn, arg);
-	for_each_queued_locked(&chan->bulk_queue, now, fn, arg);
-	pthread_mutex_unlock(&chan->lock);
 }

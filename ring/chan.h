@@ -64,6 +64,9 @@ enum chan_state {
 /* Upper bounds of the latency buckets grow by about 19 % (2^(1/4)) each, from 1 µs. */
 #define CHAN_LATENCY_BUCKETS 96
 
+/* Errors are counted by errno up to this one; larger ones, and such that are none of Linux's, as 0. */
+#define CHAN_ERRNOS 134
+
 /* Counters since the start; a consistent copy is made by chan_stats(). */
 struct chan_stats {
 	enum chan_state state;
@@ -71,6 +74,8 @@ struct chan_stats {
 	uint64_t requests[WIRE_TYPE_COUNT]; /* submitted, by type */
 	uint64_t completed;
 	uint64_t errors;       /* of these, with an error */
+	uint64_t errors_by[CHAN_ERRNOS]; /* the same by errno, see chan_error_index() */
+	uint64_t refused;      /* of these, never sent: chan_submit() tells why */
 	uint64_t eagain;       /* of these, TRANSACTION_ENDs that conflicted */
 	uint64_t abandoned;    /* given up while on the wire */
 	uint64_t timeouts;     /* of these, by their deadline */
@@ -87,7 +92,9 @@ struct chan_stats {
 	unsigned in_flight_high;
 	unsigned queued;
 	unsigned queued_high;
-	uint64_t latency[CHAN_LATENCY_BUCKETS]; /* of requests that were answered */
+	/* Of requests that were answered, by type: how many took how long, and nanoseconds in all. */
+	uint64_t latency[WIRE_TYPE_COUNT][CHAN_LATENCY_BUCKETS];
+	uint64_t latency_ns[WIRE_TYPE_COUNT];
 };
 
 /* One request as it stands, for chan_for_each(). */
@@ -202,8 +209,17 @@ void chan_stats(struct chan *chan, struct chan_stats *stats);
 void chan_transport_stats(struct chan *chan,
 			  void (*line)(void *arg, const char *name, uint64_t value), void *arg);
 
-/* Returns the upper bound, in nanoseconds, of a latency bucket. */
+/* Returns the latency bucket to which a time of `ns` nanoseconds belongs.  Pure. */
+unsigned chan_latency_bucket(uint64_t ns);
+
+/* Returns the upper bound, in nanoseconds, of a latency bucket.  Pure. */
 uint64_t chan_latency_bound(unsigned bucket);
+
+/* Returns where, below CHAN_ERRNOS, errors of errno `error` (negative) are counted.  Pure. */
+static inline unsigned chan_error_index(int error)
+{
+	return error < 0 && error > -CHAN_ERRNOS ? -error : 0;
+}
 
 /* Calls `fn` for every request that is queued or in flight, under the channel's lock: `fn` must
  * not call back.  Any thread. */

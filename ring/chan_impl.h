@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a channel, shared by chan.c (any thread: submit, send, abandon, look) and
- * chan_io.c (the I/O thread: receive, expire, reconnect, sleep).  For nobody else.
+ * The inside of a channel, shared by chan.c (any thread: submit, send, abandon), chan_stats.c (any
+ * thread: count, look) and chan_io.c (the I/O thread: receive, expire, reconnect, sleep).  For
+ * nobody else.
  *
  * Lock discipline.  `lock` guards the states of all requests, the queues, the table, the deadline
  * list and the counters.  It is held for list operations only: never during a system call of the
@@ -122,6 +123,9 @@ void chan_enqueue_locked(struct chan *chan, struct request *req);
 /* Returns where in the batch a request lies, at least in part not taken by the transport; -1: not
  * there, or not known because somebody is sending. */
 int chan_batch_find_locked(const struct chan *chan, const struct request *req);
+
+/* Counts a request that is over, with 0 or -errno. */
+void chan_count_end_locked(struct chan *chan, int error);
 
 /* Takes a request in flight out of the table. */
 void chan_retire_locked(struct chan *chan, struct request *req);

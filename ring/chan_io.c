@@ -31,33 +31,6 @@
 /* How often a dead ring is looked at. */
 #define DEAD_RETRY_MS 250
 
-/*
- * Latency buckets: four to each power of two, from 1 µs.  The two bits below the leading one say
- * which quarter.
- */
-static unsigned latency_bucket(uint64_t ns)
-{
-	uint64_t us = ns / 1000;
-	unsigned log2, bucket;
-
-	if (us < 4)
-		return us;
-	log2 = 63 - __builtin_clzll(us);
-	bucket = (log2 - 1) * 4 + (us >> (log2 - 2) & 3);
-	return bucket < CHAN_LATENCY_BUCKETS ? bucket : CHAN_LATENCY_BUCKETS - 1;
-}
-
-uint64_t chan_latency_bound(unsigned bucket)
-{
-	uint64_t us;
-
-	if (bucket < 4)
-		us = bucket + 1;
-	else
-		us = (UINT64_C(4) + bucket % 4 + 1) << (bucket / 4 - 1);
-	return us * 1000;
-}
-
 /* The connection is gone, found out by receiving; handle_lost() deals with it. */
 static void set_lost(struct chan *chan, int err)
 {
@@ -247,7 +220,7 @@ static int complete_reply(struct chan *chan)
 {
 	struct chan_rx *rx = &chan->rx;
 	struct request *req = rx->req;
-	uint64_t ns = chan_now() - req->submitted_ns;
+	uint64_t now = chan_now(), ns = now - req->submitted_ns;
 	int error = 0;
 
 	if (!rx->body)
@@ -266,6 +239,7 @@ static int complete_reply(struct chan *chan)
 		TAILQ_REMOVE(&chan->deadlines, req, deadline_link);
 	req->has_deadline = false;
 	req->error = error;
+	req->answered_ns = now;
 	if (!error || req->keep_error) {
 		req->reply_len = rx->hdr.len;
 		req->reply = rx->body;
@@ -273,10 +247,12 @@ static int complete_reply(struct chan *chan)
 		rx->body = NULL;
 	}
 	req->state = REQUEST_DONE;
-	chan->counters.completed++;
-	chan->counters.errors += error != 0;
+	chan_count_end_locked(chan, error);
 	chan->counters.eagain += error == -EAGAIN && req->msg.type == XS_TRANSACTION_END;
-	chan->counters.latency[latency_bucket(ns)]++;
+	if (req->msg.type < WIRE_TYPE_COUNT) {
+		chan->counters.latency[req->msg.type][chan_latency_bucket(ns)]++;
+		chan->counters.latency_ns[req->msg.type] += ns;
+	}
 	pthread_mutex_unlock(&chan->lock);
 
 	rx->oom_logged = false;

@@ -68,10 +68,13 @@ void request_finish(struct request *req)
 	/* `complete` may drop the issuer's reference and reuse what it hangs on; the gather is
 	 * taken out first. */
 	struct gather *gather = req->gather;
+	uint64_t answered_ns = req->answered_ns;
 
 	assert(req->state == REQUEST_DONE);
 	if (req->complete)
 		req->complete(req);
-	if (gather && atomic_fetch_sub_explicit(&gather->pending, 1, memory_order_acq_rel) == 1)
+	if (gather && atomic_fetch_sub_explicit(&gather->pending, 1, memory_order_acq_rel) == 1) {
+		gather->answered_ns = answered_ns;
 		gather->complete(gather);
+	}
 }

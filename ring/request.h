@@ -49,6 +49,7 @@ struct request {
 	int error;
 	uint32_t reply_len;
 	char *reply;
+	uint64_t answered_ns; /* when the store answered, by CLOCK_MONOTONIC; 0: it did not */
 
 	/* The channel's, under its lock. */
 	enum request_state state;
@@ -75,6 +76,7 @@ TAILQ_HEAD(request_list, request);
 /* Several requests with one completion. */
 struct gather {
 	atomic_uint pending;
+	uint64_t answered_ns; /* set before `complete` runs: that of the last request */
 	/* Runs once, when the last request has completed, where that one's `complete` would. */
 	void (*complete)(struct gather *g);
 };

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -197,6 +198,7 @@ static void too_large_is_refused(void **state)
 	assert_int_equal(call->req->msg.len, WIRE_PAYLOAD_MAX + 1);
 	assert_int_equal(call->done, 1);
 	assert_int_equal(call->error, -EMSGSIZE);
+	assert_int_equal(stats(fx).refused, 1);
 	take(fx, XS_WRITE, "/");
 	assert_int_equal(fake_store_sent(fx->store), 0);
 }
@@ -644,6 +646,8 @@ static void gather_completes_once_at_the_end(void **state)
 	msg = take(fx, XS_READ, "/a");
 	answer(fx, &msg, "v");
 	assert_int_equal(g.done, 1);
+	assert_true(g.gather.answered_ns != 0);
+	assert_int_equal(g.gather.answered_ns, reqs[2]->answered_ns);
 }
 
 static void submit_next(struct call *call)
@@ -746,6 +750,56 @@ static void latency_buckets_grow(void **state)
 		assert_true(chan_latency_bound(i) > chan_latency_bound(i - 1));
 }
 
+static void latencies_are_below_the_bound_of_their_bucket(void **state)
+{
+	(void)state;
+	assert_int_equal(chan_latency_bucket(0), 0);
+	for (unsigned i = 0; i < CHAN_LATENCY_BUCKETS - 1; i++) {
+		assert_int_equal(chan_latency_bucket(chan_latency_bound(i) - 1), i);
+		assert_int_equal(chan_latency_bucket(chan_latency_bound(i)), i + 1);
+	}
+	assert_int_equal(chan_latency_bucket(UINT64_MAX), CHAN_LATENCY_BUCKETS - 1);
+}
+
+static void latencies_are_counted_by_type(void **state)
+{
+	struct fixture *fx = *state;
+	struct call *call = call_submit(fx, XS_READ, "/a", NULL);
+	struct fake_msg msg = take(fx, XS_READ, "/a");
+	uint64_t reads = 0, writes = 0;
+	struct chan_stats st;
+
+	usleep(1000);
+	answer(fx, &msg, "v");
+	assert_true(call->req->answered_ns >= call->req->submitted_ns + 1000000);
+	st = stats(fx);
+	for (unsigned i = 0; i < CHAN_LATENCY_BUCKETS; i++) {
+		reads += st.latency[XS_READ][i];
+		writes += st.latency[XS_WRITE][i];
+	}
+	assert_int_equal(reads, 1);
+	assert_int_equal(writes, 0);
+	assert_int_equal(st.latency_ns[XS_READ], call->req->answered_ns - call->req->submitted_ns);
+}
+
+static void errors_are_counted_by_errno(void **state)
+{
+	struct fixture *fx = *state;
+	struct call *call = call_submit(fx, XS_READ, "/a", NULL);
+	struct fake_msg msg = take(fx, XS_READ, "/a");
+
+	fake_store_error(fx->store, &msg, "ENOENT");
+	pump(fx);
+	call = call_submit(fx, XS_READ, "/b", NULL);
+	chan_abandon(fx->chan, call->req, -EINTR);
+	assert_int_equal(call->req->answered_ns, 0);
+	assert_int_equal(stats(fx).errors, 2);
+	assert_int_equal(stats(fx).errors_by[ENOENT], 1);
+	assert_int_equal(stats(fx).errors_by[EINTR], 1);
+	assert_int_equal(chan_error_index(-CHAN_ERRNOS), 0);
+	assert_int_equal(chan_error_index(-(CHAN_ERRNOS - 1)), CHAN_ERRNOS - 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 /* These start the channel themselves. */
 #define TEST_OWN(name) cmocka_unit_test_teardown(name, fixture_teardown)
@@ -792,6 +846,9 @@ int main(void)
 		TEST(wait_services),
 		TEST(requests_are_listed),
 		cmocka_unit_test(latency_buckets_grow),
+		cmocka_unit_test(latencies_are_below_the_bound_of_their_bucket),
+		TEST(latencies_are_counted_by_type),
+		TEST(errors_are_counted_by_errno),
 	};
 
 	return cmocka_run_group_tests_name("chan", tests, NULL, NULL);

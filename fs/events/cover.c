@@ -216,7 +216,7 @@ void cover_start(struct fs *fs)
 	} else if (fs->config.self_domid >= 0) {
 		base_add_home(fs, fs->config.self_domid);
 	} else {
-		op = op_new(fs, NULL, 0, "domid");
+		op = op_new(fs, NULL, 0, OP_OWN_DOMID);
 		if (!op) {
 			set_state(fs, COVER_NONE);
 			return;

@@ -222,7 +222,7 @@ static void looked(struct op *op)
 /* Asks whether the node is there, for the next poll. */
 static void look(const struct op *polled, const char *path)
 {
-	struct op *op = op_new(polled->fs, NULL, polled->inode->nodeid, "look");
+	struct op *op = op_new(polled->fs, NULL, polled->inode->nodeid, OP_OWN_LOOK);
 
 	if (!op)
 		return;

@@ -6,13 +6,21 @@
 #ifndef FS_MODEL_KEPT_POLL_H
 #define FS_MODEL_KEPT_POLL_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/queue.h>
 
 struct fuse_pollhandle;
 
+/* Of all polls of a mount: counted with and without the lock. */
+struct poll_counters {
+	atomic_uint now;       /* that the kernel waits for */
+	atomic_ulong notified; /* wake-ups of the kernel */
+};
+
 struct kept_poll {
 	struct fuse_pollhandle *handle;
+	struct poll_counters *counters;
 	STAILQ_ENTRY(kept_poll) link;
 };
 

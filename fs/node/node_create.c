@@ -322,7 +322,7 @@ void node_release(struct fs *fs, struct handle *handle)
 	struct op *op = NULL;
 
 	if (handle_ends_empty(handle) && !inode_is_removed(inode))
-		op = op_new(fs, NULL, inode->nodeid, "release");
+		op = op_new(fs, NULL, inode->nodeid, OP_RELEASE);
 	/* Else nobody is left who would make it. */
 	if (handle_take_empty_due(handle) && !op)
 		inode_set_pending(&fs->inodes, inode, false);

@@ -37,6 +37,7 @@
 #include "fs/model/inode.h"
 #include "fs/model/kept_poll.h"
 #include "fs/model/made.h"
+#include "fs/op/op_count.h"
 #include "ring/chan.h"
 #include "ring/logger.h"
 
@@ -99,7 +100,8 @@ struct fs {
 	struct handles handles;
 
 	atomic_bool stop; /* read also by those who do not hold the lock */
-	unsigned long ops_started;
+	struct op_counters op_counters;
+	struct poll_counters poll_counters;
 	unsigned long ops_interrupted;
 	unsigned long tx_retries;
 	unsigned long invalidations;

@@ -68,12 +68,13 @@ static void op_interrupted(fuse_req_t req, void *arg)
 	chan_wake(fs->chan);
 }
 
-struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *what)
+struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind kind)
 {
 	struct inode *inode = NULL;
 	struct op *op = NULL;
 	int err = ESTALE;
 
+	op_count_start(&fs->op_counters, kind);
 	if (nodeid)
 		inode = inode_get(&fs->inodes, nodeid);
 	if (inode && inode->view->hooks)
@@ -84,13 +85,14 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *
 	}
 	if (!op) {
 		inode_put(&fs->inodes, inode);
+		op_count_error(&fs->op_counters, -err);
 		if (req)
 			fuse_reply_err(req, err);
 		return NULL;
 	}
 	op->fs = fs;
 	op->req = req;
-	op->what = what;
+	op->kind = kind;
 	op->inode = inode;
 	op->calls = op->inline_calls;
 	op->max_calls = OP_INLINE_CALLS;
@@ -99,7 +101,6 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *
 	op->epoch = inode ? inode->view->epoch : 0;
 	op->refs = 1;
 	pthread_cond_init(&op->changed, NULL);
-	fs->ops_started++;
 	fs->ops_now++;
 	if (req)
 		fuse_req_interrupt_func(req, op_interrupted, op);
@@ -208,6 +209,7 @@ static void op_gathered(struct gather *g)
 {
 	struct op *op = (struct op *)((char *)g - offsetof(struct op, gather));
 
+	op->answered_ns = g->answered_ns;
 	if (view_of(op))
 		note_changes(op);
 	op->done(op);
@@ -352,6 +354,7 @@ int op_park(struct op *op, void (*unpark)(struct op *op))
 {
 	if (op->interrupted)
 		return -EINTR;
+	op->was_parked = true;
 	op->unpark = unpark;
 	if (op->fs->config.park_ms)
 		park_bounded(op);
@@ -470,17 +473,28 @@ void op_end(struct op *op)
 static void log_op(const struct op *op, int error)
 {
 	if (op->fs->log && op->fs->log->debug)
-		log_debug(op->fs->log, "fuse %s ino %llu%s%s: %s, %llu us", op->what,
+		log_debug(op->fs->log, "fuse %s ino %llu%s%s: %s, %llu us", op_kind_name(op->kind),
 			  op->inode ? (unsigned long long)op->inode->nodeid : 0ULL,
 			  op->name ? " " : "", op->name ? op->name : "",
 			  error ? strerror(-error) : "ok",
 			  (unsigned long long)((now_ns() - op->started_ns) / 1000));
 }
 
+static void count_end(const struct op *op, int error)
+{
+	struct op_counters *counters = &op->fs->op_counters;
+
+	op_count_error(counters, error);
+	/* How long a program waits for an event says nothing about the store. */
+	if (op->answered_ns && !op->was_parked)
+		op_count_latency(counters, op->kind, op->answered_ns - op->started_ns);
+}
+
 void op_begin_reply(struct op *op, int error)
 {
-	op_disarm(op);
+	count_end(op, error);
 	log_op(op, error);
+	op_disarm(op);
 }
 
 void op_reply_error(struct op *op, int error)

@@ -23,6 +23,7 @@
 
 #include "fs/model/handle.h"
 #include "fs/op/fs_impl.h"
+#include "fs/op/op_count.h"
 #include "fs/op/pool.h"
 #include "fs/op/wakeup.h"
 #include "ring/request.h"
@@ -33,7 +34,7 @@
 struct op {
 	struct fs *fs;
 	fuse_req_t req;       /* NULL: nobody waits for a reply */
-	const char *what;     /* the operation's name, for logs */
+	enum op_kind kind;    /* for logs and counters */
 	struct inode *inode;  /* what it is about, with a reference; may be NULL */
 	struct inode *target; /* new parent of a rename, or the directory that is asked for, with a
 	                       * reference; may be NULL */
@@ -77,6 +78,8 @@ struct op {
 	struct gather gather;
 	struct pool_work work;
 	uint64_t started_ns;
+	uint64_t answered_ns; /* when the store answered last, 0: it was not asked, or did not */
+	bool was_parked;      /* it may have waited for something else */
 
 	/* Waits without a store request, and how that is ended; see op_park(). */
 	void (*unpark)(struct op *op);
@@ -97,7 +100,7 @@ struct op {
  * Returns it, or NULL having replied: ENOMEM, or ESTALE for a nodeid that is not known, or one in a
  * transaction that is over.
  */
-struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, const char *what);
+struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind kind);
 
 /* Copies a name, or bytes, into the operation.  Return false having replied ENOMEM (the operation
  * is over then). */

@@ -6,8 +6,9 @@
 #include "fs/model/kept_poll.h"
 #include "fs/op/capability.h"
 
-/* Returns a poll that can be kept (`handle` is taken), or NULL when out of memory. */
-struct kept_poll *kept_poll_new(struct fuse_pollhandle *handle);
+/* Returns a poll that can be kept (`handle` is taken), or NULL when out of memory.  `counters` have to
+ * outlive it. */
+struct kept_poll *kept_poll_new(struct fuse_pollhandle *handle, struct poll_counters *counters);
 
 /* Frees one that is not to be notified; NULL is allowed. */
 void kept_poll_free(struct kept_poll *poll);

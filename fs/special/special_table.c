@@ -6,6 +6,6 @@
 const struct special *const special_table[] = {
 	&special_value,    &special_perms, &special_subtree, &special_dump,        &special_json,
 	&special_xsfs,     &special_nodes, &special_self,    &special_transaction, &special_tx,
-	&special_requests, &special_stats, &special_watch,   &special_control,     &special_xenbus,
-	NULL,
+	&special_requests, &special_stats, &special_metrics, &special_watch,       &special_control,
+	&special_xenbus,   NULL,
 };

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How many file operations of which kind there were, how they ended and how long the store took for
+ * them.  Counted by op.c, shown by fs/special/figures.c, under fs->lock.  No look at a clock, as every
+ * operation comes by here.
+ */
+#ifndef FS_OP_OP_COUNT_H
+#define FS_OP_OP_COUNT_H
+
+#include <stdint.h>
+
+#include "ring/chan.h"
+
+enum op_kind {
+	OP_CREATE,
+	OP_FLUSH,
+	OP_FSYNC,
+	OP_GETATTR,
+	OP_GETXATTR,
+	OP_LISTXATTR,
+	OP_LOOKUP,
+	OP_MKDIR,
+	OP_MKNOD,
+	OP_OPEN,
+	OP_OPENDIR,
+	OP_POLL,
+	OP_READ,
+	OP_READDIR,
+	OP_READLINK,
+	OP_RELEASE, /* one that has an empty value to write */
+	OP_REMOVEXATTR,
+	OP_RENAME,
+	OP_RMDIR,
+	OP_SETATTR,
+	OP_SETXATTR,
+	OP_UNLINK,
+	OP_WRITE,
+	/* Of our own, on nobody's behalf. */
+	OP_OWN_DOMID, /* asks which domain this is */
+	OP_OWN_LOOK,  /* looks whether a polled node is still there */
+	OP_KINDS
+};
+
+struct op_counters {
+	uint64_t started[OP_KINDS];
+	uint64_t errors_by[CHAN_ERRNOS]; /* by errno, see chan_error_index() */
+	/* Of operations that the store answered and that waited for nothing else: in the buckets of
+	 * chan_latency_bucket(), and nanoseconds in all. */
+	uint64_t latency[OP_KINDS][CHAN_LATENCY_BUCKETS];
+	uint64_t latency_ns[OP_KINDS];
+};
+
+/* Returns the name of a kind, such as "getattr". */
+const char *op_kind_name(enum op_kind kind);
+
+/* Counts an operation that begins. */
+void op_count_start(struct op_counters *counters, enum op_kind kind);
+
+/* Counts an error, negative; 0 is none. */
+void op_count_error(struct op_counters *counters, int error);
+
+/* Counts for how many nanoseconds an operation had the store at work. */
+void op_count_latency(struct op_counters *counters, enum op_kind kind, uint64_t ns);
+
+#endif

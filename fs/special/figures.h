@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The figures of a mount: what is counted anywhere, in one list, for `.xsfs/stats` and `.xsfs/metrics`.
+ * Taken without asking the store, under fs->lock.
+ */
+#ifndef FS_SPECIAL_FIGURES_H
+#define FS_SPECIAL_FIGURES_H
+
+#include "fs/op/op_count.h"
+#include "ring/chan.h"
+
+struct fs;
+
+/* All of them at one moment. */
+struct figures {
+	struct chan_stats chan;
+	struct op_counters ops;
+	uint64_t ops_all;
+	uint64_t ops_now;
+	uint64_t ops_interrupted;
+	uint64_t tx_retries;
+	uint64_t watches;
+	uint64_t polls;
+	uint64_t poll_notifications;
+	uint64_t polls_unwatched;
+	uint64_t streams;
+	uint64_t stream_overflows;
+	uint64_t transactions;
+	uint64_t transactions_idle;
+	uint64_t raw_clients;
+	uint64_t raw_watches;
+	uint64_t raw_transactions;
+	uint64_t raw_messages;
+	uint64_t raw_events_merged;
+	uint64_t invalidations;
+	uint64_t inodes;
+	uint64_t open_files;
+};
+
+enum figure_type {
+	FIGURE_COUNTER, /* only grows */
+	FIGURE_GAUGE,
+};
+
+/* One number of the list. */
+struct figure {
+	const char *stat;   /* its name in `stats` */
+	const char *metric; /* and in `metrics`, behind "xsfs_"; NULL: there it is told in more detail */
+	const char *unit;   /* that `metric` ends in; NULL: none */
+	const char *help;   /* a sentence */
+	enum figure_type type;
+	size_t offset; /* in struct figures, of a number of `size` bytes */
+	size_t size;
+};
+
+/* The list; the last entry has no name. */
+extern const struct figure figures_list[];
+
+/* Returns the present figures, to be freed, or NULL when out of memory. */
+struct figures *figures_take(struct fs *fs);
+
+/* Returns the number that an entry of the list stands for. */
+uint64_t figure_value(const struct figures *figures, const struct figure *figure);
+
+/* Returns the word for a state of the channel. */
+const char *figures_state_name(enum chan_state state);
+
+#endif
