@@ -13,18 +13,23 @@
 
 #include <fuse_log.h>
 
+#include "src/journal.h"
 #include "src/log.h"
+#include "src/log_text.h"
 
-/* A longer line is cut: nothing that is logged carries a user's value. */
-#define LINE_MAX_BYTES 1024
+/* A longer line is cut. */
+#define LINE_MAX_BYTES 2048
 
 static struct {
 	struct logger logger;
 	bool foreground;
+	bool journal;           /* lines go there, if it takes them */
+	const char *mount;      /* "": not known yet */
+	char mount_text[LINE_MAX_BYTES]; /* the same, escaped, as lines begin: "/xen: " */
 	atomic_bool started;
 	pthread_mutex_t lock; /* over `cause` */
 	char cause[LINE_MAX_BYTES];
-} self = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} self = { .mount = "", .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const int priorities[] = {
 	[LOGGER_ERROR] = LOG_ERR,
@@ -35,8 +40,8 @@ static const int priorities[] = {
 
 static void write_stderr(const char *text)
 {
-	/* Room for the time, the name, the newline. */
-	char line[LINE_MAX_BYTES + 64];
+	/* Room for the time, the name, the mount, the newline. */
+	char line[2 * LINE_MAX_BYTES + 64];
 	size_t len = 0;
 	ssize_t n;
 
@@ -55,8 +60,29 @@ static void write_stderr(const char *text)
 	(void)n;
 }
 
-static void write_line(enum log_level level, const char *text)
+/* Hands a line with its mount to whoever takes it. */
+static void deliver(enum log_level level, const char *text)
 {
+	char line[2 * LINE_MAX_BYTES];
+	size_t len = strlen(self.mount_text);
+
+	/* Those that are about the mount point itself begin with it. */
+	if (!strncmp(text, self.mount_text, len))
+		len = 0;
+	snprintf(line, sizeof(line), "%.*s%s", (int)len, self.mount_text, text);
+	if (self.journal && journal_send(priorities[level], self.mount, line))
+		return;
+	if (self.foreground)
+		write_stderr(line);
+	else
+		syslog(priorities[level], "%s", line);
+}
+
+static void write_line(enum log_level level, const char *raw)
+{
+	char text[LINE_MAX_BYTES];
+
+	log_text_escape(text, sizeof(text), raw);
 	if (level == LOGGER_ERROR && !atomic_load(&self.started)) {
 		pthread_mutex_lock(&self.lock);
 		if (!self.cause[0])
@@ -64,10 +90,7 @@ static void write_line(enum log_level level, const char *text)
 		pthread_mutex_unlock(&self.lock);
 		return;
 	}
-	if (self.foreground)
-		write_stderr(text);
-	else
-		syslog(priorities[level], "%s", text);
+	deliver(level, text);
 }
 
 static void log_vlog(struct logger *log, enum log_level level, const char *fmt, va_list ap)
@@ -108,10 +131,18 @@ struct logger *log_init(bool foreground, bool debug)
 	self.logger.vlog = log_vlog;
 	self.logger.debug = debug;
 	self.foreground = foreground;
+	self.journal = (!foreground || journal_has_stderr()) && journal_open();
 	if (!foreground)
 		openlog("xsfs", LOG_PID, LOG_DAEMON);
 	fuse_set_log_func(log_fuse);
 	return &self.logger;
+}
+
+void log_set_mount(const char *path)
+{
+	self.mount = path;
+	log_text_escape(self.mount_text, sizeof(self.mount_text) - strlen(": "), path);
+	strcat(self.mount_text, ": ");
 }
 
 void log_started(void)

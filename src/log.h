@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where log lines go: standard error in the foreground, syslog in the background.
+ * Where log lines go: standard error in the foreground, syslog in the background; systemd's journal
+ * instead where that is what is behind these.
  * For main.c, which hands the logger down; lines come from any thread.
  *
  * While the program starts, errors of the lower layers (and of libfuse) are kept instead of
@@ -19,6 +20,10 @@
  * Main thread, while there is no other; may be called again when more is known.
  */
 struct logger *log_init(bool foreground, bool debug);
+
+/* From now on every line names the directory on which the store is mounted.  `path` is borrowed for good.
+ * Main thread, while there is no other. */
+void log_set_mount(const char *path);
 
 /* Ends the start: from now on errors are written at once.  Main thread. */
 void log_started(void);

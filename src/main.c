@@ -374,6 +374,7 @@ int main(int argc, char **argv)
 			snprintf(p.why, sizeof(p.why), "cannot go into the background: %s",
 				 strerror(-err));
 		log_init(p.options.foreground, p.options.debug);
+		log_set_mount(p.mountpoint);
 		service_open();
 		if (!err)
 			err = program_start(&p);

@@ -106,7 +106,7 @@ const struct print_format print_dump = {
 /* ---- .json ---- */
 
 /* Returns the length of the UTF-8 sequence at `s`, of which `len` bytes are there, or 0. */
-static size_t utf8_sequence(const unsigned char *s, size_t len)
+size_t print_utf8_sequence(const unsigned char *s, size_t len)
 {
 	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
 
@@ -127,7 +127,7 @@ bool print_is_utf8(const char *data, size_t len)
 	size_t n;
 
 	for (; len; data += n, len -= n) {
-		n = utf8_sequence((const unsigned char *)data, len);
+		n = print_utf8_sequence((const unsigned char *)data, len);
 		if (!n)
 			return false;
 	}

@@ -42,6 +42,9 @@ extern const struct print_format print_json;
 /* Appends a value as JSON: a string, or {".base64": "…"}. */
 void print_json_value(struct print *out, const char *value, size_t len);
 
+/* Returns the bytes of the UTF-8 sequence at `s`, of which there are `len`, at least one; 0: it is none. */
+size_t print_utf8_sequence(const unsigned char *s, size_t len);
+
 /* Returns whether the bytes are UTF-8, with no surrogates and each in its shortest form. */
 bool print_is_utf8(const char *data, size_t len);
 
