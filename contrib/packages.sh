@@ -40,6 +40,8 @@ packages_test=(
 	fish
 	libclang-rt-dev
 	libcmocka-dev
+	libglib2.0-bin
+	libuv1-dev
 	mandoc
 	procps
 	psmisc

@@ -89,8 +89,8 @@ static void help(int argc, char **argv)
 	puts("usage: xsfs VERB [ARGUMENT]...       xsfs help VERB       man xsfs-VERB\n"
 	     "       xsfs [STORE] MOUNTPOINT ...   xsfs --help          man xsfs");
 	verbs_list();
-	puts("Not listed, but in every directory of a mount: .perms, .watch, .dump, .json; and .xsfs at its\n"
-	     "root, with watch, transaction, nodes, stats and more: man 5 xsfs");
+	puts("Not listed, but in every directory of a mount: .perms, .watch, .next, .dump, .json; and .xsfs at\n"
+	     "its root, with watch, transaction, nodes, stats and more: man 5 xsfs");
 	exit(0);
 }
 

@@ -63,7 +63,7 @@ refuses "$SCRATCH/file: not a directory*" auto "$SCRATCH/file"
 is "$("$XSFS" help | sed -n 's/^  xsfs \([a-z]*\) .*/\1/p' | tr '\n' ' ')" 'ls devices watch wait set restore tx ' 'the verbs'
 is "$("$XSFS" help | wc -l | awk '{ print ($1 <= 24) }')" 1 'fit on a screen'
 like "$help" "*$("$XSFS" help | grep '^  xsfs ')" 'the help has them too'
-like "$("$XSFS" help)" '*.perms, .watch, .dump, .json*.xsfs*' 'the help names what is not listed'
+like "$("$XSFS" help)" '*.perms, .watch, .next, .dump, .json*.xsfs*' 'the help names what is not listed'
 for verb in ls devices watch wait set restore tx; do
 	like "$("$XSFS" help "$verb")" "usage: xsfs-$verb *" "help $verb"
 	is "$("$XSFS" "$verb" --version)" "xsfs-$verb $("$XSFS" -V | sed 's/^xsfs //')" "$verb is a program"

@@ -115,9 +115,24 @@ wait_for "$XSFS_TEST_PATIENCE" dead "$pid" || true
 is "$(uniq "$SCRATCH/printed")" "b'start\\n'
 b'next\\n'" 'xsfs(5): a key is polled'
 xenstore-rm /tool/job
-# The second is for the shell.
-bounded bash -c "$(example 2 | sed -n 's/^# //p')" >"$SCRATCH/printed" 2>&1 || true
-is "$(<"$SCRATCH/printed")" "$(example 2 | grep -v '^# ')" 'xsfs(5): a stream is read'
+# The third is for the shell.
+bounded bash -c "$(example 3 | sed -n 's/^# //p')" >"$SCRATCH/printed" 2>&1 || true
+is "$(<"$SCRATCH/printed")" "$(example 3 | grep -v '^# ')" 'xsfs(5): a stream is read'
 like "$(<"$SCRATCH/printed")" 'changed /tool/job*' 'it tells of something'
+# The second prints each value of a key, in an event loop.
+xenstore-write /tool/job start
+streams=$(stat_of streams)
+example 2 | timeout $((5 * XSFS_TEST_PATIENCE)) python3 -u - >"$SCRATCH/printed" 2>&1 &
+pid=$!
+PIDS+=("$pid")
+wait_for "$XSFS_TEST_PATIENCE" eval "((\$(stat_of streams) > $streams))" || not_ok 'xsfs(5): the event loop opens a stream'
+for value in next 'done'; do
+	xenstore-write /tool/job "$value"
+	wait_for "$XSFS_TEST_PATIENCE" said "$value" || true
+done
+# It may also have been told of the start, if that event was still under way.
+is "$(grep -v start "$SCRATCH/printed")" "b'next\\n'
+b'done\\n'" 'xsfs(5): values are read in an event loop'
+end_process "$pid"
 unset XENSTORED_PATH
 umount_xsfs

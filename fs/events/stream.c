@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +86,9 @@ static void push(void *arg, struct path_user *user, const char *path)
 	struct stream *stream = sub->stream;
 	struct op_list *reads = arg;
 
+	/* A value is not that of what is below it. */
+	if (stream->value_of && strcmp(path, stream->value_of) != 0)
+		return;
 	if (sub->armed) {
 		queue_add(stream, path);
 		take_waiting(stream, reads);
@@ -217,24 +219,6 @@ static void reply_text(struct op *op)
 	run_reads(&reads);
 }
 
-/* The paths that were asked about, one after the other, each with its NUL, are in op->data. */
-static bool format_lines(struct op *op, char **text, size_t *len)
-{
-	FILE *out = open_memstream(text, len);
-	const char *path = op->data;
-	unsigned call = 0;
-	bool gone;
-
-	if (!out)
-		return false;
-	for (; path < op->data + op->off; path += strlen(path) + 1) {
-		/* Special paths are no nodes; the store was not asked for them. */
-		gone = path[0] == '/' && op_call_raw_error(op, call++) == -ENOENT;
-		fprintf(out, "%s %s\n", gone ? "deleted" : "changed", path);
-	}
-	return fclose(out) == 0;
-}
-
 /* Puts the paths back: their read did not get to tell of them. */
 static void requeue(struct stream *stream, const struct op *op)
 {
@@ -244,33 +228,34 @@ static void requeue(struct stream *stream, const struct op *op)
 		queue_add(stream, path);
 }
 
+/* Returns whether a read that ended so has told nothing: what it was to tell is still to be read.  EIO is
+ * not among these, as a resync follows it. */
+static bool told_nothing(int err)
+{
+	return err == -EINTR || err == -ENOMEM || err == -ETIMEDOUT;
+}
+
 static void check_done(struct op *op)
 {
 	struct stream *stream = op->handle->own;
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
-	bool interrupted = false;
 	char *text = NULL;
 	size_t len = 0;
+	int err;
 
-	for (unsigned i = 0; i < op->n_calls; i++)
-		interrupted |= op->calls[i]->error == -EINTR;
-	if (!interrupted && !format_lines(op, &text, &len)) {
-		free(text);
-		text = NULL;
-	}
+	err = stream->value_of ? stream_value_line(op, &text, &len) : stream_lines(op, &text, &len);
 	stream->checking = false;
-	if (text) {
+	if (err) {
+		if (told_nothing(err))
+			requeue(stream, op);
+		take_waiting(stream, &reads);
+		op_reply_error(op, err);
+	} else {
 		stream->text = text;
 		stream->text_len = len;
 		stream->text_read = 0;
-	} else {
-		requeue(stream, op);
-		take_waiting(stream, &reads);
-	}
-	if (text)
 		reply_text(op);
-	else
-		op_reply_error(op, interrupted ? -EINTR : -ENOMEM);
+	}
 	run_reads(&reads);
 }
 
@@ -299,11 +284,15 @@ static bool take_batch(struct stream *stream, struct op *op)
 	return true;
 }
 
-/* Turns what needs no question into text.  Returns 0 or -ENOMEM. */
+/* Turns what needs no question into text, or into one about the value.  Returns 0 or -ENOMEM. */
 static int announce(struct stream *stream)
 {
 	const char *text = stream->resync ? "resync\n" : "overflow\n";
 
+	if (stream->value_of) {
+		stream->resync = stream->queue.overflow = false;
+		return path_queue_add(&stream->queue, stream->value_of) ? 0 : -ENOMEM;
+	}
 	stream->text = strdup(text);
 	if (!stream->text)
 		return -ENOMEM;
@@ -376,12 +365,16 @@ void stream_poll(struct op *op)
 
 /* ---- its life ---- */
 
-struct stream *stream_new(struct fs *fs)
+struct stream *stream_new(struct fs *fs, const char *value_of)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 
-	if (!stream)
+	if (stream && value_of)
+		stream->value_of = strdup(value_of);
+	if (!stream || (value_of && !stream->value_of)) {
+		free(stream);
 		return NULL;
+	}
 	stream->fs = fs;
 	path_queue_init(&stream->queue, STREAM_QUEUE_MAX);
 	TAILQ_INIT(&stream->subscriptions);
@@ -401,6 +394,7 @@ void stream_close(struct fs *fs, void *own)
 	subscriptions_end(stream);
 	path_queue_clear(&stream->queue);
 	free(stream->text);
+	free(stream->value_of);
 	kept_poll_free(stream->poll);
 	free(stream);
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event streams: what is read from `.watch` and `.xsfs/watch`.  For special_watch.c and dispatch.c.
+ * Event streams: what is read from `.watch`, `.next` and `.xsfs/watch`.  For special_watch.c and
+ * dispatch.c.
  *
  * A stream has subscriptions (paths) and a queue of paths on which there were events.  It holds
  * each path once, whatever happens there, until it is read; only then the store is asked whether
  * the node is there, so a reader that stands still costs nothing but its bounded queue, and the
  * last line for a path describes what it came to.
+ *
+ * A stream of values (`.next`) is the same with one path.  It leaves out what happens below that, and
+ * its line is the value, which the store was asked for anyway.
  */
 #ifndef FS_EVENTS_STREAM_H
 #define FS_EVENTS_STREAM_H
@@ -41,8 +45,11 @@ void streams_resync(struct fs *fs) REQUIRES(fs_lock_held);
 /* Answers every read that waits, with EIO: the end is near.  I/O thread. */
 void streams_shutdown(struct fs *fs) REQUIRES(fs_lock_held);
 
-/* Returns a new stream, or NULL when out of memory. */
-struct stream *stream_new(struct fs *fs);
+/*
+ * Returns a new stream, or NULL when out of memory.  `value_of` (copied): it tells the values of this one
+ * path, which it has to be subscribed to; NULL: it tells what happens.
+ */
+struct stream *stream_new(struct fs *fs, const char *value_of);
 
 /* Ends its subscriptions and frees it: for handle_set_own().  No operation waits on it. */
 void stream_close(struct fs *fs, void *own);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of an event stream, shared by stream.c (its queue, those who read it) and
- * subscription.c (the paths that it tells of).  For nobody else. */
+/* The inside of an event stream, shared by stream.c (its queue, those who read it), stream_text.c
+ * (the lines that they get) and subscription.c (the paths that it tells of).  For nobody else. */
 #ifndef FS_EVENTS_STREAM_IMPL_H
 #define FS_EVENTS_STREAM_IMPL_H
 
@@ -30,6 +30,9 @@ struct stream {
 	struct fs *fs;
 	LIST_ENTRY(stream) all_link;
 	TAILQ_HEAD(, subscription) subscriptions;
+	/* The one path whose values it tells, instead of what happens at and below paths; NULL: it does
+	 * the latter. */
+	char *value_of;
 	struct path_queue queue;
 	bool resync;
 	bool lost;         /* of a subscription nothing will come any more */
@@ -52,6 +55,17 @@ static inline struct subscription *subscription_of(struct path_user *user)
 {
 	return (struct subscription *)((char *)user - offsetof(struct subscription, user));
 }
+
+/*
+ * Makes the lines that say what became of the paths in op->data (each with its NUL, op->off bytes in all),
+ * of which the round has asked those that are nodes.  Writes them to *text (malloc) and *len.
+ * Returns 0, -ENOMEM, or -EINTR if not all were answered.
+ */
+int stream_lines(struct op *op, char **text, size_t *len);
+
+/* Makes the line that has the value which the round has asked for: *text (malloc) and *len.
+ * Returns 0, or why there is no value to tell: -errno. */
+int stream_value_line(struct op *op, char **text, size_t *len);
 
 /* Ends all subscriptions of a stream that no event finds any more. */
 void subscriptions_end(struct stream *stream);

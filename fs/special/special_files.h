@@ -14,6 +14,7 @@ extern const struct special special_stats;    /* report.c */
 extern const struct special special_requests; /* report.c */
 extern const struct special special_metrics;  /* special_metrics.c */
 extern const struct special special_subtree;  /* special_watch.c */
+extern const struct special special_next;     /* special_watch.c */
 extern const struct special special_watch;    /* special_watch.c */
 extern const struct special special_transaction; /* special_transaction.c */
 extern const struct special special_tx;          /* special_transaction.c */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `.watch`, the stream of events at and below a directory's node, and `.xsfs/watch`, a stream to
- * which paths are written: one a line, with a `-` in front to take it away again.
+ * The streams.  `.watch` tells of events at and below a directory's node; `.next` tells that node's values,
+ * one after each change; to `.xsfs/watch` paths are written, one a line, with a `-` in front to take
+ * it away again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,12 +12,13 @@
 #include "fs/node/node.h"
 #include "fs/special/special_files.h"
 
-/* Gives the operation a handle with an empty stream.  Returns false having replied. */
-static bool open_stream(struct op *op)
+/* Gives the operation a handle with an empty stream, of the values of a path or (NULL) of events.
+ * Returns false having replied. */
+static bool open_stream(struct op *op, const char *value_of)
 {
 	op->handle = handle_new(&op->fs->handles, op->inode, op->flags);
 	if (op->handle)
-		handle_set_own(op->handle, stream_new(op->fs), stream_close);
+		handle_set_own(op->handle, stream_new(op->fs, value_of), stream_close);
 	if (op->handle && op->handle->own)
 		return true;
 	handle_free(op->handle);
@@ -25,7 +27,7 @@ static bool open_stream(struct op *op)
 	return false;
 }
 
-static void subtree_opened(struct op *op, int error)
+static void node_opened(struct op *op, int error)
 {
 	if (error) {
 		handle_free(op->handle);
@@ -35,7 +37,8 @@ static void subtree_opened(struct op *op, int error)
 	op_reply_open_stream(op, op->handle);
 }
 
-static void subtree_open(struct op *op)
+/* Opens a stream of what happens at the node, of whatever kind. */
+static void node_open_stream(struct op *op, bool of_values)
 {
 	char path[PATH_SIZE], *paths[] = { path };
 	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
@@ -46,8 +49,13 @@ static void subtree_open(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	if (open_stream(op))
-		stream_subscribe(op->handle->own, op, paths, 1, subtree_opened);
+	if (open_stream(op, of_values ? path : NULL))
+		stream_subscribe(op->handle->own, op, paths, 1, node_opened);
+}
+
+static void subtree_open(struct op *op)
+{
+	node_open_stream(op, false);
 }
 
 const struct special special_subtree = {
@@ -60,9 +68,24 @@ const struct special special_subtree = {
 	.poll = stream_poll,
 };
 
+static void next_open(struct op *op)
+{
+	node_open_stream(op, true);
+}
+
+const struct special special_next = {
+	.name = ".next",
+	.place = SPECIAL_IN_NODES,
+	.of_mount = true,
+	.mode = S_IFREG | 0444,
+	.open = next_open,
+	.read = stream_read,
+	.poll = stream_poll,
+};
+
 static void watch_open(struct op *op)
 {
-	if (open_stream(op))
+	if (open_stream(op, NULL))
 		op_reply_open_stream(op, op->handle);
 }
 
