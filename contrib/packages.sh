@@ -43,6 +43,7 @@ packages_test=(
 	libglib2.0-bin
 	libuv1-dev
 	mandoc
+	nodejs
 	procps
 	psmisc
 	python3
@@ -57,6 +58,12 @@ packages_test=(
 	valgrind
 	xz-utils
 	zsh
+)
+
+# to run also those tests for which much has to be installed (tests/run --full): a compiler of half a gigabyte, for
+# an example
+packages_full=(
+	golang-go
 )
 
 # to boot a real Xen in an emulator (make check-xen), on top of those; the hypervisor and its kernels are only

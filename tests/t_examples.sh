@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The scripts of contrib/examples, on the embedded store: what they print, what they change, and that a guest's
+# The examples of contrib/examples, on the embedded store: what they print, what they change, and that a guest's
 # keys do not mislead them.
 # shellcheck source=tests/functions.sh
 . "${0%/*}/functions.sh"
+# shellcheck source=tests/load.sh
+. "${0%/*}/load.sh"
 has_config HAVE_XEN || skip 'built without the Xen libraries'
 requires_fuse
 requires getfattr python3 xenstore-ls
@@ -188,6 +190,106 @@ for place in "$SCRATCH/elsewhere" "$SCRATCH/none/x" elsewhere; do
 	is "$status $output" "1 restore-json: $place is in no mounted xenstore" "restore-json $place: not in a mount"
 done
 is "$(ls "$SCRATCH/elsewhere") $(ls -d "$SCRATCH/none" 2>/dev/null || true)" ' ' 'and nothing is made there'
+
+# events_taken: returns when the mount has taken the events of all that was done, which come in order.
+events_taken() {
+	local stream line
+	exec {stream}<>"$MNT/.xsfs/watch"
+	echo /tool/mark >&"$stream"
+	xs write /tool/mark x
+	# The shell's own limit of time does not hold for these files.
+	line=$(bounded bash -c 'read -r line; echo "$line"' <&"$stream")
+	is "$line" 'changed /tool/mark' 'the events of what was done before have come'
+	exec {stream}>&-
+	xs rm /tool/mark
+}
+
+# follows STREAMS COMMAND...: the command prints each new value of two keys of /tool, the mount has so many streams
+# more when it waits, and it does nothing while it waits.
+follows() {
+	local name=${*: -1} streams number before
+	name=${name##*/}
+	streams=$(($(stat_of streams) + $1))
+	xs write /tool/job 0 /tool/other 0
+	events_taken
+	"${@:2}" /tool/job /tool/other >"$SCRATCH/out" 2>&1 </dev/null &
+	STARTED=$!
+	PIDS+=("$STARTED")
+	wait_for "$XSFS_TEST_PATIENCE" follower_waits "$streams" ||
+		not_ok "$name opens what it waits for" "$(cat "$SCRATCH/out")"
+	xs write /tool/job 1
+	says '/tool/job = 1' "$name: a new value"
+	xs write /tool/other $'evil\e[2J'
+	says '/tool/job = 1
+/tool/other = evil?[2J' "$name: of the other key, one that cannot be printed"
+	before=$(stat_of fuse_operations)
+	for ((number = 0; number < 20; number++)); do
+		xs write /tool/third "$number"
+	done
+	is "$(($(stat_of fuse_operations) - before < 20))" 1 "$name: no file operations while nothing changes"
+	xs rm /tool/job
+	says '/tool/job = 1
+/tool/other = evil?[2J
+/tool/job is gone' "$name: a key goes"
+	xs write /tool/job 2
+	says '/tool/job = 1
+/tool/other = evil?[2J
+/tool/job is gone
+/tool/job = 2' "$name: and comes back"
+	xs write /tool/job/below x
+	xs write /tool/other last
+	says '/tool/job = 1
+/tool/other = evil?[2J
+/tool/job is gone
+/tool/job = 2
+/tool/other = last' "$name: what is below a key is not that key"
+	end_process "$STARTED"
+	wait_for 10 eval '(($(stat_of streams) == 0))' || not_ok "$name leaves a stream open"
+	like "$("${@:2}" 2>&1 || echo "status $?")" $'usage: follow-keys*\nstatus 2' "$name: how it is used"
+	is "$("${@:2}" --help)" "$("${@:2}" 2>&1 || true)" "$name --help says that"
+	like "$("${@:2}" /../etc 2>&1 || echo "status $?")" $'usage: *\nstatus 2' "$name: what is no key"
+	like "$(XSFS_MOUNT=$SCRATCH "${@:2}" /tool/job 2>&1 || echo "status $?")" $'follow-keys*\nstatus 1' "$name: no mount"
+	xs rm /tool/job
+	xs rm /tool/other
+	xs rm /tool/third
+}
+
+# A program that lets cat read for it has started that when it has said what it waits for.
+follower_waits() {
+	(($(stat_of streams) >= $1)) &&
+		{ [[ $(<"/proc/$STARTED/comm") != node ]] || pgrep -P "$STARTED" -x cat; }
+}
+
+follows 2 python3 "$examples/follow-keys.py"
+if command -v node >/dev/null; then
+	follows 1 node "$examples/follow-keys.js"
+else
+	skip_one 'follow-keys.js' 'node is not installed'
+fi
+if command -v go >/dev/null; then
+	# A compiler on a busy machine may take longer than anything else here.
+	succeeds 'follow-keys.go is compiled' env HOME="$SCRATCH" GOCACHE="$SCRATCH/go" GOPROXY=off GOTOOLCHAIN=local \
+		timeout 600 go build -o "$SCRATCH/bin/follow-keys" "$examples/follow-keys.go"
+	follows 2 "$SCRATCH/bin/follow-keys"
+	keys=$(printf '/tool/k%s ' {1..40})
+	# shellcheck disable=SC2086 # words
+	xs write ${keys// / x }
+	events_taken
+	# shellcheck disable=SC2086
+	"$SCRATCH/bin/follow-keys" $keys >"$SCRATCH/out" 2>&1 &
+	STARTED=$!
+	PIDS+=("$STARTED")
+	wait_for "$XSFS_TEST_PATIENCE" eval '(($(stat_of streams) == 40))' || not_ok 'follow-keys.go follows 40 keys'
+	xs write /tool/k40 y
+	says '/tool/k40 = y' 'follow-keys.go: 40 keys'
+	at_most "$(ls "/proc/$STARTED/task" | wc -l)" 20 'which keep no thread each'
+	end_process "$STARTED"
+	for key in $keys; do
+		xs rm "$key"
+	done
+else
+	skip_one 'follow-keys.go' 'go is not installed; tests/run --full does that'
+fi
 
 # reads_watch: the example that was started has looked, and waits for an event.
 reads_watch() {
