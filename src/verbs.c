@@ -90,7 +90,7 @@ static void help(int argc, char **argv)
 	     "       xsfs [STORE] MOUNTPOINT ...   xsfs --help          man xsfs");
 	verbs_list();
 	puts("Not listed, but in every directory of a mount: .perms, .watch, .next, .dump, .json; and .xsfs at\n"
-	     "its root, with watch, transaction, nodes, stats and more: man 5 xsfs");
+	     "its root, with watch, transaction, nodes, stats and more: .xsfs/README, man 5 xsfs");
 	exit(0);
 }
 

@@ -10,6 +10,7 @@ extern const struct special special_perms;    /* special_perms.c */
 extern const struct special special_xsfs;     /* special_xsfs.c */
 extern const struct special special_nodes;    /* special_xsfs.c */
 extern const struct special special_self;     /* special_xsfs.c */
+extern const struct special special_readme;   /* special_readme.c */
 extern const struct special special_stats;    /* report.c */
 extern const struct special special_requests; /* report.c */
 extern const struct special special_metrics;  /* special_metrics.c */

@@ -21,5 +21,6 @@ const struct special *const special_table[] = {
 	&special_watch,
 	&special_control,
 	&special_xenbus,
+	&special_readme,
 	NULL,
 };

@@ -5,6 +5,7 @@
  * it away again.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,9 +84,13 @@ const struct special special_next = {
 	.poll = stream_poll,
 };
 
+/* To one that cannot be written to no path comes, so nothing would ever be read: who copies all that he
+ * finds is not to wait for that. */
 static void watch_open(struct op *op)
 {
-	if (open_stream(op, NULL))
+	if ((op->flags & O_ACCMODE) == O_RDONLY)
+		op_reply_error(op, -EACCES);
+	else if (open_stream(op, NULL))
 		op_reply_open_stream(op, op->handle);
 }
 

@@ -6,12 +6,18 @@
  * itself: special->single.
  */
 #include <errno.h>
+#include <fcntl.h>
 
 #include "fs/special/raw.h"
 #include "fs/special/special_files.h"
 
+/* Who cannot ask would wait for an answer for ever: see watch_open(). */
 static void xenbus_open(struct op *op)
 {
+	if ((op->flags & O_ACCMODE) == O_RDONLY) {
+		op_reply_error(op, -EACCES);
+		return;
+	}
 	op->handle = handle_new(&op->fs->handles, op->inode, op->flags);
 	if (op->handle)
 		handle_set_own(op->handle, raw_new(op->fs), raw_close);
