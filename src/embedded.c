@@ -78,7 +78,7 @@ struct embedded {
 /* ---- the loopback library ------------------------------------------------------------------- */
 
 /* Where library and command are: told, as in the build tree, or installed. */
-static int library_find(char *path, size_t size)
+int embedded_library(char *path, size_t size)
 {
 	const char *told = getenv("XSFS_LOOP_LIB");
 	int n = snprintf(path, size, "%s", told && *told ? told : PKGLIBDIR "/" LIBRARY);
@@ -117,10 +117,9 @@ int embedded_preload(char **argv, char *why, size_t size)
 #endif
 	if (now && strstr(now, LIBRARY))
 		return 0;
-	err = library_find(lib, sizeof(lib));
+	err = embedded_library(lib, sizeof(lib));
 	if (err) {
-		snprintf(why, size, "embedded: %s: %s: it belongs to a complete installation of "
-				    "xsfs", lib, strerror(-err));
+		snprintf(why, size, "embedded: %s: %s (" EMBEDDED_PACKAGE ")", lib, strerror(-err));
 		return err;
 	}
 	/* Behind what is there: a sanitizer's runtime has to be the first. */
@@ -246,7 +245,7 @@ static int environment_make(char **environment)
 
 	for (size_t i = 0; !err && i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
 		err = environment_add(environment, passed_on[i], getenv(passed_on[i]));
-	if (!err && library_find(lib, sizeof(lib)) == 0)
+	if (!err && embedded_library(lib, sizeof(lib)) == 0)
 		err = environment_add(environment, "XSLOOP_LIB", lib);
 	if (!err)
 		err = environment_add(environment, "PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -504,8 +503,7 @@ static int world_start(struct embedded *e, bool oxenstored, struct transport **t
 
 	err = command_find(command, sizeof(command));
 	if (err) {
-		words_keep(e, "the xsloop command is missing: it belongs to a complete "
-			      "installation of xsfs");
+		words_keep(e, "the xsloop command is missing (" EMBEDDED_PACKAGE ")");
 		return err;
 	}
 	e->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -13,7 +13,13 @@
 #include "ring/chan.h"
 #include "ring/logger.h"
 
+/* What brings the loopback library where it lacks, for messages. */
+#define EMBEDDED_PACKAGE "a complete installation has it; Debian: the package xsfs-embedded"
+
 struct embedded;
+
+/* Finds the loopback library.  Returns 0 with its path in `path`, or -errno with where it should be. */
+int embedded_library(char *path, size_t size);
 
 /*
  * Makes sure that the loopback library is preloaded, which stands in for Xen's libraries: runs

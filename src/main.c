@@ -29,6 +29,7 @@
 #include "src/signals.h"
 #include "src/store_source.h"
 #include "src/verbs.h"
+#include "src/version.h"
 
 /* The one line that a failure is worth; it may name a path. */
 #define WHY_SIZE (PATH_MAX + 512)
@@ -366,7 +367,7 @@ int main(int argc, char **argv)
 		puts("Tools that use a mount; xsfs help VERB, man xsfs-VERB:");
 		verbs_list();
 	} else if (p.options.version) {
-		puts("xsfs " PACKAGE_VERSION);
+		version_print(stdout);
 	} else {
 		if (!p.options.foreground)
 			err = background_fork(&p.background);

@@ -29,6 +29,24 @@ is "$(awk 'length > 80' <<<"$help")" '' 'no line is long'
 is "$("$XSFS" -h)" "$help" '-h is --help'
 like "$("$XSFS" -V)" 'xsfs [0-9]*' 'the version'
 is "$("$XSFS" --version)" "$("$XSFS" -V)" '--version is -V'
+# What a report of a bug should have: libraries and parts.
+version=$("$XSFS" -V)
+built_with=$(pkg-config --modversion fuse3) || built_with='*'
+like "$version" "xsfs $(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"$/\1/p' "$BUILD/config.h")"$'\n'"*" 'it begins with our own'
+like "$version" "*"$'\n'"libfuse 3.*, built with $built_with"$'\n'"*" 'libfuse'"'"'s, as it runs and as built'
+like "$version" "*"$'\n'"tools: json-c [0-9]*" 'the tools'"'"' library'
+like "$version" "*"$'\n'"system calls $(has_config HAVE_SECCOMP && echo 'filtered by' || echo 'not filtered: built without')*libseccomp*" \
+	'whether system calls are filtered'
+if has_config HAVE_XEN; then
+	like "$version" "*"$'\n'"transports: socket, xenbus, ring"$'\n'"*" 'the transports'
+	like "$version" "*"$'\n'"built with Xen 4.*: libxenevtchn *, libxenforeignmemory *"$'\n'"*" 'Xen'"'"'s libraries'
+	like "$version" "*"$'\n'"embedded: $XSFS_LOOP_LIB"$'\n'"*" 'the library of the embedded store'
+	like "$(XSFS_LOOP_LIB=/nowhere "$XSFS" -V)" '*embedded: not installed (*xsfs-embedded)*' 'and what it is when it lacks'
+	errors=$(XSFS_LOOP_LIB=/nowhere bounded "$XSFS" embedded "$DIR" 2>&1 || true)
+	like "$errors" '*/nowhere: No such file or directory (*xsfs-embedded)' 'which says what to install'
+else
+	like "$version" "*"$'\n'"transports: socket, xenbus"$'\n'"*" 'the transports'
+fi
 for word in auto socket xenbus -f -d -h -V; do
 	like "$help" "*[[:space:]]${word}[]:,[[:space:]]*" "the help has $word"
 done
@@ -66,7 +84,7 @@ like "$help" "*$("$XSFS" help | grep '^  xsfs ')" 'the help has them too'
 like "$("$XSFS" help)" '*.perms, .watch, .next, .dump, .json*.xsfs*' 'the help names what is not listed'
 for verb in ls devices watch wait set restore tx; do
 	like "$("$XSFS" help "$verb")" "usage: xsfs-$verb *" "help $verb"
-	is "$("$XSFS" "$verb" --version)" "xsfs-$verb $("$XSFS" -V | sed 's/^xsfs //')" "$verb is a program"
+	is "$("$XSFS" "$verb" --version)" "xsfs-$verb $("$XSFS" -V | sed -n '1s/^xsfs //p')" "$verb is a program"
 done
 refuses 'there is no verb lst; there are: ls *' help lst
 ln -s "$XSFS" "$SCRATCH/alone"

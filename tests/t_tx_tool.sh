@@ -163,7 +163,7 @@ test_all() {
 	umount_xsfs
 }
 
-is "$("$TX" --version)" "xsfs-tx $("$XSFS" --version | sed 's/^xsfs //')" 'the version'
+is "$("$TX" --version)" "xsfs-tx $("$XSFS" --version | sed -n '1s/^xsfs //p')" 'the version'
 like "$("$TX" --help)" 'usage: xsfs-tx *' 'help'
 requires_fuse
 for_each_store test_all

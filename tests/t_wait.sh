@@ -404,7 +404,7 @@ old_events() {
 	exec 7>&-
 }
 
-is "$("$WAIT" --version)" "xsfs-wait $("$XSFS" --version | sed 's/^xsfs //')" 'the version'
+is "$("$WAIT" --version)" "xsfs-wait $("$XSFS" --version | sed -n '1s/^xsfs //p')" 'the version'
 like "$("$WAIT" --help)" 'usage: xsfs-wait *' 'help'
 requires_fuse
 old_events
