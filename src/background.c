@@ -101,7 +101,6 @@ int background_fork(struct background *bg)
 	if (err < 0)
 		return err;
 	bg->fd = err;
-	setsid();
 	return chdir("/") < 0 ? -errno : 0;
 }
 
@@ -117,6 +116,12 @@ static int leave_terminal(void)
 	if (fd > STDERR_FILENO)
 		close(fd);
 	return 0;
+}
+
+void background_mounted(struct background *bg)
+{
+	if (bg->fd >= 0)
+		setsid();
 }
 
 int background_ready(struct background *bg)

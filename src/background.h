@@ -15,11 +15,18 @@ struct background {
 #define BACKGROUND_INIT { .fd = -1 }
 
 /*
- * Forks.  Returns 0 in the child, which has a session of its own and "/" as its directory, or
- * -errno.  The parent does not return: it exits with 0 once the child calls background_ready(),
+ * Forks.  Returns 0 in the child, which is still in the parent's session and has "/" as its directory,
+ * or -errno.  The parent does not return: it exits with 0 once the child calls background_ready(),
  * else with the child's status, after the line of background_failed() on standard error.
  */
 int background_fork(struct background *bg);
+
+/*
+ * Leaves the parent's session, when the mount is there and before system calls are filtered.  Not earlier: on an
+ * automount point autofs lets only the process group that systemd runs mount(8) in look at the directory, and
+ * keeps all others waiting until mount(8) has ended.  No effect in the foreground.
+ */
+void background_mounted(struct background *bg);
 
 /*
  * Lets the parent go and leaves its terminal.  Returns 0, or -EPIPE if the parent is gone: who

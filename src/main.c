@@ -299,8 +299,10 @@ static int program_start(struct program *p)
 		err = root_check(p);
 	if (!err)
 		err = filesystem_mount(p);
-	if (!err)
+	if (!err) {
+		background_mounted(&p->background);
 		calls_confine(p);
+	}
 	return err;
 }
 
