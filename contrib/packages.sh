@@ -32,16 +32,26 @@ packages_embedded=(
 	'xen-utils-[0-9]*.*[0-9]'
 )
 
+# to make packages (make deb, make rpm), on top of packages_build
+packages_package=(
+	build-essential
+	debhelper
+	pkgconf
+	rpm
+)
+
 # to run the tests, on top of all the others
 packages_test=(
 	attr
 	busybox
 	clang
 	fish
+	git
 	libclang-rt-dev
 	libcmocka-dev
 	libglib2.0-bin
 	libuv1-dev
+	lintian
 	mandoc
 	nodejs
 	procps
