@@ -54,6 +54,7 @@ packages_test=(
 	lintian
 	mandoc
 	nodejs
+	plocate
 	procps
 	psmisc
 	python3
