@@ -48,8 +48,8 @@ system_end() {
 	ROOT=
 }
 
-# Not "system_end; finish", which would lose the status.
-trap 'FINAL=$?; system_end; (exit "$FINAL"); finish' EXIT
+# Not "system_end; finish", which would lose the status; and whatever fails here, finish has to come.
+trap 'FINAL=$?; set +e; trap - ERR; system_end; (exit "$FINAL"); finish' EXIT
 
 # inside CMD...: runs it there, with the environment that a login has.
 inside() {
