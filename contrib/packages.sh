@@ -86,10 +86,11 @@ packages_xen=(
 	zstd
 )
 
-# what .ci/run needs on top of all that: another release of Debian, and a judge of the manuals
+# what .ci/run needs on top of all that: another release of Debian, a judge of the manuals, and one of Python
 packages_ci=(
 	debootstrap
 	mandoc
+	pyflakes3
 )
 
 # packages_missing PACKAGE...: prints those that are not installed.

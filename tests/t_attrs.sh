@@ -24,36 +24,6 @@ one_line() {
 	is "$(value "$KEY")" new "$1: the value is the line, no NUL in front of it"
 }
 
-cat >"$SCRATCH/rewrite.py" <<'END'
-"""Ways to empty a file and write at its end. Prints sizes before the write."""
-import os, sys, threading
-how, path = sys.argv[1:]
-if how == 'w+':
-    file = open(path, 'w+')
-elif how == 'thread':
-    # The thread that opened it is gone when somebody asks.
-    opened = []
-    thread = threading.Thread(target=lambda: opened.append(open(path, 'w+')))
-    thread.start()
-    thread.join()
-    file = opened[0]
-elif how == 'truncate':
-    file = open(path, 'r+')
-    file.read()
-    file.truncate(0)
-elif how == 'child':
-    # A child has the descriptor too.
-    file = open(path, 'w+')
-    child = os.fork()
-    if child:
-        status = os.waitpid(child, 0)[1]
-        os._exit(os.waitstatus_to_exitcode(status))
-sizes = [os.fstat(file.fileno()).st_size, os.stat(path).st_size, os.lseek(file.fileno(), 0, os.SEEK_END), file.seek(0, 2)]
-print(*sizes)
-file.write('new\n')
-file.close()
-END
-
 # emptied NAME SIZES CMD...: CMD prints these sizes, and what it writes is the value.
 emptied() {
 	local name=$1 sizes=$2 got
@@ -70,7 +40,7 @@ rewrites() {
 	emptied "$what, C w+" '0 0' "$BUILD/tests/rewrite" open "$FILE" new
 	emptied "$what, C ftruncate" '0 0' "$BUILD/tests/rewrite" truncate "$FILE" new
 	for how in w+ thread truncate child; do
-		emptied "$what, python $how" '0 0 0 0' python3 "$SCRATCH/rewrite.py" "$how" "$FILE"
+		emptied "$what, python $how" '0 0 0 0' python3 "$TEST_DIR/programs/attrs_rewrite.py" "$how" "$FILE"
 	done
 	# shellcheck disable=SC2016 # perl's own
 	emptied "$what, perl" '0 0' perl -e '

@@ -52,132 +52,17 @@ test_costs() {
 	umount_xsfs
 }
 
-cat >"$SCRATCH/window.py" <<'END'
-"""How long what somebody else changed stays visible as it was: each kind of change, many times."""
-import os, stat, sys, time
-from store_client import PATIENCE, Store, check
-mnt, rounds = sys.argv[1], int(sys.argv[2])
-store = Store()
-
-def kind(path):
-    try:
-        st = os.lstat(mnt + path)
-    except (FileNotFoundError, NotADirectoryError):
-        return 'nothing'
-    return 'directory' if stat.S_ISDIR(st.st_mode) else f'file of {st.st_size}'
-
-def listed(path):
-    return sorted(os.listdir(mnt + path))
-
-times, slow = [], []
-def until(function, expected, name):
-    begin = time.monotonic()
-    while (got := function()) != expected:
-        if time.monotonic() > begin + PATIENCE:
-            slow.append((name, got, expected))
-            return
-    times.append(time.monotonic() - begin)
-
-for n in range(rounds):
-    store.write('/k/a/leaf', b'1')
-    until(lambda: kind('/k/a/leaf'), 'file of 2', 'creation')
-    store.write('/k/a/leaf', b'12345')
-    until(lambda: kind('/k/a/leaf'), 'file of 6', 'size')
-    check_value = open(mnt + '/k/a/leaf').read()
-    if check_value != '12345\n':
-        slow.append(('value', check_value))
-    until(lambda: listed('/k/a'), ['leaf'], 'listing')
-    store.write('/k/a/leaf/child', b'1')
-    until(lambda: kind('/k/a/leaf'), 'directory', 'a leaf that becomes a directory')
-    until(lambda: listed('/k/a/leaf'), ['.value', 'child'], 'its listing')
-    store.remove('/k/a/leaf')
-    until(lambda: kind('/k/a/leaf'), 'nothing', 'removal of a subtree')
-    until(lambda: kind('/k/a/leaf/child'), 'nothing', 'removal of a subtree, below')
-    store.write('/k/a/leaf', b'12')
-    until(lambda: kind('/k/a/leaf'), 'file of 3', 'a directory that becomes a leaf')
-    store.write('/k/p/q/r/s', b'')
-    until(lambda: kind('/k/p/q/r'), 'directory', 'parents made on the way')
-    until(lambda: listed('/k/p/q'), ['r'], 'their listing')
-    until(lambda: listed('/k'), ['a', 'p'], 'the listing above')
-    store.remove('/k/p')
-    until(lambda: listed('/k'), ['a'], 'the listing above, after the removal')
-    until(lambda: kind('/k/p/q'), 'nothing', 'all gone')
-    store.write('/k/p', b'123')
-    until(lambda: kind('/k/p'), 'file of 4', 'a parent that comes back as a leaf')
-    tx = store.start()
-    store.remove('/k/a', tx)
-    store.write('/k/a', b'', tx)
-    store.remove('/k/p', tx)
-    store.commit(tx)
-    until(lambda: (kind('/k/a'), kind('/k/p')), ('file of 0', 'nothing'), 'a transaction')
-    store.remove('/k/a')
-    until(lambda: kind('/k/a'), 'nothing', 'removal')
-times.sort()
-check(slow[:1], [], 'every change is seen')
-print('window:', *(f'{name} {times[int((len(times) - 1) * part)] * 1e6:.0f} us,'
-                   for name, part in (('p50', .5), ('p99', .99), ('max', 1))), len(times), 'changes', flush=True)
-END
-
 test_window() {
 	local threads
 	for threads in $XSFS_TEST_THREADS; do
 		mount_xsfs "$STORE" -o "threads=$threads"
 		xs write /k ''
 		comes_true 5 "threads=$threads: the watch is set" covered
-		checked python3 "$SCRATCH/window.py" "$MNT" "$XSFS_CACHE_ROUNDS"
+		checked python3 "$TEST_DIR/programs/cache_window.py" "$MNT" "$XSFS_CACHE_ROUNDS"
 		umount_xsfs
 		xs rm /k
 	done
 }
-
-cat >"$SCRATCH/changes.py" <<'END'
-"""Random changes while readers look everywhere; then everything has to be as the store has it."""
-import os, random, stat, sys, threading, time
-from store_client import Store, check
-mnt, changes = sys.argv[1], int(sys.argv[2])
-store, rng, stop = Store(), random.Random(7), False
-NAMES = [f'/r/{a}{b}{c}' for a in 'abc' for b in ('', '/d', '/e') for c in ('', '/f', '/g', '/f/h')]
-
-def look():
-    r = random.Random()
-    while not stop:
-        try:
-            if r.random() < 0.02:
-                for _ in os.walk(mnt + '/r'):
-                    pass
-            else:
-                os.lstat(mnt + r.choice(NAMES))
-        except OSError:
-            pass
-lookers = [threading.Thread(target=look, daemon=True) for _ in range(4)]
-for t in lookers:
-    t.start()
-for n in range(changes):
-    path = rng.choice(NAMES)
-    what = rng.random()
-    try:
-        if what < 0.6:
-            store.write(path, b'x' * rng.randrange(5))
-        elif what < 0.85:
-            store.remove(path)
-        else:
-            tx = store.start()
-            store.remove(path, tx)
-            store.write(rng.choice(NAMES), b'tx', tx)
-            store.commit(tx)
-    except (FileNotFoundError, BlockingIOError):
-        if what >= 0.85:
-            try:
-                store.call(7, b'F\0', tx)
-            except OSError:
-                pass
-    if n % 500 == 499:
-        time.sleep(rng.random() / 50)
-stop = True
-for t in lookers:
-    t.join(10)
-check(any(t.is_alive() for t in lookers), False, 'the lookers end')
-END
 
 # tree_of_mount and tree_of_store: kinds and sizes of what is below /r, as the mount shows it, and as
 # xenstore-ls does.
@@ -227,7 +112,7 @@ test_random() {
 		mount_xsfs "$STORE" -o "threads=$threads"
 		xs write /r/keep 1
 		comes_true 5 "threads=$threads: the watch is set" covered
-		checked python3 "$SCRATCH/changes.py" "$MNT" $((XSFS_CACHE_CHANGES / $(wc -w <<<"$XSFS_TEST_THREADS")))
+		checked python3 "$TEST_DIR/programs/cache_changes.py" "$MNT" $((XSFS_CACHE_CHANGES / $(wc -w <<<"$XSFS_TEST_THREADS")))
 		# Twice 25 ms, and one more second on a machine that is very busy: see fs/model/inode.c.
 		comes_true 5 "threads=$threads: after $XSFS_CACHE_CHANGES changes the tree is the store's" same_trees
 		same_trees || note "$(cat "$SCRATCH/differ")"

@@ -7,28 +7,6 @@
 : "${XSFS_COPY_KEYS:=2000}"
 requires python3 tar xenstore-ls
 
-cat >"$SCRATCH/populate.py" <<'END'
-import sys
-from store_client import *
-keys = int(sys.argv[1])
-store = Store()
-values = [b'', b'one line', b'two\nlines', b'a newline\n', b'\n', bytes(range(256)), b'x' * 1500]
-perms = [b'n0\0', b'n0\0r5\0', b'n5\0r0\0b7\0', b'b0\0']
-made = 0
-for i in range(keys // 100):
-    directory = f'/src/d{i % 10}/e{i}'
-    for j in range(100 - (i % 3 > 0)):
-        path = f'{directory}/k_{j}-@{j}'
-        store.write(path, values[(i + j) % len(values)] + b'%d' % j * (j % 2))
-        store.call(SET_PERMS, path.encode() + b'\0' + perms[(i * j) % len(perms)])
-        made += 1
-    if i % 3 > 0:
-        store.write(directory, values[i % len(values)] + b'own')
-        made += 1
-    store.call(SET_PERMS, directory.encode() + b'\0' + perms[i % len(perms)])
-check(made, keys, 'keys with values')
-END
-
 # dump PATH: the subtree as the store has it, under the name /.
 dump() {
 	xs ls -fp "$1" | sed "s:^$1/:/:" | sort
@@ -51,7 +29,7 @@ test_copy() {
 	# Once for each server is enough of a larger tree.
 	[[ $STORE == ring ]] || keys=1000
 	"$XSLOOP" domain "$SERVER_DIR" 5 4705
-	checked python3 "$SCRATCH/populate.py" "$keys"
+	checked python3 "$TEST_DIR/programs/copy_populate.py" "$keys"
 	dump /src >"$SCRATCH/src.dump"
 	mount_xsfs "$STORE"
 	succeeds "tar out: $keys keys" archive "$MNT/src" "$SCRATCH/src.tar"

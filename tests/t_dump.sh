@@ -104,25 +104,7 @@ places() {
 	done <"$MNT/random/.dump"
 	is "$lines" "$(list /random | wc -l)" 'a shell reads line by line'
 	is "$(tail -c +1001 "$MNT/random/.dump" | md5sum)" "$(list /random | tail -c +1001 | md5sum)" 'from the middle on'
-	python3 - "$MNT/big/.dump" "$MNT/new/.dump" >"$SCRATCH/places" <<-'END'
-		import os, sys
-		fd = os.open(sys.argv[1], os.O_RDONLY)
-		whole = b''
-		while part := os.pread(fd, 99999, len(whole)):
-		    whole += part
-		print(os.pread(fd, 100, len(whole) - 1000) == whole[-1000:-900], os.pread(fd, 100, len(whole)))
-		for off in (1, len(whole) // 2):
-		    try:
-		        os.pread(fd, 100, off)
-		    except OSError as e:
-		        print(e.strerror)
-		print(os.pread(fd, 100, 0) == whole[:100], os.pread(fd, 100, len(whole) - 100) == whole[-100:])
-		print(os.pread(fd, 100, len(whole) + 12345), os.pread(fd, 100, 2 ** 63 - 1000))
-		fd = os.open(sys.argv[2], os.O_RDONLY)
-		print(os.read(fd, 1000))
-		open(os.path.dirname(sys.argv[2]) + '/k', 'w').write('2\n')
-		print(os.read(fd, 1000), os.lseek(fd, 0, 0), os.read(fd, 1000))
-	END
+	python3 "$TEST_DIR/programs/dump_places.py" "$MNT/big/.dump" "$MNT/new/.dump" >"$SCRATCH/places"
 	is "$(<"$SCRATCH/places")" "True b''
 Illegal seek
 Illegal seek
@@ -134,23 +116,8 @@ b'' 0 b'/new/k = \"2\"\\n'" 'back for a while, to the start, and forward'
 
 # Of two reads at a time, of one open file, both are answered: that far on as well when the other begins anew.
 both_wait() {
-	timeout "$((2 * XSFS_TEST_PATIENCE))" python3 - "$MNT" "$SCRATCH/big" "$SERVER_PID" >"$SCRATCH/both" <<-'END' || true
-		import os, signal, sys, threading, time
-		mnt, whole, server = sys.argv[1], open(sys.argv[2], 'rb').read(), int(sys.argv[3])
-		fd = os.open(mnt + '/big/.dump', os.O_RDONLY)
-		os.kill(server, signal.SIGSTOP)
-		threads = []
-		for off in (len(whole) - 100, 0):
-		    def read(off=off):
-		        print(os.pread(fd, 100, off) == whole[off:off + 100])
-		    threads.append(threading.Thread(target=read, daemon=True))
-		    threads[-1].start()
-		    while f'fuse_operations_now {len(threads) + 1}\n' not in open(mnt + '/.xsfs/stats').read():
-		        time.sleep(0.01)
-		os.kill(server, signal.SIGCONT)
-		for thread in threads:
-		    thread.join(10)
-	END
+	timeout "$((2 * XSFS_TEST_PATIENCE))" python3 "$TEST_DIR/programs/dump_both.py" \
+		"$MNT" "$SCRATCH/big" "$SERVER_PID" >"$SCRATCH/both" || true
 	kill -s CONT "$SERVER_PID"
 	is "$(<"$SCRATCH/both")" $'True\nTrue' 'two reads at a time are both answered'
 }

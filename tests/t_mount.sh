@@ -140,18 +140,10 @@ two_mounts() {
 	umount_xsfs
 }
 
-cat >"$SCRATCH/fill.py" <<'END'
-import sys
-from store_client import *
-path, count, name = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-store = Store()
-for i in range(count):
-    store.write(path + '/' + name % i, b'%d' % i)
-END
-
 # fill PATH COUNT NAME: makes COUNT keys, NAME being the format of their names.
 fill() {
-	XENSTORED_PATH=$SERVER_SOCKET PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 python3 "$SCRATCH/fill.py" "$@"
+	XENSTORED_PATH=$SERVER_SOCKET PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 \
+		python3 "$TEST_DIR/programs/mount_fill.py" "$@"
 }
 
 large_directories() {

@@ -6,12 +6,7 @@ requires python3 xenstore-ls
 
 # rename FROM TO [FLAGS]: renameat2(2) itself, below the mount.
 rename() {
-	python3 - "$MNT/$1" "$MNT/$2" "${3:-0}" <<-'END'
-		import ctypes, os, sys
-		libc = ctypes.CDLL(None, use_errno=True)
-		if libc.renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), int(sys.argv[3])):
-		    sys.exit(os.strerror(ctypes.get_errno()))
-	END
+	python3 "$TEST_DIR/programs/rename_call.py" "$MNT/$1" "$MNT/$2" "${3:-0}"
 }
 
 # dump PATH: the subtree as the store has it, under the name /.
@@ -129,6 +124,11 @@ trees() {
 	absent /t 'it is gone'
 }
 
+# look: what rename_look.py prints.
+look() {
+	PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 python3 "$TEST_DIR/programs/rename_look.py" "$SERVER_SOCKET"
+}
+
 # All or nothing: a tree that is moved to and fro is always complete for others.
 atomic() {
 	local seen wrong=0 mover
@@ -145,7 +145,7 @@ for i in range(100):
 	PIDS+=("$mover")
 	seen=0
 	while alive "$mover"; do
-		checked_at=$(python3 "$SCRATCH/look.py" "$SERVER_SOCKET") || wrong=$((wrong + 1))
+		checked_at=$(look) || wrong=$((wrong + 1))
 		[[ $checked_at == 3 ]] || wrong=$((wrong + 1))
 		seen=$((seen + 1))
 	done
@@ -154,32 +154,6 @@ for i in range(100):
 	is "$((seen > 0))" 1 'they looked meanwhile'
 	is "$(xs ls -f /at | sort | cut -d ' ' -f 1 | paste -sd ' ')" '/at/x /at/x/a /at/x/b /at/x/c' 'it is back at its place'
 }
-
-# Counts, in one transaction of its own, the keys below /at/x and /at/y.
-cat >"$SCRATCH/look.py" <<'END'
-import os, sys
-sys.path.insert(0, os.environ['TEST_DIR'])
-sys.dont_write_bytecode = True
-from store_client import *
-store = Store(sys.argv[1])
-for _ in range(30):
-    while True:
-        tx = store.start()
-        count = 0
-        for name in b'x', b'y':
-            try:
-                count += len(store.call(DIRECTORY, b'/at/' + name + b'\0', tx).split(b'\0')) - 1
-            except FileNotFoundError:
-                pass
-        try:
-            store.commit(tx)
-            break
-        except BlockingIOError:
-            pass
-    if count != 3:
-        sys.exit(f'{count} keys')
-print(count)
-END
 
 # Too much for one transaction of a guest: EXDEV, and mv copies.
 guest() {
@@ -222,7 +196,6 @@ guest() {
 }
 
 test_rename() {
-	export TEST_DIR
 	mount_xsfs "$STORE"
 	files
 	trees

@@ -408,29 +408,7 @@ programs() {
 
 # Names that come and go: an open directory is one snapshot, and rewinding takes another.
 snapshots() {
-	python3 - "$MNT/snap" >"$SCRATCH/snap" <<-'END'
-		import ctypes, os, sys
-		libc = ctypes.CDLL(None, use_errno=True)
-		libc.fdopendir.restype = ctypes.c_void_p
-		libc.readdir.restype = ctypes.c_void_p
-		libc.readdir.argtypes = libc.rewinddir.argtypes = [ctypes.c_void_p]
-		def read(d):
-		    names = []
-		    while True:
-		        e = libc.readdir(d)
-		        if not e:
-		            return sorted(n for n in names if n not in ('.', '..'))
-		        names.append(ctypes.string_at(e + 19).decode())
-		os.mkdir(sys.argv[1])
-		for i in range(3):
-		    open(f'{sys.argv[1]}/k{i}', 'w').write('1')
-		d = libc.fdopendir(os.open(sys.argv[1], os.O_DIRECTORY))
-		os.unlink(sys.argv[1] + '/k1')
-		open(sys.argv[1] + '/new', 'w').write('1')
-		print(*read(d))
-		libc.rewinddir(d)
-		print(*read(d))
-	END
+	python3 "$TEST_DIR/programs/tree_snapshots.py" "$MNT/snap" >"$SCRATCH/snap"
 	is "$(sed -n 1p "$SCRATCH/snap")" 'k0 k1 k2' 'an open directory is a snapshot'
 	is "$(sed -n 2p "$SCRATCH/snap")" 'k0 k2 new' 'rewinding takes a new one'
 	is "$(stat --file-system --format=%l "$MNT")" 1024 'statfs'

@@ -214,25 +214,8 @@ cat_later() {
 # Reading the name, in pieces or at once; and what else the file does.
 the_file() {
 	local used
-	is "$(python3 - "$MNT/.xsfs/transaction" <<-'END'
-		import os, select, sys
-		fd = os.open(sys.argv[1], os.O_RDWR)
-		poller = select.poll()
-		poller.register(fd)
-		print(poller.poll(0) == [(fd, select.POLLIN | select.POLLOUT)])
-		name = b''
-		while not name.endswith(b'\n'):
-		    name += os.read(fd, 1)
-		print(os.read(fd, 1), os.fstat(fd).st_size)
-		other = os.open(sys.argv[1], os.O_RDWR)
-		print(os.read(other, 4096) != name, os.read(other, 4096))
-		view = os.path.dirname(sys.argv[1]) + '/tx/' + name.decode().strip()
-		copy = os.dup(fd)
-		os.close(fd)
-		open(view + '/w/python', 'w').write('1')
-		print(os.write(copy, b'commit\n'))
-	END
-	)" $'True\nb\'\' 0\nTrue b\'\'\n7' 'the name bytewise and at once, a copy of the descriptor'
+	is "$(python3 "$TEST_DIR/programs/tx_file.py" "$MNT/.xsfs/transaction")" \
+		$'True\nb\'\' 0\nTrue b\'\'\n7' 'the name bytewise and at once, a copy of the descriptor'
 	is "$(value /w/python)" 1 'committed through the copy'
 	begin
 	like "$(cat "$MNT/.xsfs/requests")" "* open tx=* transaction $T idle *ms" 'requests shows it'
@@ -571,25 +554,7 @@ for i in range(900): open("%s/%03d" % (sys.argv[1], i), "w").write("x" * 1900)' 
 stopped() {
 	local pid status=0
 	setup
-	python3 - "$MNT" "$SCRATCH/ready" >"$SCRATCH/poll" <<-'END' &
-		import errno, os, select, sys
-		fd = os.open(sys.argv[1] + '/.xsfs/transaction', os.O_RDWR)
-		log = os.open(sys.argv[1] + '/w/leaf', os.O_WRONLY | os.O_APPEND)
-		children = [os.fork() for _ in range(4)]
-		while 0 in children:
-		    try:
-		        os.write(log, b'x')
-		    except OSError as e:
-		        if e.errno in (errno.ENOTCONN, errno.ECONNABORTED):
-		            os._exit(0)
-		poller = select.epoll()
-		poller.register(fd, select.EPOLLHUP)
-		poller.poll(0.1)
-		open(sys.argv[2], 'w').close()
-		sys.stdout.write('' if poller.poll(60) else 'the poll hears nothing\n')
-		for child in children:
-		    os.waitpid(child, 0)
-	END
+	python3 "$TEST_DIR/programs/tx_stopped.py" "$MNT" "$SCRATCH/ready" >"$SCRATCH/poll" &
 	pid=$!
 	PIDS+=("$pid")
 	wait_for "$XSFS_TEST_PATIENCE" test -e "$SCRATCH/ready"

@@ -5,16 +5,6 @@
 . "${0%/*}/functions.sh"
 requires python3 tar xenstore-ls
 
-cat >"$SCRATCH/populate.py" <<'END'
-from store_client import *
-store = Store()
-values = [b'', b'one line', b'two\nlines', b'a newline\n', b'\n', bytes(range(256)), b'x' * 1500]
-perms = [b'n0\0', b'n0\0r5\0', b'n5\0r0\0b7\0']
-for i, value in enumerate(values):
-    for j, path in enumerate(('/src/leaf%d', '/src/both%d', '/src/both%d/below', '/src/empty/%d')):
-        store.write(path % i, b'' if j == 3 else value)
-        store.call(SET_PERMS, (path % i).encode() + b'\0' + perms[(i + j) % 3])
-END
 NODES=30 # of /src, itself included
 XATTRS=(--xattrs --xattrs-include=user.xenstore.perms)
 
@@ -193,7 +183,7 @@ existence() {
 test_uniform() {
 	local names
 	"$XSLOOP" domain "$SERVER_DIR" 5 4705
-	checked python3 "$SCRATCH/populate.py"
+	checked python3 "$TEST_DIR/programs/uniform_populate.py"
 	mount_xsfs "$STORE"
 	is "$(find "$MNT/.xsfs/nodes/src" -type d | wc -l)" "$NODES" 'nodes to copy'
 	within_and_out

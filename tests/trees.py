@@ -2,7 +2,6 @@
 """Trees for the tests of .dump and .json. See the commands at the end."""
 import base64
 import json
-import os
 import random
 import re
 import struct
