@@ -261,6 +261,14 @@ void fake_store_room(struct fake_store *f, size_t room)
 	pthread_mutex_unlock(&f->lock);
 }
 
+void fake_store_fill(struct fake_store *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->room = 0;
+	update_fd_locked(f);
+	pthread_mutex_unlock(&f->lock);
+}
+
 size_t fake_store_sent(struct fake_store *f)
 {
 	size_t len;

@@ -67,6 +67,9 @@ void fake_store_io_thread(struct fake_store *f);
 /* Lets send() take `room` more bytes (SIZE_MAX: all). */
 void fake_store_room(struct fake_store *f, size_t room);
 
+/* Lets send() take nothing until it is given room again. */
+void fake_store_fill(struct fake_store *f);
+
 /* Returns how many bytes the channel has sent that were not taken yet. */
 size_t fake_store_sent(struct fake_store *f);
 
