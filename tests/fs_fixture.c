@@ -372,6 +372,8 @@ void fs_fixture_free(struct fs_fixture *fx)
 
 	fs_fixture_shutdown(fx);
 	handles_deinit(&fs->handles);
+	if (fx->deinit)
+		fx->deinit(fx);
 	fs_unlock(fs);
 	assert_int_equal(fs->ops_now, 0);
 	fuse_session_destroy(fs->se);

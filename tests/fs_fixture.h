@@ -36,6 +36,9 @@ struct fs_fixture {
 	const char *uncovered; /* but for this path, and what is below it */
 	unsigned told;      /* calls of fs.tell_kernel */
 
+	/* Frees what a higher floor has added, behind the open files.  NULL: nothing. */
+	void (*deinit)(struct fs_fixture *fx);
+
 	uint64_t unique;    /* of the last request of the kernel */
 	bool kernel_gone;   /* the kernel takes no answer, as the caller was interrupted meanwhile */
 
@@ -52,7 +55,7 @@ struct fs_fixture *fs_fixture_new(void);
 /* Ends what waits for the store or in the pool, as fs_run() does at its end. */
 void fs_fixture_shutdown(struct fs_fixture *fx);
 
-/* Frees it.  What the test made of the floors above it has freed before. */
+/* Frees it. */
 void fs_fixture_free(struct fs_fixture *fx);
 
 /* For cmocka: a fixture of the floor fs/op. */
