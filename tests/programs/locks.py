@@ -78,8 +78,10 @@ for raw in raws:
     raw.close()
 
 # Waits that are interrupted.
-for path in '/l/.watch', '/.xsfs/xenbus':
-    check(subprocess.run(['timeout', '0.1', 'cat', mnt + path], stdout=subprocess.DEVNULL).returncode, 124, path + ': a read that is interrupted')
+for path, how in ('/l/.watch', os.O_RDONLY), ('/.xsfs/xenbus', os.O_RDWR):
+    waited = os.open(mnt + path, how)
+    check(subprocess.run(['timeout', '0.1', 'cat'], stdin=waited, stdout=subprocess.DEVNULL).returncode, 124, path + ': a read that is interrupted')
+    os.close(waited)
 
 # Transactions.
 for end in 'commit', 'abort':
