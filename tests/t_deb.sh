@@ -173,10 +173,11 @@ boot() {
 			--cgroup --pid --fork --kill-child --mount-proc bash -euc '
 				umount --recursive --lazy /sys/fs/cgroup
 				mount -t cgroup2 cgroup2 /sys/fs/cgroup
-				exec systemd-nspawn --quiet --directory="$1" --register=no --keep-unit --link-journal=no \
-					--private-network --bind=/dev/fuse $2 --console=pipe --boot' - "$ROOT" "$autofs"
+				exec systemd-nspawn --quiet --directory="$1" --machine="$3" --register=no --keep-unit --link-journal=no \
+					--private-network --bind=/dev/fuse $2 --console=pipe --boot' - "$ROOT" "$autofs" "xsfs-test-$$"
 	) </dev/null >"$SCRATCH/console" 2>&1 || status=$?
 	find "$group" -depth -type d -exec rmdir {} +
+	rmdir "/run/systemd/nspawn/propagate/xsfs-test-$$" 2>/dev/null || true
 	umount "$hierarchy"
 	return "$status"
 }
