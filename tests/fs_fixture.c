@@ -75,7 +75,7 @@ static void begin_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 	struct fs_fixture *fx = fuse_req_userdata(req);
 
 	(void)fi;
-	fx->begun = op_new(&fx->fs, req, ino, "test");
+	fx->begun = op_new(&fx->fs, req, ino, OP_GETATTR);
 }
 
 static void begin_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
@@ -84,9 +84,9 @@ static void begin_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	struct fs_fixture *fx = fuse_req_userdata(req);
 
 	(void)fi;
-	fx->begun = op_new(&fx->fs, req, ino, "test");
+	fx->begun = op_new(&fx->fs, req, ino, OP_POLL);
 	assert_non_null(fx->begun);
-	fx->begun->poll = kept_poll_new(ph);
+	fx->begun->poll = kept_poll_new(ph, &fx->fs.poll_counters);
 	assert_non_null(fx->begun->poll);
 }
 

@@ -76,7 +76,7 @@ static void done(struct op *op)
 
 static void ask(struct fs_fixture *fx, const char *path)
 {
-	struct op *op = op_new(&fx->fs, NULL, 0, "test");
+	struct op *op = op_new(&fx->fs, NULL, 0, OP_OWN_LOOK);
 
 	op_call(op, XS_READ, 0, path, NULL, 0);
 	op_submit(op, done);

@@ -41,7 +41,7 @@ static struct handle *open_stream(struct fs_fixture *fx)
 {
 	struct inode *inode = known_inode(fx, ".watch", INODE_SPECIAL);
 	struct handle *file = handle_new(&fx->fs.handles, inode, O_RDWR);
-	struct stream *stream = stream_new(&fx->fs);
+	struct stream *stream = stream_new(&fx->fs, NULL);
 
 	assert_non_null(file);
 	assert_non_null(stream);
