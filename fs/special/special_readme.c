@@ -25,7 +25,8 @@ static const char readme[] =
 	"  tx           has a directory for each of these: the store as it is inside\n"
 	"  xenbus       for programs that use libxenstore: XENSTORED_PATH is its path\n"
 	"  control      takes requests about domains and the server, and gives answers\n"
-	"  stats        counts what the mount does; metrics: the same as OpenMetrics\n"
+	"  stats        counts what the mount does\n"
+	"  metrics      the same, as Prometheus and others read it\n"
 	"  requests     has a line for each request that the store has not answered yet\n"
 	"\n"
 	"watch, transaction and xenbus have to be opened for reading and writing.\n";
