@@ -245,12 +245,18 @@ said() {
 	[[ $(sed 's/^[0-9:.]* //' "$SCRATCH/watch.out") == "$1" ]]
 }
 
+# events_are NUMBER: so many have reached the mount, or more.
+events_are() {
+	(($(stat_of events) >= $1))
+}
+
 # has_said NUMBER: so many lines.
 has_said() {
 	(($(wc -l <"$SCRATCH/watch.out") == $1))
 }
 
 watches() {
+	local events
 	xs write /a/key old /a/dir/x 1 /a/dir/y 2
 	watching /a @introduceDomain
 	xs write /a/key new
@@ -273,10 +279,12 @@ watches() {
 	watching /a
 	kill -STOP "$WATCHER"
 	wait_for "$XSFS_TEST_PATIENCE" grep -q '^State:.T' "/proc/$WATCHER/status"
+	events=$(stat_of events)
 	xs write /a/key 1
 	xs write /a/key 2
 	xs write /a/back 1
 	xs rm /a/back
+	wait_for "$XSFS_TEST_PATIENCE" events_are $((events + 4)) || not_ok 'the events come'
 	kill -CONT "$WATCHER"
 	says 'watch: merged changes' $'/a/key "0" -> "2"\n/a/back passed'
 	kill -STOP "$MOUNT_PID"
@@ -309,9 +317,10 @@ for line in sys.stdin:
 # Many changes while it is stopped: the stream overflows, and all differences are told. There are few in each directory:
 # a large one cannot be listed by oxenstored over a ring, and then xsfs-watch ends with that error.
 overflows() {
-	local names=() i
+	local names=() i events
 	xs write /o/key 1
 	watching /o
+	events=$(stat_of events)
 	kill -STOP "$WATCHER"
 	for i in {1..1200}; do
 		names+=("/o/$((i / 10))/$(printf '%0200d' "$i")" 1)
@@ -319,6 +328,7 @@ overflows() {
 	done
 	wait_for "$XSFS_TEST_PATIENCE" eval '(($(stat_of stream_overflows) > 0))' || true
 	xs write /o/key 2
+	wait_for "$XSFS_TEST_PATIENCE" events_are $((events + 1201)) || not_ok 'the events come'
 	kill -CONT "$WATCHER"
 	wait_for "$XSFS_TEST_PATIENCE" grep -q ' /o/key "1" -> "2"' "$SCRATCH/watch.out" || true
 	# The others come behind it.
