@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See tool_domains.h. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,10 +50,28 @@ static void *grown(void *list, size_t n, size_t size)
 	return realloc(list, (n ? 2 * n : 1) * size);
 }
 
-/* The number that a node holds, or -1. */
-static long long number_at(const struct tool *t, const char *path, const char *name, uint64_t max)
+/* As tool_text(), from a source. */
+static char *text_at(const struct domains_source *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static char *text_at(const struct domains_source *s, const char *fmt, ...)
 {
-	char *text = tool_text(&t->mountpoint, "%s/%s", path, name);
+	char path[PATH_SIZE], *value;
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
+	if (len < 0 || (size_t)len >= sizeof(path) || !path_is_legal(path))
+		return NULL;
+	return s->value(s->arg, path, &value) < 0 ? NULL : value;
+}
+
+/* The number that a node holds, or -1. */
+static long long number_at(const struct domains_source *s, const char *path, const char *name, uint64_t max)
+{
+	char *text = text_at(s, "%s/%s", path, name);
 	uint64_t number;
 	int err = text ? wire_number_parse(text, strlen(text), max, &number) : -ENOENT;
 
@@ -61,9 +80,9 @@ static long long number_at(const struct tool *t, const char *path, const char *n
 }
 
 /* Lists a node's children; one that is not there, or may not be read, has none. */
-static int children(const struct tool *t, const char *path, struct tool_names *names)
+static int children(const struct domains_source *s, const char *path, struct tool_names *names)
 {
-	int err = path_is_legal(path) ? tool_children(&t->mountpoint, path, names) : -ENOENT;
+	int err = path_is_legal(path) ? s->children(s->arg, path, names) : -ENOENT;
 
 	if (err == -ENOENT || err == -EACCES || err == -ESTALE) {
 		*names = (struct tool_names){ 0 };
@@ -80,16 +99,16 @@ static void join(char out[PATH_SIZE], const char *path, const char *name)
 }
 
 /* Calls `visit` for each child of `path` with the child's path and name; stops at an error. */
-static int for_each_child(struct tool *t, const char *path, void *arg,
-			  int (*visit)(struct tool *t, const char *child, const char *name, void *arg))
+static int for_each_child(const struct domains_source *s, const char *path, void *arg,
+			  int (*visit)(const struct domains_source *s, const char *child, const char *name, void *arg))
 {
 	struct tool_names names;
 	char child[PATH_SIZE];
-	int err = children(t, path, &names);
+	int err = children(s, path, &names);
 
 	for (size_t i = 0; i < names.n && !err; i++) {
 		join(child, path, names.names[i]);
-		err = visit(t, child, names.names[i], arg);
+		err = visit(s, child, names.names[i], arg);
 	}
 	tool_names_release(&names);
 	return err;
@@ -115,13 +134,13 @@ static int device_add(struct devices *devices, const struct device *device)
 	return 0;
 }
 
-static int state_at(const struct tool *t, const char *path)
+static int state_at(const struct domains_source *s, const char *path)
 {
-	return path ? number_at(t, path, "state", STATE_MAX) : -1;
+	return path ? number_at(s, path, "state", STATE_MAX) : -1;
 }
 
 /* /local/domain/B/backend/TYPE/DOMID/HANDLE */
-static int visit_backend(struct tool *t, const char *path, const char *name, void *arg)
+static int visit_backend(const struct domains_source *s, const char *path, const char *name, void *arg)
 {
 	const struct position *p = arg;
 	struct device device = {
@@ -129,27 +148,27 @@ static int visit_backend(struct tool *t, const char *path, const char *name, voi
 		.type = strdup(p->type),
 		.handle = strdup(name),
 		.backend = strdup(path),
-		.backend_state = state_at(t, path),
-		.frontend = tool_text(&t->mountpoint, "%s/frontend", path),
+		.backend_state = state_at(s, path),
+		.frontend = text_at(s, "%s/frontend", path),
 	};
 
-	device.frontend_state = state_at(t, device.frontend);
+	device.frontend_state = state_at(s, device.frontend);
 	return device_add(p->devices, &device);
 }
 
-static int visit_backend_domain(struct tool *t, const char *path, const char *name, void *arg)
+static int visit_backend_domain(const struct domains_source *s, const char *path, const char *name, void *arg)
 {
 	struct position p = *(struct position *)arg;
 
-	return tool_domid(name, &p.domid) ? for_each_child(t, path, &p, visit_backend) : 0;
+	return tool_domid(name, &p.domid) ? for_each_child(s, path, &p, visit_backend) : 0;
 }
 
-static int visit_backend_type(struct tool *t, const char *path, const char *name, void *arg)
+static int visit_backend_type(const struct domains_source *s, const char *path, const char *name, void *arg)
 {
 	struct position p = *(struct position *)arg;
 
 	p.type = name;
-	return for_each_child(t, path, &p, visit_backend_domain);
+	return for_each_child(s, path, &p, visit_backend_domain);
 }
 
 static bool has_frontend(const struct devices *devices, const char *path)
@@ -162,7 +181,7 @@ static bool has_frontend(const struct devices *devices, const char *path)
 
 /* /local/domain/DOMID/device/TYPE/HANDLE: one without a backend has been left behind, or its backend
  * is where we cannot look. */
-static int visit_frontend(struct tool *t, const char *path, const char *name, void *arg)
+static int visit_frontend(const struct domains_source *s, const char *path, const char *name, void *arg)
 {
 	const struct position *p = arg;
 	struct device device = { .domid = p->domid, .backend_state = -1 };
@@ -170,42 +189,42 @@ static int visit_frontend(struct tool *t, const char *path, const char *name, vo
 
 	if (has_frontend(p->devices, path))
 		return 0;
-	backend = tool_text(&t->mountpoint, "%s/backend", path);
+	backend = text_at(s, "%s/backend", path);
 	if (!backend)
 		return 0;
 	device.type = strdup(p->type);
 	device.handle = strdup(name);
 	device.frontend = strdup(path);
-	device.frontend_state = state_at(t, path);
+	device.frontend_state = state_at(s, path);
 	/* A guest can write what it likes there; a node of that path may be a backend of others. */
 	free(backend);
 	return device_add(p->devices, &device);
 }
 
-static int visit_frontend_type(struct tool *t, const char *path, const char *name, void *arg)
+static int visit_frontend_type(const struct domains_source *s, const char *path, const char *name, void *arg)
 {
 	struct position p = *(struct position *)arg;
 
 	p.type = name;
-	return for_each_child(t, path, &p, visit_frontend);
+	return for_each_child(s, path, &p, visit_frontend);
 }
 
-static int visit_backends(struct tool *t, const char *path, const char *name, void *arg)
+static int visit_backends(const struct domains_source *s, const char *path, const char *name, void *arg)
 {
 	char below[PATH_SIZE];
 
 	(void)name;
 	join(below, path, "backend");
-	return for_each_child(t, below, arg, visit_backend_type);
+	return for_each_child(s, below, arg, visit_backend_type);
 }
 
-static int visit_frontends(struct tool *t, const char *path, const char *name, void *arg)
+static int visit_frontends(const struct domains_source *s, const char *path, const char *name, void *arg)
 {
 	struct position p = *(struct position *)arg;
 	char below[PATH_SIZE];
 
 	join(below, path, "device");
-	return tool_domid(name, &p.domid) ? for_each_child(t, below, &p, visit_frontend_type) : 0;
+	return tool_domid(name, &p.domid) ? for_each_child(s, below, &p, visit_frontend_type) : 0;
 }
 
 static int device_compare(const void *a, const void *b)
@@ -219,20 +238,18 @@ static int device_compare(const void *a, const void *b)
 	return order ? order : strverscmp(left->handle, right->handle);
 }
 
-int devices_collect(struct tool *t, struct devices *devices)
+int devices_gather(const struct domains_source *s, struct devices *devices)
 {
 	struct position p = { .devices = devices };
 	int err;
 
 	*devices = (struct devices){ 0 };
-	err = for_each_child(t, DOMAINS, &p, visit_backends);
+	err = for_each_child(s, DOMAINS, &p, visit_backends);
 	if (!err)
-		err = for_each_child(t, DOMAINS, &p, visit_frontends);
-	if (err)
-		return tool_fail(t, err, "the devices");
-	if (devices->n)
+		err = for_each_child(s, DOMAINS, &p, visit_frontends);
+	if (!err && devices->n)
 		qsort(devices->list, devices->n, sizeof(*devices->list), device_compare);
-	return 0;
+	return err;
 }
 
 void devices_release(struct devices *devices)
@@ -250,9 +267,9 @@ void devices_release(struct devices *devices)
 /* ---- domains -------------------------------------------------------------------------------- */
 
 /* The last part of "/vm/UUID". */
-static char *uuid_at(const struct tool *t, const char *path)
+static char *uuid_at(const struct domains_source *s, const char *path)
 {
-	char *vm = tool_text(&t->mountpoint, "%s/vm", path);
+	char *vm = text_at(s, "%s/vm", path);
 	char *slash = vm ? strrchr(vm, '/') : NULL;
 	char *uuid = slash ? strdup(slash + 1) : NULL;
 
@@ -261,17 +278,17 @@ static char *uuid_at(const struct tool *t, const char *path)
 }
 
 /* Those that are online; -1 where the store does not tell. */
-static int count_vcpus(const struct tool *t, const char *path)
+static int count_vcpus(const struct domains_source *s, const char *path)
 {
 	char below[PATH_SIZE];
 	struct tool_names names;
 	int n = -1;
 
 	join(below, path, "cpu");
-	if (children(t, below, &names) == 0 && names.n) {
+	if (children(s, below, &names) == 0 && names.n) {
 		n = 0;
 		for (size_t i = 0; i < names.n; i++) {
-			char *text = tool_text(&t->mountpoint, "%s/%s/availability", below,
+			char *text = text_at(s, "%s/%s/availability", below,
 					       names.names[i]);
 
 			n += text && !strcmp(text, "online");
@@ -299,7 +316,7 @@ struct collector {
 	const struct devices *devices;
 };
 
-static int visit_domain(struct tool *t, const char *path, const char *name, void *arg)
+static int visit_domain(const struct domains_source *s, const char *path, const char *name, void *arg)
 {
 	const struct collector *c = arg;
 	struct domains *domains = c->domains;
@@ -307,12 +324,12 @@ static int visit_domain(struct tool *t, const char *path, const char *name, void
 
 	if (!tool_domid(name, &domain.domid))
 		return 0;
-	domain.name = tool_text(&t->mountpoint, "%s/name", path);
-	domain.uuid = uuid_at(t, path);
-	domain.type = tool_text(&t->mountpoint, "/libxl/%s/type", name);
-	domain.memory_target_kib = number_at(t, path, "memory/target", INT64_MAX);
-	domain.memory_max_kib = number_at(t, path, "memory/static-max", INT64_MAX);
-	domain.vcpus = count_vcpus(t, path);
+	domain.name = text_at(s, "%s/name", path);
+	domain.uuid = uuid_at(s, path);
+	domain.type = text_at(s, "/libxl/%s/type", name);
+	domain.memory_target_kib = number_at(s, path, "memory/target", INT64_MAX);
+	domain.memory_max_kib = number_at(s, path, "memory/static-max", INT64_MAX);
+	domain.vcpus = count_vcpus(s, path);
 	count_devices(&domain, c->devices);
 	list = grown(domains->list, domains->n, sizeof(*list));
 	if (!list)
@@ -322,42 +339,13 @@ static int visit_domain(struct tool *t, const char *path, const char *name, void
 	return 0;
 }
 
-/* A guest may not list the domains, but read its own. */
-static int visit_self(struct tool *t, struct collector *c)
-{
-	char file[PATH_MAX + 16], target[PATH_SIZE], path[PATH_SIZE];
-	const char *name;
-	ssize_t len;
-
-	snprintf(file, sizeof(file), "%s/.xsfs/self", t->mountpoint.dir);
-	len = readlink(file, target, sizeof(target) - 1);
-	target[len < 0 ? 0 : len] = '\0';
-	name = strrchr(target, '/');
-	if (!name)
-		return -EACCES;
-	join(path, DOMAINS, name + 1);
-	return visit_domain(t, path, name + 1, c);
-}
-
-int domains_collect(struct tool *t, struct domains *domains, const struct devices *devices)
+int domains_gather(const struct domains_source *s, struct domains *domains,
+		   const struct devices *devices)
 {
 	struct collector c = { domains, devices };
-	struct tool_names names;
-	char path[PATH_SIZE];
-	int err;
 
 	*domains = (struct domains){ 0 };
-	/* Says what is wrong where only a part of the store is mounted. */
-	err = tool_key(t, DOMAINS, path);
-	if (err)
-		return err;
-	err = tool_children(&t->mountpoint, DOMAINS, &names);
-	tool_names_release(&names);
-	if (err == -EACCES)
-		err = visit_self(t, &c);
-	else if (!err)
-		err = for_each_child(t, DOMAINS, &c, visit_domain);
-	return err ? tool_fail(t, err, DOMAINS) : 0;
+	return for_each_child(s, DOMAINS, &c, visit_domain);
 }
 
 void domains_release(struct domains *domains)
@@ -383,4 +371,77 @@ const struct domain *domains_find(const struct domains *domains, const char *wor
 			return domain;
 	}
 	return NULL;
+}
+
+/* ---- of a mount ----------------------------------------------------------------------------- */
+
+static ssize_t mount_value(void *arg, const char *path, char **value)
+{
+	return tool_value(arg, path, value);
+}
+
+static int mount_children(void *arg, const char *path, struct tool_names *names)
+{
+	return tool_children(arg, path, names);
+}
+
+static struct domains_source of_mount(struct tool *t)
+{
+	return (struct domains_source){ mount_value, mount_children, &t->mountpoint };
+}
+
+int devices_collect(struct tool *t, struct devices *devices)
+{
+	const struct domains_source s = of_mount(t);
+	int err = devices_gather(&s, devices);
+
+	return err ? tool_fail(t, err, "the devices") : 0;
+}
+
+int domains_self(const struct mountpoint *m, char path[PATH_SIZE])
+{
+	char file[PATH_MAX + 16], target[PATH_SIZE];
+	const char *name;
+	ssize_t len;
+
+	snprintf(file, sizeof(file), "%s/.xsfs/self", m->dir);
+	len = readlink(file, target, sizeof(target) - 1);
+	target[len < 0 ? 0 : len] = '\0';
+	name = strrchr(target, '/');
+	if (!name)
+		return -EACCES;
+	join(path, DOMAINS, name + 1);
+	return 0;
+}
+
+/* A guest may not list the domains, but read its own. */
+static int collect_self(const struct domains_source *s, const struct mountpoint *m,
+			struct collector *c)
+{
+	char path[PATH_SIZE];
+	int err = domains_self(m, path);
+
+	return err ? err : visit_domain(s, path, strrchr(path, '/') + 1, c);
+}
+
+int domains_collect(struct tool *t, struct domains *domains, const struct devices *devices)
+{
+	const struct domains_source s = of_mount(t);
+	struct collector c = { domains, devices };
+	struct tool_names names;
+	char path[PATH_SIZE];
+	int err;
+
+	*domains = (struct domains){ 0 };
+	/* Says what is wrong where only a part of the store is mounted. */
+	err = tool_key(t, DOMAINS, path);
+	if (err)
+		return err;
+	err = tool_children(&t->mountpoint, DOMAINS, &names);
+	tool_names_release(&names);
+	if (err == -EACCES)
+		err = collect_self(&s, &t->mountpoint, &c);
+	else if (!err)
+		err = domains_gather(&s, domains, devices);
+	return err ? tool_fail(t, err, DOMAINS) : 0;
 }

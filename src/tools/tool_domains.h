@@ -9,6 +9,7 @@
 #define SRC_TOOLS_TOOL_DOMAINS_H
 
 #include "src/tools/tool.h"
+#include "src/tools/tool_read.h"
 #include "src/tools/tool_text.h"
 
 /* One half of a device with the other. */
@@ -44,12 +45,28 @@ struct domains {
 	size_t n;
 };
 
+/* Where nodes are read: a mount, or a copy of its store.  The functions are tool_value() and
+ * tool_children(), which say what they return. */
+struct domains_source {
+	ssize_t (*value)(void *arg, const char *path, char **value);
+	int (*children)(void *arg, const char *path, struct tool_names *names);
+	void *arg;
+};
+
+/* Collect all that a source has, as the next two do of a mount.  Return 0, or -errno without a reason. */
+int devices_gather(const struct domains_source *s, struct devices *devices);
+int domains_gather(const struct domains_source *s, struct domains *domains,
+		   const struct devices *devices);
+
 /* Collect all.  `devices` are counted.  Return 0, or -errno with a reason;
  * release what was collected in either case. */
 int devices_collect(struct tool *t, struct devices *devices);
 void devices_release(struct devices *devices);
 int domains_collect(struct tool *t, struct domains *domains, const struct devices *devices);
 void domains_release(struct domains *domains);
+
+/* Writes the path of the directory of the domain that the mount acts for.  Returns 0 or -errno. */
+int domains_self(const struct mountpoint *m, char path[PATH_SIZE]);
 
 /* Returns the domain with that number or name, or NULL. */
 const struct domain *domains_find(const struct domains *domains, const char *word);

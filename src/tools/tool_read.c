@@ -63,9 +63,8 @@ bool tool_domid(const char *word, unsigned *domid)
 	return true;
 }
 
-static int compare(const void *a, const void *b)
+int tool_names_compare(const char *left, const char *right)
 {
-	const char *left = *(char *const *)a, *right = *(char *const *)b;
 	uint64_t l = 0, r = 0;
 	bool l_number = !wire_number_parse(left, strlen(left), INT64_MAX, &l);
 	bool r_number = !wire_number_parse(right, strlen(right), INT64_MAX, &r);
@@ -77,7 +76,12 @@ static int compare(const void *a, const void *b)
 	return strcmp(left, right);
 }
 
-static int names_add(struct tool_names *names, const char *name)
+static int compare(const void *a, const void *b)
+{
+	return tool_names_compare(*(char *const *)a, *(char *const *)b);
+}
+
+int tool_names_add(struct tool_names *names, const char *name)
 {
 	char **more = names->names;
 
@@ -106,7 +110,7 @@ int tool_children(const struct mountpoint *m, const char *path, struct tool_name
 	errno = 0;
 	while (!err && (entry = readdir(dir))) {
 		if (name_is_legal(entry->d_name))
-			err = names_add(names, entry->d_name);
+			err = tool_names_add(names, entry->d_name);
 		errno = 0;
 	}
 	if (!err)

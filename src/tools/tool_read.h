@@ -24,6 +24,12 @@ struct tool_names {
 	size_t n;
 };
 
+/* Orders two names so.  As strcmp(). */
+int tool_names_compare(const char *left, const char *right);
+
+/* Adds a copy of a name.  Returns 0 or -ENOMEM. */
+int tool_names_add(struct tool_names *names, const char *name);
+
 /* Lists the children of a node.  Returns 0 or -errno; release `names` in either case. */
 int tool_children(const struct mountpoint *m, const char *path, struct tool_names *names);
 void tool_names_release(struct tool_names *names);

@@ -27,6 +27,28 @@ int stream_open(struct stream *s, struct tool *t)
 	return s->epoll < 0 ? tool_fail(t, -errno, "waiting for events") : 0;
 }
 
+int stream_add_fd(struct stream *s, struct tool *t, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event))
+		return tool_fail(t, -errno, "waiting for events");
+	return 0;
+}
+
+void stream_close(struct stream *s)
+{
+	while (s->files) {
+		struct stream_file *file = s->files;
+
+		s->files = file->next;
+		close(file->fd);
+		free(file);
+	}
+	close(s->epoll);
+	*s = (struct stream){ .epoll = -1 };
+}
+
 /* Takes an open file.  Returns it, or NULL with an errno and the file closed. */
 static struct stream_file *add_file(struct stream *s, int fd)
 {

@@ -44,6 +44,12 @@ int stream_next(struct stream *s, struct tool *t, struct stream_event *event);
  * with a reason. */
 int stream_wait(struct stream *s, struct tool *t, int timeout_ms);
 
+/* Lets stream_wait() return also when `fd` can be read.  Returns 0 or -errno with a reason. */
+int stream_add_fd(struct stream *s, struct tool *t, int fd);
+
+/* Ends it; `fd` of stream_add_fd() stays open. */
+void stream_close(struct stream *s);
+
 /* Whether `path` is one that stream_add() takes though it is no key. */
 bool stream_is_special(const char *path);
 
