@@ -13,6 +13,7 @@ packages_build=(
 	libc6-dev
 	libfuse3-dev
 	libjson-c-dev
+	libncurses-dev
 	libseccomp-dev
 	libtool
 	libxen-dev
@@ -66,6 +67,7 @@ packages_test=(
 	systemd-container
 	tar
 	time
+	tmux
 	valgrind
 	xz-utils
 	zsh

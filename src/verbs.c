@@ -20,6 +20,9 @@ static const struct {
 	{ "set", "write keys, and make those that are missing" },
 	{ "restore", "make a tree of what .json printed" },
 	{ "tx", "run a command in a transaction" },
+#ifdef HAVE_TOP
+	{ "top", "show domains, the tree and the mount as they change" },
+#endif
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

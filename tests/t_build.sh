@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What the build itself says: which libfuse is too old, and that a target which tested nothing has failed.
+# What the build itself says: which libfuse is too old, what is left out without ncurses, and that a target which tested
+# nothing has failed.
 . "${0%/*}/functions.sh"
 requires pkg-config make
 unset MAKEFLAGS MFLAGS MAKELEVEL TESTS LIMIT
 
 SOURCE=$(cd "$TEST_DIR/.." && pwd)
 
-# configure VERSION: runs it with a libfuse that says it is of that version. Prints the checks' results.
+# configure VERSION [ARGS]: runs it with a libfuse that says it is of that version. Prints the checks' results.
 configure() {
 	mkdir -p "$SCRATCH/pc" "$SCRATCH/build"
 	printf '%s\n' 'Name: fuse3' 'Description: a stand-in' "Version: $1" 'Libs: -lfuse3' 'Cflags:' >"$SCRATCH/pc/fuse3.pc"
 	(cd "$SCRATCH/build" && PKG_CONFIG_PATH=$SCRATCH/pc bounded "$SOURCE/configure" --disable-tests --without-xen \
-		--cache-file="$SCRATCH/cache" 2>&1 </dev/null)
+		--cache-file="$SCRATCH/cache" "${@:2}" 2>&1 </dev/null)
 }
 
 test_libfuse() {
@@ -26,6 +27,24 @@ test_libfuse() {
 	output=$(configure 3.12.9) && status=0 || status=$?
 	is "$((status != 0))" 1 'libfuse 3.12 will not'
 	like "$output" '*libfuse 3.13 or newer is needed*' 'and configure says so'
+}
+
+# xsfs-top is left out where its library is too old or missing, and only who asked for it is stopped.
+test_ncurses() {
+	local output status
+	if [[ -e $SOURCE/config.status ]]; then
+		skip_one 'without ncurses' 'the source directory is built in itself'
+		return 0
+	fi
+	mkdir -p "$SCRATCH/pc"
+	printf '%s\n' 'Name: ncursesw' 'Description: a stand-in' 'Version: 5.9' 'Libs: -lncursesw' 'Cflags:' \
+		>"$SCRATCH/pc/ncursesw.pc"
+	output=$(configure 3.13.0) && status=0 || status=$?
+	is "$status" 0 'without ncurses the rest is configured'
+	like "$output" '*xsfs-top *no: ncursesw is missing (Debian: libncurses-dev)*' 'and the summary says what is not'
+	output=$(configure 3.13.0 --enable-top) && status=0 || status=$?
+	is "$((status != 0))" 1 '--enable-top insists'
+	like "$output" '*xsfs-top needs ncurses with wide characters*' 'and configure says why not'
 }
 
 # A machine without QEMU, by a PATH that has all programs but that: all tests on a real Xen are skipped.
@@ -46,4 +65,5 @@ test_check_xen() {
 }
 
 test_libfuse
+test_ncurses
 test_check_xen

@@ -77,12 +77,14 @@ refuses "$SCRATCH/missing:*mkdir" auto "$SCRATCH/missing"
 touch "$SCRATCH/file"
 refuses "$SCRATCH/file: not a directory*" auto "$SCRATCH/file"
 
-# Verbs: each is a program of its own.
-is "$("$XSFS" help | sed -n 's/^  xsfs \([a-z]*\) .*/\1/p' | tr '\n' ' ')" 'ls devices watch wait set restore tx ' 'the verbs'
+# Verbs: each is a program of its own, and xsfs-top needs ncurses.
+verbs='ls devices watch wait set restore tx '
+! has_config HAVE_TOP || verbs+='top '
+is "$("$XSFS" help | sed -n 's/^  xsfs \([a-z]*\) .*/\1/p' | tr '\n' ' ')" "$verbs" 'the verbs'
 is "$("$XSFS" help | wc -l | awk '{ print ($1 <= 24) }')" 1 'fit on a screen'
 like "$help" "*$("$XSFS" help | grep '^  xsfs ')" 'the help has them too'
 like "$("$XSFS" help)" '*.perms, .watch, .next, .dump, .json*.xsfs*' 'the help names what is not listed'
-for verb in ls devices watch wait set restore tx; do
+for verb in $verbs; do
 	like "$("$XSFS" help "$verb")" "usage: xsfs-$verb *" "help $verb"
 	is "$("$XSFS" "$verb" --version)" "xsfs-$verb $("$XSFS" -V | sed -n '1s/^xsfs //p')" "$verb is a program"
 done

@@ -23,7 +23,9 @@ offered() {
 	xsfs-complete "${words[@]}" | tr '\n' ' '
 }
 
-is "$(offered 'xsfs ')" 'ls devices watch wait set restore tx help auto socket xenbus ring embedded :dirs ' 'verbs and stores'
+top=
+! has_config HAVE_TOP || top='top '
+is "$(offered 'xsfs ')" "ls devices watch wait set restore tx ${top}help auto socket xenbus ring embedded :dirs " 'verbs and stores'
 is "$(offered 'xsfs help wa')" 'watch wait ' 'help'
 is "$(offered 'xsfs embedded ')" ':dirs ' 'where to mount'
 is "$(offered 'xsfs ls --')" '--json --mount= --help --version ' 'options of a verb'
@@ -40,6 +42,10 @@ is "$(offered 'xsfs set /local/domain/1/name ')" '' 'a value'
 is "$(offered 'xsfs set /a b /loc')" '/local/ ' 'the next key'
 is "$(offered "xsfs watch $MNT/loc")" "$MNT/local/ " 'a path in the mount'
 is "$(offered 'xsfs wait -t ')" '' 'seconds'
+if [[ $top ]]; then
+	is "$(offered 'xsfs top -d ')" '' 'seconds between two readings'
+	is "$(offered 'xsfs top /local/domain/1/m')" '/local/domain/1/memory/ ' 'where to begin'
+fi
 is "$(offered 'xsfs wait -m ')" ':dirs ' 'a mount'
 is "$(cd "$MNT/local" && unset XSFS_MOUNT && offered 'xsfs-watch dom')" 'domain/ ' 'a key from where one is'
 is "$(offered 'xsfs restore ')" ':files ' 'a document'

@@ -34,6 +34,9 @@ static const struct verb {
 	{ "ls", DOMAINS },	  { "devices", DOMAINS },      { "watch", KEYS },
 	{ "wait", KEYS },	  { "set", KEYS_AND_VALUES },  { "restore", FILE_AND_KEY },
 	{ "tx", COMMAND },
+#ifdef HAVE_TOP
+	{ "top", KEYS },
+#endif
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -247,6 +250,7 @@ static bool takes_value(const char *option)
 {
 	static const char *const options[] = {
 		"-m", "--mount", "-t", "--timeout", "-n", "--count", "-r", "--retries",
+		"-d", "--delay",
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)

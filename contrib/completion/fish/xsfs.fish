@@ -20,6 +20,6 @@ function __xsfs_complete
     end
 end
 
-for command in xsfs xsfs-devices xsfs-ls xsfs-restore xsfs-set xsfs-tx xsfs-wait xsfs-watch
+for command in xsfs xsfs-devices xsfs-ls xsfs-restore xsfs-set xsfs-top xsfs-tx xsfs-wait xsfs-watch
     complete -c $command -f -a '(__xsfs_complete)'
 end
