@@ -67,6 +67,7 @@ static void one_that_is_open_is_listed_and_found(void **state)
 	assert_int_equal(listing->count, 1);
 	found = transaction_find(&fx->fs, listing->names[0]);
 	assert_ptr_equal(found, file->own);
+	assert_null(transaction_find(&fx->fs, "another"));
 	transaction_put(found);
 	listing_put(listing);
 }
