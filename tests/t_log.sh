@@ -13,32 +13,9 @@ mount -t tmpfs none /run
 mkdir -p /run/systemd/journal
 JOURNAL=$SCRATCH/journal
 
-cat >"$SCRATCH/journal.py" <<'END'
-"""Receives what is sent to the journal: prints the fields of each message as a line of JSON."""
-import json, os, socket, struct, sys
-
-def fields(data):
-    found = {}
-    while data:
-        line, _, data = data.partition(b'\n')
-        name, equals, value = line.partition(b'=')
-        if not equals:
-            size, = struct.unpack('<Q', data[:8])
-            value, data = data[8:8 + size], data[9 + size:]
-        found[name.decode()] = value.decode()
-    return found
-
-PATH = '/run/systemd/journal/socket'
-server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-server.bind(PATH + '.new')
-os.rename(PATH + '.new', PATH)
-while True:
-    print(json.dumps(fields(server.recv(65536)), sort_keys=True), flush=True)
-END
-
 journal_start() {
 	: >"$JOURNAL"
-	python3 "$SCRATCH/journal.py" >>"$JOURNAL" &
+	python3 "$TEST_DIR/programs/log_journal.py" >>"$JOURNAL" &
 	JOURNAL_PID=$!
 	PIDS+=("$JOURNAL_PID")
 	disown "$JOURNAL_PID"

@@ -94,25 +94,8 @@ like "$(textfile --help)" 'usage: xsfs-textfile*MOUNT*--output FILE*' '--help'
 cat "$first/local/domain/1/name" >/dev/null
 textfile "$first" >"$file"
 # Names that have to be there, and rules with the queries, in which Grafana's variables have values.
-bounded python3 - "$recipes/grafana-dashboard.json" "$file" >"$SCRATCH/rules.yaml" 2>"$SCRATCH/unknown" <<'END'
-import json, re, sys
-dashboard = json.load(open(sys.argv[1]))
-text = open(sys.argv[2]).read()
-known = set(re.findall(r'^(xsfs_\w+)', text, re.M))
-# Of what has not occurred there are no samples.
-known |= set(re.findall(r'^# TYPE (xsfs_\w+)', text, re.M))
-queries = [target['expr'] for panel in dashboard['panels'] for target in panel['targets']]
-queries += [variable['query']['query'] for variable in dashboard['templating']['list'] if variable['type'] == 'query']
-for query in queries:
-    for name in re.findall(r'xsfs_\w+', query):
-        if name not in known:
-            print(name, file=sys.stderr)
-print('groups: [{name: dashboard, rules: [')
-for number, query in enumerate(q for q in queries if not q.startswith('label_values')):
-    query = query.replace('$mount', '.*').replace('$__rate_interval', '1m')
-    print(' {record: query%d, expr: %s},' % (number, json.dumps(query)))
-print(']}]')
-END
+bounded python3 "$TEST_DIR/programs/monitoring_rules.py" "$recipes/grafana-dashboard.json" "$file" \
+	>"$SCRATCH/rules.yaml" 2>"$SCRATCH/unknown"
 is "$(<"$SCRATCH/unknown")" '' 'every query names metrics that there are'
 queries=$(grep -c 'record:' "$SCRATCH/rules.yaml")
 is "$((queries >= 20))" 1 'there are queries'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the programs below share."""
+"""What the programs about streams share."""
 import os
 import select
 import sys
