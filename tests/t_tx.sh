@@ -4,7 +4,7 @@
 # conflict, their limits; and the uniform view, in and out of them.
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
-requires python3 xenstore-write getfattr setfattr
+requires python3 xenstore-write getfattr setfattr setpriv
 
 # begin: starts a transaction on descriptor 3. Sets V, its view, and T, its name.
 begin() {
@@ -570,6 +570,40 @@ no_more_inodes() {
 	(($(stat_of inodes) <= $1 + 3))
 }
 
+# as_user UID CMD...: runs CMD as that user, in the mounter's group.
+as_user() {
+	local uid=$1
+	shift
+	bounded setpriv --reuid="$uid" --regid=54321 --clear-groups -- "$@"
+}
+
+# Users who may write open transactions of their own: nobody gets into another's, where a mere look would make the commit
+# of its owner fail. The owner and root do.
+private() {
+	local t
+	# shellcheck disable=SC2016
+	as_user 54322 bash -c 'exec 4<>"$1/.xsfs/transaction" && read -r t <&4 && echo "$t" >"$2" && read -r _ &&
+		v=$1/.xsfs/tx/$t && echo mine >"$v/w/private" && cat "$v/w/private" && echo commit >&4 && echo done' \
+		- "$MNT" "$SCRATCH/name" <"$SCRATCH/go" >"$SCRATCH/owner" 2>&1 &
+	PIDS+=("$!")
+	exec 5>"$SCRATCH/go"
+	wait_for "$XSFS_TEST_PATIENCE" test -s "$SCRATCH/name" || true
+	t=$MNT/.xsfs/tx/$(<"$SCRATCH/name")
+	is "$(stat -c '%a %u' "$t")" '700 54322' 'a transaction belongs to who opened it'
+	fails EACCES as_user 54323 ls "$t"
+	fails EACCES as_user 54323 stat "$t/w/leaf"
+	fails EACCES as_user 54323 touch "$t/w/new"
+	is "$(<"$t/w/leaf")" "$(value /w/leaf)" 'root gets in'
+	# The kernel knows it now.
+	fails EACCES as_user 54323 cat "$t/w/leaf"
+	echo go >&5
+	exec 5>&-
+	wait "${PIDS[-1]}" || true
+	is "$(<"$SCRATCH/owner")" $'mine\ndone' 'the owner does in it what it likes, and commits'
+	is "$(<"$MNT/w/private")" mine 'which others see then'
+	is "$(as_user 54323 cat "$MNT/w/private")" mine 'others of the group, too'
+}
+
 test_all() {
 	local inodes part
 	mount_xsfs "$STORE"
@@ -595,6 +629,13 @@ test_all() {
 	umount_xsfs
 	XSFS_TEST_CACHE=meta mount_xsfs "$STORE" -o allow_other
 	walks_with_permissions
+	umount_xsfs
+	mkfifo "$SCRATCH/go" 2>/dev/null || true
+	rm -f "$SCRATCH/name"
+	chmod 711 "$SCRATCH"
+	install -m 666 /dev/null "$SCRATCH/name"
+	mount_xsfs "$STORE" -o allow_other,gid=54321,umask=0007
+	private
 	umount_xsfs
 	mount_xsfs "$STORE" -o tx_idle=5
 	idle

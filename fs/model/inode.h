@@ -80,6 +80,7 @@ struct view {
 	uint32_t tx_id;         /* 0: none */
 	uint32_t epoch;         /* the connection on which that was started */
 	struct transaction *tx; /* whose view it is; NULL: nobody's */
+	uid_t owner;            /* the user who started that */
 	struct made *made;      /* directories without children */
 };
 

@@ -86,7 +86,7 @@ static const struct view_hooks view_hooks = {
 	.answered = view_hook_answered,
 };
 
-static void set_started(struct transaction *tx, uint32_t tx_id)
+static void set_started(struct transaction *tx, uint32_t tx_id, uid_t owner)
 {
 	struct fs *fs = tx->fs;
 
@@ -97,6 +97,7 @@ static void set_started(struct transaction *tx, uint32_t tx_id)
 		.tx_id = tx_id,
 		.epoch = tx->epoch,
 		.tx = tx,
+		.owner = owner,
 		.made = &tx->made,
 	};
 	tx->nodes = tx->tree;
@@ -121,7 +122,7 @@ static void started(struct op *op)
 		op->tx_started(op, NULL, err);
 		return;
 	}
-	set_started(tx, tx_id);
+	set_started(tx, tx_id, fuse_req_ctx(op->req)->uid);
 	op->tx_started(op, tx, 0);
 }
 
