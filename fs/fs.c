@@ -69,6 +69,34 @@ static int parts_new(struct fs *fs, struct fuse_args *args)
 	return fs->se ? 0 : -EINVAL;
 }
 
+/*
+ * A store that counts what an unprivileged domain has (10 transactions, 128 watches, unless its administrator
+ * says otherwise) leaves root, and our own operations, the rest.
+ */
+#define STORE_TRANSACTIONS_SHARE 2
+#define STORE_TRANSACTIONS_USERS 4
+#define STORE_WATCHES_SHARE 32
+#define STORE_WATCHES_USERS 96
+
+static void shares_set(struct fs *fs)
+{
+	const struct fs_config *config = &fs->config;
+	const bool counted = !config->privileged;
+	const uint64_t shares[QUOTA_KINDS] = {
+		[QUOTA_STREAMS] = config->streams,
+		[QUOTA_WATCHED] = config->watched,
+		[QUOTA_TRANSACTIONS] = counted && config->transactions > STORE_TRANSACTIONS_SHARE
+					       ? STORE_TRANSACTIONS_SHARE : config->transactions,
+		[QUOTA_WATCHES] = counted ? STORE_WATCHES_SHARE : QUOTA_NONE,
+	};
+
+	quotas_init(&fs->quotas, shares, fs->log);
+	if (counted) {
+		fs->quotas.kinds[QUOTA_TRANSACTIONS].users = STORE_TRANSACTIONS_USERS;
+		fs->quotas.kinds[QUOTA_WATCHES].users = STORE_WATCHES_USERS;
+	}
+}
+
 int fs_new(struct fs **out, const struct fs_config *config, int argc, char **argv)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
@@ -94,6 +122,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	TAILQ_INIT(&fs->interrupted);
 	TAILQ_INIT(&fs->parked);
 	handles_init(&fs->handles, &fs->inodes, fs);
+	shares_set(fs);
 	made_init(&fs->made);
 	events_init(&fs->events);
 	fs->tell_kernel = notifier_wake;
@@ -217,6 +246,7 @@ void fs_free(struct fs *fs)
 	streams_free(fs->streams);
 	events_deinit(&fs->events);
 	made_deinit(&fs->made);
+	quotas_deinit(&fs->quotas);
 	patterns_deinit(&fs->dirs);
 	protect_free(fs->protect);
 	if (fs->wake_readers >= 0)

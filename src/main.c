@@ -234,6 +234,9 @@ static int filesystem_mount(struct program *p)
 		.timeout_ms = o->timeout_s * 1000,
 		.park_ms = p->park_ms,
 		.tx_idle_s = o->tx_idle_s,
+		.streams = o->streams,
+		.watched = o->watched,
+		.transactions = o->transactions,
 	};
 	char name[] = "xsfs", flag[] = "-o";
 	char *argv[] = { name, flag, o->fuse, NULL };

@@ -25,6 +25,11 @@
 #define IN_FLIGHT_MAX 1024
 #define TX_IDLE_DEFAULT_S 60
 #define TX_IDLE_MAX_S 86400
+/* A user's share of what a mount keeps for users: xsfs(8), LIMITS. */
+#define STREAMS_DEFAULT 128
+#define WATCHED_DEFAULT (4 << 20)
+#define TRANSACTIONS_DEFAULT 16
+#define SHARE_MAX 1000000
 
 /* What fuse_opt's callback needs. */
 struct parser {
@@ -211,6 +216,31 @@ static const char *set_tx_idle(struct options *o, const char *value)
 	return NULL;
 }
 
+static const char *set_share(uint64_t *share, const char *value, unsigned unit)
+{
+	uint64_t n;
+
+	if (!number_parse(value, 1, SHARE_MAX, &n))
+		return "a number from 1 to 1000000";
+	*share = n * unit;
+	return NULL;
+}
+
+static const char *set_streams(struct options *o, const char *value)
+{
+	return set_share(&o->streams, value, 1);
+}
+
+static const char *set_watched(struct options *o, const char *value)
+{
+	return set_share(&o->watched, value, 1024);
+}
+
+static const char *set_transactions(struct options *o, const char *value)
+{
+	return set_share(&o->transactions, value, 1);
+}
+
 static const char *set_seccomp(struct options *o, const char *value)
 {
 	if (strcmp(value, "on") == 0)
@@ -249,6 +279,9 @@ static const struct {
 	{ "threads=", set_threads },
 	{ "in_flight=", set_in_flight },
 	{ "tx_idle=", set_tx_idle },
+	{ "streams=", set_streams },
+	{ "watched=", set_watched },
+	{ "transactions=", set_transactions },
 	{ "seccomp=", set_seccomp },
 	{ "demo", set_demo },
 };
@@ -457,6 +490,9 @@ int options_parse(struct options *options, int argc, char **argv, char *why, siz
 		.timeout_s = TIMEOUT_DEFAULT_S,
 		.threads = THREADS_DEFAULT,
 		.tx_idle_s = TX_IDLE_DEFAULT_S,
+		.streams = STREAMS_DEFAULT,
+		.watched = WATCHED_DEFAULT,
+		.transactions = TRANSACTIONS_DEFAULT,
 		.seccomp = true,
 	};
 	why[0] = '\0';

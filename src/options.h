@@ -36,6 +36,9 @@ struct options {
 	unsigned threads;
 	unsigned in_flight; /* 0: what the transport allows */
 	unsigned tx_idle_s; /* 0: for ever */
+	uint64_t streams;   /* a user's share; struct fs_config */
+	uint64_t watched;   /* in bytes */
+	uint64_t transactions;
 	bool seccomp;       /* see confine.h */
 	bool demo;
 

@@ -310,6 +310,7 @@ static void tell_kernel(struct fs *fs)
 
 struct fs_fixture *fs_fixture_new(void)
 {
+	static const uint64_t shares[QUOTA_KINDS] = { QUOTA_NONE, QUOTA_NONE, QUOTA_NONE, QUOTA_NONE };
 	/* Tests call the operations of a floor themselves. */
 	static const struct inode_ops *const no_ops[INODE_KINDS];
 	struct fs_fixture *fx = calloc(1, sizeof(*fx));
@@ -344,6 +345,7 @@ struct fs_fixture *fs_fixture_new(void)
 	fs_lock_init(fs);
 	handles_init(&fs->handles, &fs->inodes, fs);
 	made_init(&fs->made);
+	quotas_init(&fs->quotas, shares, fs->log);
 	events_init(&fs->events);
 	fs->transactions = transactions_new();
 	fs->pool = pool_new(fs, 2);

@@ -41,10 +41,10 @@ static struct handle *open_stream(struct fs_fixture *fx)
 {
 	struct inode *inode = known_inode(fx, ".watch", INODE_SPECIAL);
 	struct handle *file = handle_new(&fx->fs.handles, inode, O_RDWR);
-	struct stream *stream = stream_new(&fx->fs, NULL);
+	struct stream *stream;
 
 	assert_non_null(file);
-	assert_non_null(stream);
+	assert_int_equal(stream_new(&fx->fs, 0, NULL, &stream), 0);
 	handle_set_own(file, stream, stream_close);
 	return file;
 }

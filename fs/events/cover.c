@@ -65,6 +65,12 @@ static void own_event(struct watcher *w, enum watch_event_type type, const char 
 
 static int add_own(struct cover_ref *ref)
 {
+	int err = quota_charge(&ref->fs->quotas, QUOTA_WATCHES, ref->user, 1);
+
+	if (err) {
+		ref->armed(ref, err);
+		return 0;
+	}
 	ref->own = true;
 	ref->watcher = (struct watcher){ .armed = own_armed, .event = own_event };
 	return watch_add(ref->fs->cover->watches, &ref->watcher, ref->path);
@@ -303,8 +309,10 @@ void cover_remove(struct fs *fs, struct cover_ref *ref)
 	if (ref->waiting)
 		TAILQ_REMOVE(&cover->waiting, ref, link);
 	ref->waiting = false;
-	if (ref->own)
+	if (ref->own) {
 		watch_remove(cover->watches, &ref->watcher);
+		quota_release(&fs->quotas, QUOTA_WATCHES, ref->user, 1);
+	}
 	ref->own = false;
 	free(ref->path);
 	ref->path = NULL;

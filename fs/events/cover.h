@@ -25,6 +25,8 @@ struct cover_ref {
 	/* The watch that the path had of its own could not be set again: changes are no longer
 	 * reported.  I/O thread.  NULL: the resync, which comes next, is enough. */
 	void (*lost)(struct cover_ref *ref);
+	/* Whose share a watch that the path needs for itself is taken from. */
+	uid_t user;
 
 	/* cover.c's. */
 	struct fs *fs;

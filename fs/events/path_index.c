@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* The index of paths that somebody wants to hear of.  Pure. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
 #include "fs/events/path_index.h"
+#include "fs/model/name.h"
 
-/* A path that has users, or is above one that has. */
+/* A name in a path that has users, or is above one that has. */
 struct path_entry {
 	LIST_HEAD(, path_user) users;
 	LIST_HEAD(, path_entry) below;
-	struct path_entry *parent; /* NULL: the root, or a special path */
 	LIST_ENTRY(path_entry) sibling;
 	UT_hash_handle hh;
-	char path[];
+	/* The key: these two, as they lie there.  A path would be long, and all those above it as well. */
+	struct path_entry *parent; /* NULL: the root, or a special path */
+	char name[];
+};
+
+/* Room for the key of the longest name: special paths and relative ones come here as they are. */
+struct entry_key {
+	struct path_entry *parent;
+	char name[PATH_SIZE];
 };
 
 void path_index_init(struct path_index *index)
@@ -22,22 +31,43 @@ void path_index_init(struct path_index *index)
 	index->entries = NULL;
 }
 
-static struct path_entry *entry_find(struct path_index *index, const char *path, size_t len)
+static size_t key_len(size_t name_len)
+{
+	return offsetof(struct entry_key, name) + name_len;
+}
+
+static struct path_entry *entry_find(struct path_index *index, struct path_entry *parent, const char *name,
+				     size_t len)
 {
 	struct path_entry *entry;
+	struct entry_key key;
 
-	HASH_FIND(hh, index->entries, path, len, entry);
+	if (len > sizeof(key.name))
+		return NULL;
+	key.parent = parent;
+	memcpy(key.name, name, len);
+	HASH_FIND(hh, index->entries, &key, key_len(len), entry);
 	return entry;
 }
 
-/* Returns the length of the parent of path[0..len), 0 above the root or a special path. */
-static size_t parent_len(const char *path, size_t len)
+/*
+ * Takes the next name off *path, which is the root ("/") at first.  Returns its length, and *name, or 0 at the end.  A
+ * special path is one name.
+ */
+static size_t next_name(const char **path, const char **name, bool first)
 {
-	if (len <= 1 || path[0] != '/')
-		return 0;
-	while (path[len - 1] != '/')
-		len--;
-	return len > 1 ? len - 1 : 1;
+	size_t len;
+
+	if (first) {
+		*name = *path;
+		len = **path == '/' ? 1 : strlen(*path);
+	} else {
+		*path += **path == '/';
+		*name = *path;
+		len = strcspn(*path, "/");
+	}
+	*path += len;
+	return len;
 }
 
 /* Frees an entry that has no users at or below it, and then perhaps those above it. */
@@ -55,51 +85,51 @@ static void entry_drop_unused(struct path_index *index, struct path_entry *entry
 	}
 }
 
-static struct path_entry *entry_new(struct path_index *index, const char *path, size_t len,
-				    struct path_entry *parent)
+static struct path_entry *entry_new(struct path_index *index, struct path_entry *parent, const char *name,
+				    size_t len)
 {
-	struct path_entry *entry = calloc(1, sizeof(*entry) + len + 1);
+	struct path_entry *entry = calloc(1, sizeof(*entry) + len);
 
 	if (!entry)
 		return NULL;
-	memcpy(entry->path, path, len);
-	LIST_INIT(&entry->users);
-	LIST_INIT(&entry->below);
-	HASH_ADD_KEYPTR(hh, index->entries, entry->path, len, entry);
+	entry->parent = parent;
+	memcpy(entry->name, name, len);
+	HASH_ADD_KEYPTR(hh, index->entries, &entry->parent, key_len(len), entry);
 	if (!entry->hh.tbl) {
 		free(entry);
 		return NULL;
 	}
-	entry->parent = parent;
 	if (parent)
 		LIST_INSERT_HEAD(&parent->below, entry, sibling);
 	return entry;
 }
 
 /* Returns the entry of a path, made if need be together with those above it; NULL without memory. */
-static struct path_entry *entry_intern(struct path_index *index, const char *path, size_t len)
+static struct path_entry *entry_intern(struct path_index *index, const char *path)
 {
-	struct path_entry *entry = entry_find(index, path, len), *parent = NULL;
-	size_t above = parent_len(path, len);
+	struct path_entry *entry = NULL, *parent = NULL;
+	const char *name;
+	size_t len;
 
-	if (entry)
-		return entry;
-	if (above) {
-		parent = entry_intern(index, path, above);
-		if (!parent)
+	for (bool first = true; (len = next_name(&path, &name, first)); first = false) {
+		parent = entry;
+		entry = entry_find(index, parent, name, len);
+		if (!entry)
+			entry = entry_new(index, parent, name, len);
+		if (!entry) {
+			entry_drop_unused(index, parent);
 			return NULL;
+		}
 	}
-	entry = entry_new(index, path, len, parent);
-	if (!entry)
-		entry_drop_unused(index, parent);
 	return entry;
 }
 
 int path_index_add(struct path_index *index, struct path_user *user, const char *path)
 {
-	user->at = entry_intern(index, path, strlen(path));
+	user->at = entry_intern(index, path);
 	if (!user->at)
 		return -ENOMEM;
+	user->path = path;
 	LIST_INSERT_HEAD(&user->at->users, user, link);
 	return 0;
 }
@@ -114,9 +144,14 @@ void path_index_remove(struct path_index *index, struct path_user *user)
 struct path_user *path_index_find(struct path_index *index, const char *path,
 				  bool (*fn)(void *arg, struct path_user *user), void *arg)
 {
-	struct path_entry *entry = entry_find(index, path, strlen(path));
+	struct path_entry *entry = NULL;
 	struct path_user *user = NULL;
+	const char *name;
+	size_t len;
 
+	for (bool first = true; (len = next_name(&path, &name, first)); first = false)
+		if (!(entry = entry_find(index, entry, name, len)))
+			return NULL;
 	if (entry)
 		LIST_FOREACH(user, &entry->users, link)
 			if (fn(arg, user))
@@ -137,19 +172,21 @@ static struct path_entry *entry_next(const struct path_entry *top, struct path_e
 void path_index_visit(struct path_index *index, const char *path,
 		      void (*fn)(void *arg, struct path_user *user, const char *path), void *arg)
 {
-	struct path_entry *top = entry_find(index, path, strlen(path)), *entry;
+	struct path_entry *top = NULL, *entry;
+	const char *rest = path, *name;
 	struct path_user *user;
 	size_t len;
 
-	for (len = strlen(path); len; len = parent_len(path, len)) {
-		entry = entry_find(index, path, len);
-		if (entry)
-			LIST_FOREACH(user, &entry->users, link)
-				fn(arg, user, path);
+	for (bool first = true; (len = next_name(&rest, &name, first)); first = false) {
+		top = entry_find(index, top, name, len);
+		if (!top)
+			return;
+		LIST_FOREACH(user, &top->users, link)
+			fn(arg, user, path);
 	}
 	/* What is below may have gone with it, or come with it. */
 	entry = top;
 	while (entry && (entry = entry_next(top, entry)))
 		LIST_FOREACH(user, &entry->users, link)
-			fn(arg, user, entry->path);
+			fn(arg, user, user->path);
 }

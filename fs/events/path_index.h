@@ -3,8 +3,8 @@
  * Who wants to hear of which paths: an index that finds those at, above and below a path.  Pure; the
  * caller serialises.
  *
- * Paths form a tree: each has an entry, and so has every path above one, up to the root.  Special
- * paths ("@releaseDomain") stand alone.
+ * Paths form a tree: each name in one has an entry, which all paths that begin the same way share.
+ * Special paths ("@releaseDomain") stand alone.
  */
 #ifndef FS_EVENTS_PATH_INDEX_H
 #define FS_EVENTS_PATH_INDEX_H
@@ -21,13 +21,15 @@ struct path_index {
 /* One party that wants to hear of a path, embedded in whatever it belongs to. */
 struct path_user {
 	struct path_entry *at;
+	const char *path;
 	LIST_ENTRY(path_user) link;
 };
 
 /* Nothing has to be freed of an index whose users have all been removed. */
 void path_index_init(struct path_index *index);
 
-/* Adds a user of `path` (absolute or special; copied).  Returns 0 or -ENOMEM. */
+/* Adds a user of `path` (absolute or special; borrowed for as long as the user is in the index).
+ * Returns 0 or -ENOMEM. */
 int path_index_add(struct path_index *index, struct path_user *user, const char *path);
 
 /* Removes a user.  From within path_index_visit() only the one that is visited. */

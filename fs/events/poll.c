@@ -146,7 +146,7 @@ static bool cover_will_do(struct fs *fs, const struct poll_cover *cover, const c
 }
 
 /* The base does not cover the file's path: sets a watch of the handle's own, or tries again. */
-static void cover_renew(struct fs *fs, struct handle *handle, const char *path)
+static void cover_renew(struct fs *fs, struct handle *handle, uid_t user, const char *path)
 {
 	bool again = handle->cover && !strcmp(handle->cover->path, path);
 	bool warned = again && handle->cover->warned;
@@ -160,6 +160,7 @@ static void cover_renew(struct fs *fs, struct handle *handle, const char *path)
 		return;
 	}
 	handle->cover->warned = warned;
+	handle->cover->ref.user = user;
 	if (cover_add(fs, &handle->cover->ref, path))
 		cover_armed(&handle->cover->ref, -ENOMEM);
 }
@@ -256,7 +257,7 @@ void poll_value(struct op *op)
 	}
 	by_base = cover_has(op->fs, path);
 	if (!by_base)
-		cover_renew(op->fs, op->handle, path);
+		cover_renew(op->fs, op->handle, op_user(op), path);
 	revents = register_poll(op, by_base, &unknown);
 	/* The caller will read the value anyway, so the poll need not wait for that. */
 	if (unknown && (revents & POLLPRI))

@@ -365,23 +365,30 @@ void stream_poll(struct op *op)
 
 /* ---- its life ---- */
 
-struct stream *stream_new(struct fs *fs, const char *value_of)
+int stream_new(struct fs *fs, uid_t user, const char *value_of, struct stream **out)
 {
-	struct stream *stream = calloc(1, sizeof(*stream));
+	struct stream *stream;
+	int err = quota_charge(&fs->quotas, QUOTA_STREAMS, user, 1);
 
+	if (err)
+		return err;
+	stream = calloc(1, sizeof(*stream));
 	if (stream && value_of)
 		stream->value_of = strdup(value_of);
 	if (!stream || (value_of && !stream->value_of)) {
 		free(stream);
-		return NULL;
+		quota_release(&fs->quotas, QUOTA_STREAMS, user, 1);
+		return -ENOMEM;
 	}
 	stream->fs = fs;
+	stream->user = user;
 	path_queue_init(&stream->queue, STREAM_QUEUE_MAX);
 	TAILQ_INIT(&stream->subscriptions);
 	TAILQ_INIT(&stream->parked);
 	LIST_INSERT_HEAD(&fs->streams->all, stream, all_link);
 	fs->streams->count++;
-	return stream;
+	*out = stream;
+	return 0;
 }
 
 void stream_close(struct fs *fs, void *own)
@@ -396,5 +403,6 @@ void stream_close(struct fs *fs, void *own)
 	free(stream->text);
 	free(stream->value_of);
 	kept_poll_free(stream->poll);
+	quota_release(&fs->quotas, QUOTA_STREAMS, stream->user, 1);
 	free(stream);
 }

@@ -15,6 +15,7 @@
 #define FS_EVENTS_STREAM_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "fs/op/capability.h"
 
@@ -46,10 +47,10 @@ void streams_resync(struct fs *fs) REQUIRES(fs_lock_held);
 void streams_shutdown(struct fs *fs) REQUIRES(fs_lock_held);
 
 /*
- * Returns a new stream, or NULL when out of memory.  `value_of` (copied): it tells the values of this one
- * path, which it has to be subscribed to; NULL: it tells what happens.
+ * Makes a stream, which is charged to `user` as are its paths.  `value_of` (copied): it tells the values of this one
+ * path, which it has to be subscribed to; NULL: it tells what happens.  Returns 0, -EDQUOT or -ENOMEM.
  */
-struct stream *stream_new(struct fs *fs, const char *value_of);
+int stream_new(struct fs *fs, uid_t user, const char *value_of, struct stream **out);
 
 /* Ends its subscriptions and frees it: for handle_set_own().  No operation waits on it. */
 void stream_close(struct fs *fs, void *own);
@@ -57,7 +58,8 @@ void stream_close(struct fs *fs, void *own);
 /*
  * Subscribes to `n` paths (borrowed) and calls `done` with 0 or the first error when all their
  * watches are set: on the I/O thread, or here at once.  Those that failed are not subscribed to;
- * those that already were are no error.  One such call at a time.  `op` waits meanwhile; if it is
+ * those that already were are no error.  -EDQUOT: the user has no share left for
+ * the first of them, nor is there anything of those behind it.  One such call at a time.  `op` waits meanwhile; if it is
  * interrupted `done` gets -EINTR, and the subscriptions stay.
  */
 void stream_subscribe(struct stream *stream, struct op *op, char *const *paths, unsigned n,

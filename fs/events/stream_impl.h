@@ -17,6 +17,11 @@ struct streams {
 	unsigned count;
 };
 
+/* What a subscription takes of its user's share, about: itself, its path twice, and an entry for each name in
+ * it, if nobody shares those. */
+#define SUBSCRIPTION_BYTES 512
+#define NAME_BYTES 128
+
 struct subscription {
 	struct cover_ref ref;
 	struct path_user user; /* in the index */
@@ -24,10 +29,13 @@ struct subscription {
 	bool armed;
 	int error;  /* why it is none, or is none any more */
 	TAILQ_ENTRY(subscription) link;
+	uint64_t charged; /* to the stream's user */
+	char path[];
 };
 
 struct stream {
 	struct fs *fs;
+	uid_t user; /* who opened it, and answers for what it takes */
 	LIST_ENTRY(stream) all_link;
 	TAILQ_HEAD(, subscription) subscriptions;
 	/* The one path whose values it tells, instead of what happens at and below paths; NULL: it does

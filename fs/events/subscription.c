@@ -2,6 +2,7 @@
 /* The subscriptions of event streams: paths that are told of, each with a watch that covers it. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fs/events/stream_impl.h"
 
@@ -11,6 +12,7 @@ static void subscription_end(struct subscription *sub)
 	path_index_remove(&sub->stream->fs->streams->index, &sub->user);
 	TAILQ_REMOVE(&sub->stream->subscriptions, sub, link);
 	cover_remove(sub->stream->fs, &sub->ref);
+	quota_release(&sub->stream->fs->quotas, QUOTA_WATCHED, sub->stream->user, sub->charged);
 	free(sub);
 }
 
@@ -107,29 +109,40 @@ static void unpark_subscriber(struct op *op)
 	stream->done(op, -EINTR);
 }
 
-/* Returns a new subscription in the index, NULL if there is one already, or without memory
- * (*err is then set). */
+static uint64_t cost(const char *path)
+{
+	uint64_t bytes = SUBSCRIPTION_BYTES + 2 * strlen(path);
+
+	for (; *path; path++)
+		bytes += *path == '/' ? NAME_BYTES : 0;
+	return bytes;
+}
+
+/* Puts a subscription of that path into the index.  Returns it, or NULL and *err. */
 static struct subscription *subscription_new(struct stream *stream, const char *path, int *err)
 {
-	struct streams *streams = stream->fs->streams;
-	struct subscription *sub = NULL;
+	struct fs *fs = stream->fs;
+	struct subscription *sub;
+	uint64_t bytes = cost(path);
 
-	if (subscription_find(stream, path))
-		goto out;
-	*err = -ENOMEM;
-	sub = calloc(1, sizeof(*sub));
-	if (!sub)
-		goto out;
-	sub->stream = stream;
-	sub->ref.armed = subscription_armed;
-	if (path_index_add(&streams->index, &sub->user, path)) {
+	*err = quota_charge(&fs->quotas, QUOTA_WATCHED, stream->user, bytes);
+	if (*err)
+		return NULL;
+	sub = calloc(1, sizeof(*sub) + strlen(path) + 1);
+	if (sub) {
+		strcpy(sub->path, path);
+		sub->stream = stream;
+		sub->charged = bytes;
+		sub->ref.armed = subscription_armed;
+		sub->ref.user = stream->user;
+	}
+	if (!sub || path_index_add(&fs->streams->index, &sub->user, sub->path)) {
 		free(sub);
-		sub = NULL;
-		goto out;
+		quota_release(&fs->quotas, QUOTA_WATCHED, stream->user, bytes);
+		*err = -ENOMEM;
+		return NULL;
 	}
 	TAILQ_INSERT_TAIL(&stream->subscriptions, sub, link);
-	*err = 0;
-out:
 	return sub;
 }
 
@@ -149,9 +162,11 @@ void stream_subscribe(struct stream *stream, struct op *op, char *const *paths, 
 	stream->done = done;
 
 	for (unsigned i = 0; i < n && !err; i++) {
+		if (subscription_find(stream, paths[i]))
+			continue;
 		sub = subscription_new(stream, paths[i], &err);
 		if (!sub)
-			continue;
+			break;
 		stream->unarmed++;
 		if (cover_add(stream->fs, &sub->ref, paths[i]))
 			subscription_armed(&sub->ref, -ENOMEM);

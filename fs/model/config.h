@@ -4,6 +4,7 @@
 #define FS_MODEL_CONFIG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct chan;
@@ -46,6 +47,9 @@ struct fs_config {
 	const char *dirs;      /* the option dirs=, legal (dirs.h); NULL: not given (copied) */
 	const char *protect;   /* the option protect=, legal (patterns.h); NULL: not given (copied) */
 	unsigned park_ms;      /* how long an operation may wait for events, then EINTR; 0: for ever */
+	uint64_t streams;      /* a user's share of these, as in quota.h, */
+	uint64_t watched;
+	uint64_t transactions;
 	unsigned tx_idle_s;    /* after how long without use a transaction is aborted; 0: never */
 };
 

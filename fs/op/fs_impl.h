@@ -37,6 +37,7 @@
 #include "fs/model/inode.h"
 #include "fs/model/kept_poll.h"
 #include "fs/model/made.h"
+#include "fs/model/quota.h"
 #include "fs/op/op_count.h"
 #include "ring/chan.h"
 #include "ring/logger.h"
@@ -98,6 +99,7 @@ struct fs {
 	struct op_list parked; /* in the same order: where config.park_ms bounds their wait */
 
 	struct handles handles;
+	struct quotas quotas;
 
 	atomic_bool stop; /* read also by those who do not hold the lock */
 	struct op_counters op_counters;

@@ -505,6 +505,11 @@ void op_reply_error(struct op *op, int error)
 	op_end(op);
 }
 
+uid_t op_user(const struct op *op)
+{
+	return op->req ? fuse_req_ctx(op->req)->uid : 0;
+}
+
 pid_t op_process(const struct op *op)
 {
 	return op->req ? process_of(fuse_req_ctx(op->req)->pid) : 0;

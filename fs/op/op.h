@@ -147,6 +147,9 @@ void op_calls_clear(struct op *op);
 /* Returns the process that asks, 0 where that is not known: nobody, or one in a namespace of its own. */
 pid_t op_process(const struct op *op);
 
+/* Returns the user who asks. */
+uid_t op_user(const struct op *op);
+
 /* Returns whether events tell of all that happens to an inode, whose node is `path`. */
 bool op_is_covered(const struct op *op, const struct inode *inode, const char *path);
 

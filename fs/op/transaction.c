@@ -72,10 +72,18 @@ struct transaction *transaction_get(struct transaction *tx)
 	return tx;
 }
 
+void transaction_uncharge(struct transaction *tx)
+{
+	if (tx->charged)
+		quota_release(&tx->fs->quotas, QUOTA_TRANSACTIONS, tx->owner, 1);
+	tx->charged = false;
+}
+
 void transaction_put(struct transaction *tx)
 {
 	if (--tx->refs > 0)
 		return;
+	transaction_uncharge(tx);
 	changes_deinit(&tx->changes);
 	made_deinit(&tx->made);
 	request_put(tx->end);
@@ -104,6 +112,7 @@ void transaction_list_remove(struct transaction *tx)
 	LIST_REMOVE(tx, link);
 	tx->listed = false;
 	tx->fs->transactions->count--;
+	transaction_uncharge(tx);
 }
 
 struct transaction *transaction_find(struct fs *fs, const char *name)

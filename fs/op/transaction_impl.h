@@ -26,6 +26,7 @@ struct transaction {
 	uint32_t epoch;
 	struct view tree;
 	struct view nodes;
+	uid_t owner; /* who started it */
 	uint64_t started_ms;
 
 	struct made made;             /* as seen inside */
@@ -33,6 +34,7 @@ struct transaction {
 	uint64_t used_ms; /* CLOCK_MONOTONIC: when it was used last */
 	LIST_ENTRY(transaction) link;
 	bool listed;
+	bool charged; /* to the owner's share */
 
 	struct changes changes;
 	enum state state;
@@ -52,6 +54,9 @@ struct transaction {
 
 /* Returns the time of a clock in milliseconds. */
 uint64_t transaction_now_ms(clockid_t clock);
+
+/* Takes it off its owner's share, unless that was done. */
+void transaction_uncharge(struct transaction *tx);
 
 /* Gives it a name and puts it on the list of those that are open; takes it off, if it is on. */
 void transaction_list_add(struct transaction *tx);

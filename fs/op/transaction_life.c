@@ -86,7 +86,7 @@ static const struct view_hooks view_hooks = {
 	.answered = view_hook_answered,
 };
 
-static void set_started(struct transaction *tx, uint32_t tx_id, uid_t owner)
+static void set_started(struct transaction *tx, uint32_t tx_id)
 {
 	struct fs *fs = tx->fs;
 
@@ -97,7 +97,7 @@ static void set_started(struct transaction *tx, uint32_t tx_id, uid_t owner)
 		.tx_id = tx_id,
 		.epoch = tx->epoch,
 		.tx = tx,
-		.owner = owner,
+		.owner = tx->owner,
 		.made = &tx->made,
 	};
 	tx->nodes = tx->tree;
@@ -122,19 +122,28 @@ static void started(struct op *op)
 		op->tx_started(op, NULL, err);
 		return;
 	}
-	set_started(tx, tx_id, fuse_req_ctx(op->req)->uid);
+	set_started(tx, tx_id);
 	op->tx_started(op, tx, 0);
 }
 
 void transaction_start(struct op *op, void (*done)(struct op *op, struct transaction *tx, int err))
 {
 	uint32_t epoch = chan_epoch(op->fs->chan);
+	uid_t owner = op_user(op);
+	int err = quota_charge(&op->fs->quotas, QUOTA_TRANSACTIONS, owner, 1);
 
+	if (err) {
+		done(op, NULL, err);
+		return;
+	}
 	op->tx = transaction_new(op->fs, epoch);
 	if (!op->tx) {
+		quota_release(&op->fs->quotas, QUOTA_TRANSACTIONS, owner, 1);
 		done(op, NULL, -ENOMEM);
 		return;
 	}
+	op->tx->owner = owner;
+	op->tx->charged = true;
 	op->tx_started = done;
 	op_call(op, XS_TRANSACTION_START, 0, "", NULL, 0);
 	if (op->n_calls)

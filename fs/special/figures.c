@@ -88,6 +88,16 @@ const struct figure figures_list[] = {
 		"Times that the kernel was told to forget a name."),
 	GAUGE("inodes", "inodes", inodes, "Files and directories that the kernel knows."),
 	GAUGE("open_files", "open_files", open_files, "Files and directories that are open."),
+	GAUGE("watched_bytes", "watched_bytes", watched_bytes,
+	      "Bytes that the paths of event streams take, as counted for watched=."),
+	COUNTER("limited_streams", "limited_streams", NULL, limits[QUOTA_STREAMS],
+		"Event streams that were refused because of a user's share."),
+	COUNTER("limited_watched", "limited_watched", NULL, limits[QUOTA_WATCHED],
+		"Paths of event streams that were refused because of a user's share."),
+	COUNTER("limited_transactions", "limited_transactions", NULL, limits[QUOTA_TRANSACTIONS],
+		"Transactions that were refused because of a user's share."),
+	COUNTER("limited_watches", "limited_watches", NULL, limits[QUOTA_WATCHES],
+		"Watches for single paths that were refused because of a user's share."),
 	{ 0 },
 };
 
@@ -136,6 +146,9 @@ struct figures *figures_take(struct fs *fs)
 	f->transactions_idle = fs->transactions->idle_ends;
 	f->inodes = inodes_count(&fs->inodes);
 	f->open_files = fs->handles.count;
+	f->watched_bytes = fs->quotas.kinds[QUOTA_WATCHED].used;
+	for (int kind = 0; kind < QUOTA_KINDS; kind++)
+		f->limits[kind] = fs->quotas.kinds[kind].refusals;
 	return f;
 }
 

@@ -6,6 +6,7 @@
 #ifndef FS_SPECIAL_FIGURES_H
 #define FS_SPECIAL_FIGURES_H
 
+#include "fs/model/quota.h"
 #include "fs/op/op_count.h"
 #include "ring/chan.h"
 
@@ -35,6 +36,8 @@ struct figures {
 	uint64_t invalidations;
 	uint64_t inodes;
 	uint64_t open_files;
+	uint64_t watched_bytes;
+	uint64_t limits[QUOTA_KINDS]; /* refusals */
 };
 
 enum figure_type {

@@ -17,14 +17,19 @@
  * Returns false having replied. */
 static bool open_stream(struct op *op, const char *value_of)
 {
+	struct stream *stream = NULL;
+	int err = -ENOMEM;
+
 	op->handle = handle_new(&op->fs->handles, op->inode, op->flags);
 	if (op->handle)
-		handle_set_own(op->handle, stream_new(op->fs, value_of), stream_close);
-	if (op->handle && op->handle->own)
+		err = stream_new(op->fs, op_user(op), value_of, &stream);
+	if (!err) {
+		handle_set_own(op->handle, stream, stream_close);
 		return true;
+	}
 	handle_free(op->handle);
 	op->handle = NULL;
-	op_reply_error(op, -ENOMEM);
+	op_reply_error(op, err);
 	return false;
 }
 
