@@ -16,7 +16,7 @@
 #include "tests/fs_fixture.h"
 
 /* Returns after how many seconds something that was to come does not come any more: as in functions.sh. */
-static unsigned patience_s(void)
+unsigned patience_s(void)
 {
 	const char *value = getenv("XSFS_TEST_PATIENCE");
 

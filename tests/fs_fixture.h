@@ -18,6 +18,9 @@
 #pragma clang diagnostic ignored "-Wthread-safety-analysis"
 #endif
 
+/* Returns for how many seconds a test waits for something that must come (XSFS_TEST_PATIENCE). */
+unsigned patience_s(void);
+
 /* What the kernel got: an answer, or a notification. */
 struct kernel_msg {
 	uint64_t unique; /* of the request that is answered; 0: a notification */

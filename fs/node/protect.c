@@ -3,14 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "fs/model/guarded.h"
+#include "fs/model/rate.h"
 #include "fs/node/protect.h"
 #include "fs/op/process.h"
-
-/* The log has at most one line about a refusal in so many seconds. */
-#define TELL_EVERY_S 60
 
 /* An open directory from which, as far as is known, a tree is being removed. */
 struct descent {
@@ -23,7 +20,7 @@ struct descent {
 struct protect {
 	struct patterns guarded;
 	LIST_HEAD(, descent) descents;
-	time_t told_at; /* CLOCK_MONOTONIC; 0: not yet */
+	struct rate rate; /* of the log's lines about refusals */
 };
 
 int protect_new(struct protect **out, const char *option)
@@ -151,17 +148,12 @@ int protect_opened(struct op *op, struct handle *handle)
 /* Says in the log why somebody got EPERM. */
 static void tell(struct op *op, const char *path)
 {
-	struct protect *protect = op->fs->protect;
-	struct timespec now;
-	bool due;
+	unsigned long missed;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	due = protect->told_at == 0 || now.tv_sec - protect->told_at >= TELL_EVERY_S;
-	if (due)
-		protect->told_at = now.tv_sec;
-	if (due)
+	if (rate_allows(&op->fs->protect->rate, &missed))
 		log_warning(op->fs->log, "process %d must not remove or move %s: a running host needs it; "
-					 "see protect= in xsfs(8)", (int)fuse_req_ctx(op->req)->pid, path);
+					 "see protect= in xsfs(8) (%lu lines like this were left out)",
+			    (int)fuse_req_ctx(op->req)->pid, path, missed);
 }
 
 static bool keep(struct op *op, const char *path, bool kept)

@@ -330,6 +330,7 @@ void op_run(struct op *op, void (*run)(struct op *op))
 	op_calls_clear(op);
 	op->run = run;
 	op->work.run = op_work;
+	op->work.uid = op_user(op);
 	if (op->interrupted)
 		err = -EINTR;
 	else if (!op->fs->pool)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads for work that waits. */
+/* Threads for work that waits, and whose turn it is. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,10 +8,18 @@
 #include "fs/op/lock.h"
 #include "fs/op/pool.h"
 
+/* A user who has work in the queue, or under way. */
+struct pool_user {
+	uid_t uid;
+	unsigned running;
+	TAILQ_HEAD(, pool_work) queue;
+	TAILQ_ENTRY(pool_user) link;
+};
+
 struct pool {
 	struct fs *fs;
 	pthread_cond_t work_came;
-	STAILQ_HEAD(, pool_work) queue;
+	TAILQ_HEAD(, pool_user) users; /* whose turn it is comes first */
 	unsigned idle;
 	unsigned queued;
 	unsigned started;
@@ -28,31 +36,94 @@ struct pool *pool_new(struct fs *fs, unsigned threads)
 		return NULL;
 	pool->fs = fs;
 	pool->max = threads;
-	STAILQ_INIT(&pool->queue);
+	TAILQ_INIT(&pool->users);
 	pthread_cond_init(&pool->work_came, NULL);
 	return pool;
+}
+
+/* How many threads a user may have at a time. */
+static unsigned user_max(const struct pool *pool)
+{
+	return pool->max - pool->max / 4;
+}
+
+static struct pool_user *user_intern(struct pool *pool, uid_t uid)
+{
+	struct pool_user *user;
+
+	/* A user who is not here has no work: there are few. */
+	TAILQ_FOREACH(user, &pool->users, link)
+		if (user->uid == uid)
+			return user;
+	user = calloc(1, sizeof(*user));
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	TAILQ_INIT(&user->queue);
+	TAILQ_INSERT_TAIL(&pool->users, user, link);
+	return user;
+}
+
+static void user_drop_idle(struct pool *pool, struct pool_user *user)
+{
+	if (user->running || !TAILQ_EMPTY(&user->queue))
+		return;
+	TAILQ_REMOVE(&pool->users, user, link);
+	free(user);
+}
+
+static void work_remove(struct pool *pool, struct pool_work *work)
+{
+	TAILQ_REMOVE(&work->user->queue, work, link);
+	work->user = NULL;
+	pool->queued--;
+}
+
+/* Returns the user whose turn it is, and who is the last one then; NULL: there is no work, or its users have
+ * all the threads that they may have. */
+static struct pool_user *user_next(struct pool *pool)
+{
+	struct pool_user *user;
+
+	TAILQ_FOREACH(user, &pool->users, link) {
+		if (TAILQ_EMPTY(&user->queue) || user->running >= user_max(pool))
+			continue;
+		TAILQ_REMOVE(&pool->users, user, link);
+		TAILQ_INSERT_TAIL(&pool->users, user, link);
+		return user;
+	}
+	return NULL;
+}
+
+static void user_run(struct pool *pool, struct pool_user *user)
+{
+	struct pool_work *work = TAILQ_FIRST(&user->queue);
+
+	work_remove(pool, work);
+	user->running++;
+	work->run(work);
+	user->running--;
+	user_drop_idle(pool, user);
 }
 
 static void *pool_thread(void *arg)
 {
 	struct pool *pool = arg;
-	struct pool_work *work;
+	struct pool_user *user;
 
 	fs_lock(pool->fs);
 	for (;;) {
-		work = STAILQ_FIRST(&pool->queue);
-		if (!work && pool->ending)
-			break;
-		if (!work) {
-			pool->idle++;
-			fs_wait(pool->fs, &pool->work_came, NULL);
-			pool->idle--;
+		user = user_next(pool);
+		if (user) {
+			user_run(pool, user);
 			continue;
 		}
-		STAILQ_REMOVE_HEAD(&pool->queue, link);
-		pool->queued--;
-		work->queued = false;
-		work->run(work);
+		/* What is left then is for those who are at work for its users. */
+		if (pool->ending)
+			break;
+		pool->idle++;
+		fs_wait(pool->fs, &pool->work_came, NULL);
+		pool->idle--;
 	}
 	fs_unlock(pool->fs);
 	return NULL;
@@ -75,27 +146,32 @@ static int start_thread(struct pool *pool)
 
 int pool_submit(struct pool *pool, struct pool_work *work)
 {
+	struct pool_user *user = user_intern(pool, work->uid);
 	int err = 0;
 
+	if (!user)
+		return -ENOMEM;
 	if (pool->queued >= pool->idle && pool->started < pool->max)
 		err = start_thread(pool);
-	if (pool->started > 0) {
-		err = 0;
-		work->queued = true;
-		STAILQ_INSERT_TAIL(&pool->queue, work, link);
-		pool->queued++;
-		pthread_cond_signal(&pool->work_came);
+	if (pool->started == 0) {
+		user_drop_idle(pool, user);
+		return err;
 	}
-	return err;
+	work->user = user;
+	TAILQ_INSERT_TAIL(&user->queue, work, link);
+	pool->queued++;
+	pthread_cond_signal(&pool->work_came);
+	return 0;
 }
 
 bool pool_cancel(struct pool *pool, struct pool_work *work)
 {
-	if (!work->queued)
+	struct pool_user *user = work->user;
+
+	if (!user)
 		return false;
-	STAILQ_REMOVE(&pool->queue, work, pool_work, link);
-	work->queued = false;
-	pool->queued--;
+	work_remove(pool, work);
+	user_drop_idle(pool, user);
 	return true;
 }
 
