@@ -87,6 +87,16 @@ void fs_gap(struct fs *fs)
 	fs_unlock(fs);
 }
 
+void fs_store_died(struct fs *fs)
+{
+	fs_lock(fs);
+	fs->store_died = true;
+	dispatch_unseen(fs);
+	streams_died(fs);
+	raws_died(fs);
+	fs_unlock(fs);
+}
+
 /* Sleeps until something happens, or for `wait_ms` (-1: for ever), and runs the callbacks of the
  * caller's descriptors. */
 static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra,

@@ -18,6 +18,9 @@ struct fs_extra_fd {
 /* The process, or the machine, was stopped for a while, and events may have been lost meanwhile.  I/O thread only. */
 void fs_gap(struct fs *fs) EXCLUDES(fs_lock_held);
 
+/* The store has died, for good: whoever waits for something to happen in it is told.  I/O thread. */
+void fs_store_died(struct fs *fs) EXCLUDES(fs_lock_held);
+
 /* The I/O thread's loop, see fs_run().  Returns 0 or -errno. */
 int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	EXCLUDES(fs_lock_held);

@@ -169,6 +169,7 @@ static void embedded_ready(void *arg)
 	struct program *p = arg;
 
 	embedded_ended(p->source.embedded, p->source.chan);
+	fs_store_died(p->fs);
 }
 
 /* Refuses a root that the store does not have: it would look like an empty store. */

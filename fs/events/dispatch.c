@@ -13,7 +13,7 @@ void dispatch_changed(struct fs *fs, const char *path)
 	notifier_wake(fs);
 }
 
-static void dispatch_unseen(struct fs *fs)
+void dispatch_unseen(struct fs *fs)
 {
 	events_add(&fs->events, NULL);
 	inodes_changed(&fs->inodes, NULL, &fs->wakeups);

@@ -134,6 +134,17 @@ void streams_resync(struct fs *fs)
 	run_reads(&reads);
 }
 
+void streams_died(struct fs *fs)
+{
+	struct stream *stream;
+
+	LIST_FOREACH(stream, &fs->streams->all, all_link) {
+		stream->lost = true;
+		wakeups_take(&fs->wakeups, &stream->poll);
+	}
+	streams_shutdown(fs);
+}
+
 void streams_shutdown(struct fs *fs)
 {
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
@@ -358,7 +369,7 @@ void stream_poll(struct op *op)
 	op_keep_poll(op, &stream->poll);
 	if (stream_is_readable(stream))
 		revents |= POLLIN | POLLRDNORM;
-	if (stream->lost)
+	if (stream->lost || op->fs->store_died)
 		revents |= POLLERR;
 	op_reply_poll(op, revents);
 }

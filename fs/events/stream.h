@@ -43,6 +43,9 @@ void streams_changed(struct fs *fs, const char *path);
 /* Events may have been lost: every stream says so.  I/O thread. */
 void streams_resync(struct fs *fs) REQUIRES(fs_lock_held);
 
+/* The store has died: answers every read that waits, and those to come, with EIO, and wakes every poll. */
+void streams_died(struct fs *fs) REQUIRES(fs_lock_held);
+
 /* Answers every read that waits, with EIO: the end is near.  I/O thread. */
 void streams_shutdown(struct fs *fs) REQUIRES(fs_lock_held);
 

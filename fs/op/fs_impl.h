@@ -102,6 +102,7 @@ struct fs {
 	struct quotas quotas;
 
 	atomic_bool stop; /* read also by those who do not hold the lock */
+	bool store_died;  /* for good: nothing that somebody waits for will come */
 	struct op_counters op_counters;
 	struct poll_counters poll_counters;
 	unsigned long ops_interrupted;

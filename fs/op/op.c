@@ -355,6 +355,8 @@ int op_park(struct op *op, void (*unpark)(struct op *op))
 {
 	if (op->interrupted)
 		return -EINTR;
+	if (op->fs->store_died)
+		return -EIO;
 	op->was_parked = true;
 	op->unpark = unpark;
 	if (op->fs->config.park_ms)

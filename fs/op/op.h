@@ -155,7 +155,9 @@ bool op_is_covered(const struct op *op, const struct inode *inode, const char *p
 
 /*
  * The operation will wait for something else than the store.  When it is interrupted `unpark` runs
- * on the I/O thread: it takes the operation off the list where it waits, and ends it.  Returns 0, or -EINTR if that has happened already: then the caller ends it.
+ * on the I/O thread: it takes the operation off the list where it waits, and ends it.
+ * Returns 0; -EINTR if that has happened already, or -EIO if the store has died: then the caller ends
+ * it.
  */
 int op_park(struct op *op, void (*unpark)(struct op *op));
 

@@ -356,8 +356,10 @@ void transaction_end(struct transaction *tx, struct op *op, bool commit)
 		err = tx->told ? -ESTALE : end_answer(tx, commit);
 	} else {
 		op->flags = commit ? PARKED_COMMIT : PARKED_ABORT;
-		if (op_park(op, unpark_end))
-			err = -EINTR;
+		int refused = op_park(op, unpark_end);
+
+		if (refused)
+			err = refused;
 		else
 			TAILQ_INSERT_TAIL(&tx->parked, op, parked_link);
 	}

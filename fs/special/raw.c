@@ -125,6 +125,15 @@ void raws_resync(struct fs *fs)
 	}
 }
 
+void raws_died(struct fs *fs)
+{
+	struct raw *raw;
+
+	LIST_FOREACH(raw, &fs->raws->all, all_link)
+		wakeups_take(&fs->wakeups, &raw->poll);
+	raws_shutdown(fs);
+}
+
 void raws_shutdown(struct fs *fs)
 {
 	struct op_list parked = TAILQ_HEAD_INITIALIZER(parked);
@@ -278,5 +287,7 @@ void raw_poll(struct op *op)
 		revents |= POLLIN | POLLRDNORM;
 	if (raw->polled & POLLOUT)
 		revents |= POLLOUT | POLLWRNORM;
+	if (op->fs->store_died)
+		revents |= POLLIN | POLLERR;
 	op_reply_poll(op, revents);
 }

@@ -30,6 +30,9 @@ void raws_free(struct raws *raws);
 /* Events may have been lost: every client hears of all its watches.  I/O thread. */
 void raws_resync(struct fs *fs) REQUIRES(fs_lock_held);
 
+/* The store has died: answers all that waits with EIO, and wakes every poll. */
+void raws_died(struct fs *fs) REQUIRES(fs_lock_held);
+
 /* Answers all that waits with EIO: the end is near.  I/O thread. */
 void raws_shutdown(struct fs *fs) REQUIRES(fs_lock_held);
 
