@@ -40,6 +40,11 @@ started_again() {
 }
 
 say guests "$(</run/guests)"
+# Without a process the rest would be about nothing.
+if ! systemctl --quiet is-active xsfs@srv-unit; then
+	journalctl --boot --no-pager --unit=xsfs@srv-unit
+	exit 1
+fi
 for dir in /srv/unit /srv/writable /srv/fstab /xen; do
 	say "$dir" "$(name "$dir"), written: $(write "$dir")"
 done
