@@ -165,11 +165,11 @@ static void what_was_written_is_not_read_from_a_snapshot(void **state)
 static void a_truncated_file_owes_an_empty_value(void **state)
 {
 	(void)state;
-	assert_false(handle_is_empty_due(handle));
-	handle_truncate(handle, PROCESS);
-	assert_true(handle_is_empty_due(handle));
+	assert_false(handle_reads_empty(handle));
+	handle_empty(handle, PROCESS);
+	assert_true(handle_reads_empty(handle));
 	assert_true(handle_ends_empty(handle));
-	assert_true(handle->whole);
+	assert_true(handle_is_whole(handle));
 }
 
 static void a_truncate_drops_what_was_read_and_written(void **state)
@@ -177,7 +177,7 @@ static void a_truncate_drops_what_was_read_and_written(void **state)
 	(void)state;
 	take_snapshot("ab");
 	handle_set_content(handle, copy("x"), 1);
-	handle_truncate(handle, PROCESS);
+	handle_empty(handle, PROCESS);
 	assert_null(handle->snapshot);
 	assert_null(handle->content);
 	assert_int_equal(handle->content_size, 0);
@@ -186,48 +186,48 @@ static void a_truncate_drops_what_was_read_and_written(void **state)
 static void a_write_pays_it(void **state)
 {
 	(void)state;
-	handle_truncate(handle, PROCESS);
+	handle_empty(handle, PROCESS);
 	handle_set_content(handle, copy("x"), 1);
-	assert_false(handle_is_empty_due(handle));
+	assert_false(handle_reads_empty(handle));
 	assert_false(handle_ends_empty(handle));
 }
 
 static void it_is_paid_once(void **state)
 {
 	(void)state;
-	handle_truncate(handle, PROCESS);
-	assert_true(handle_take_empty_due(handle));
-	assert_false(handle_take_empty_due(handle));
+	handle_empty(handle, PROCESS);
+	assert_true(handle_settle_empty(handle));
+	assert_false(handle_settle_empty(handle));
 	assert_false(handle_ends_empty(handle));
 }
 
 static void what_somebody_else_wrote_since_is_not_emptied(void **state)
 {
 	(void)state;
-	handle_truncate(handle, PROCESS);
+	handle_empty(handle, PROCESS);
 	inode_changed(&table, inode);
-	assert_false(handle_is_empty_due(handle));
+	assert_false(handle_reads_empty(handle));
 	assert_false(handle_ends_empty(handle));
 }
 
 static void emptied_again_it_is_owed_again(void **state)
 {
 	(void)state;
-	handle_truncate(handle, PROCESS);
+	handle_empty(handle, PROCESS);
 	inode_changed(&table, inode);
-	handle_truncate(handle, PROCESS);
+	handle_empty(handle, PROCESS);
 	assert_true(handle_ends_empty(handle));
 }
 
 static void who_could_not_replace_the_old_value_keeps_it(void **state)
 {
 	(void)state;
-	handle_truncate(handle, PROCESS);
-	handle->write_refused = true;
-	assert_true(handle_is_empty_due(handle));
+	handle_empty(handle, PROCESS);
+	handle_refuse(handle);
+	assert_true(handle_reads_empty(handle));
 	assert_false(handle_ends_empty(handle));
 	/* A write that succeeds makes up for it, and so does another truncate. */
-	handle_truncate(handle, PROCESS);
+	handle_empty(handle, PROCESS);
 	assert_true(handle_ends_empty(handle));
 }
 
@@ -235,7 +235,7 @@ static void what_the_store_has_refused_to_make_is_not_tried_at_the_end(void **st
 {
 	(void)state;
 	inode_set_pending(&table, inode, true);
-	handle_truncate(handle, PROCESS);
+	handle_empty(handle, PROCESS);
 	inode_refuse(inode);
 	assert_false(handle_ends_empty(handle));
 }
@@ -245,10 +245,44 @@ static void who_emptied_it_is_known_while_it_is_owed(void **state)
 	pid_t process = 0;
 
 	(void)state;
-	handle_truncate(handle, PROCESS);
+	handle_empty(handle, PROCESS);
 	assert_int_equal(inode_emptiers(inode, &process, 1), 1);
 	assert_int_equal(process, PROCESS);
 	handle_set_content(handle, copy("x"), 1);
+	assert_int_equal(inode_emptiers(inode, &process, 1), 0);
+}
+
+static void who_cut_it_is_known_while_it_is_owed(void **state)
+{
+	pid_t process = 0;
+
+	(void)state;
+	handle_empty(handle, 1);
+	handle_cut(handle, PROCESS);
+	assert_true(handle_ends_empty(handle));
+	assert_int_equal(inode_emptiers(inode, &process, 1), 1);
+	assert_int_equal(process, PROCESS);
+}
+
+static void a_refused_write_owes_nothing_where_nothing_was_owed(void **state)
+{
+	(void)state;
+	handle_set_content(handle, copy("x"), 1);
+	handle_refuse(handle);
+	assert_int_equal(handle->state, HANDLE_WHOLE);
+	assert_false(handle_reads_empty(handle));
+	assert_false(handle_ends_empty(handle));
+}
+
+static void edited_it_is_no_longer_owed(void **state)
+{
+	pid_t process;
+
+	(void)state;
+	handle_empty(handle, PROCESS);
+	handle_edit(handle);
+	assert_false(handle_is_whole(handle));
+	assert_false(handle_reads_empty(handle));
 	assert_int_equal(inode_emptiers(inode, &process, 1), 0);
 }
 
@@ -257,7 +291,7 @@ static void a_closed_file_owes_nothing(void **state)
 	pid_t process;
 
 	(void)state;
-	handle_truncate(handle, PROCESS);
+	handle_empty(handle, PROCESS);
 	handle_free(handle);
 	assert_int_equal(inode_emptiers(inode, &process, 1), 0);
 }
@@ -276,7 +310,7 @@ static void the_second_close_of_the_same_process_is_the_last(void **state)
 static void where_the_next_close_is_to_write_any_is_the_last(void **state)
 {
 	(void)state;
-	handle->closing = true;
+	handle_cut(handle, PROCESS);
 	assert_true(handle_is_last_close(handle, 1));
 }
 
@@ -362,6 +396,9 @@ int main(void)
 		TEST(who_could_not_replace_the_old_value_keeps_it),
 		TEST(what_the_store_has_refused_to_make_is_not_tried_at_the_end),
 		TEST(who_emptied_it_is_known_while_it_is_owed),
+		TEST(who_cut_it_is_known_while_it_is_owed),
+		TEST(a_refused_write_owes_nothing_where_nothing_was_owed),
+		TEST(edited_it_is_no_longer_owed),
 		TEST(a_closed_file_owes_nothing),
 		TEST(the_second_close_of_the_same_process_is_the_last),
 		TEST(where_the_next_close_is_to_write_any_is_the_last),

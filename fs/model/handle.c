@@ -40,6 +40,23 @@ void handle_set_own(struct handle *handle, void *own, void (*close)(struct fs *f
 	handle->close_own = close;
 }
 
+/* Returns whether the store still has an old value where the file reads as empty here. */
+static bool differs_from_store(enum handle_state state)
+{
+	return state == HANDLE_EMPTIED || state == HANDLE_CUT || state == HANDLE_REFUSED;
+}
+
+static void set_state(struct handle *handle, enum handle_state state)
+{
+	bool differed = differs_from_store(handle->state), differs = differs_from_store(state);
+
+	handle->state = state;
+	if (differed && !differs)
+		LIST_REMOVE(handle, emptied_link);
+	else if (differs && !differed)
+		LIST_INSERT_HEAD(&handle->inode->emptied, handle, emptied_link);
+}
+
 void handle_free(struct handle *handle)
 {
 	struct handles *all;
@@ -51,7 +68,7 @@ void handle_free(struct handle *handle)
 	LIST_REMOVE(handle, open_link);
 	if (handle->unpoll)
 		handle->unpoll(all->fs, handle);
-	inode_clear_emptied(handle);
+	set_state(handle, HANDLE_EDITING);
 	if (handle->own)
 		handle->close_own(all->fs, handle->own);
 	inode_put_open(all->inodes, handle->inode);
@@ -125,63 +142,75 @@ bool handle_extend_snapshot(struct handle *handle, char *data, size_t size)
 
 void handle_set_content(struct handle *handle, char *content, size_t size)
 {
-	char *old;
-
-	old = handle->content;
+	free(handle->content);
 	handle->content = content;
 	handle->content_size = size;
-	handle->empty_due = false;
-	inode_clear_emptied(handle);
-	handle->write_refused = false;
-	free(old);
+	set_state(handle, HANDLE_WHOLE);
 	handle_set_snapshot(handle, NULL, 0);
 }
 
-void handle_truncate(struct handle *handle, pid_t process)
+static void become_empty(struct handle *handle, enum handle_state state, pid_t process)
 {
-	unsigned changes = handle->inode->changes;
-
 	handle_set_content(handle, NULL, 0);
-	handle->whole = true;
-	handle->empty_due = true;
-	handle->due_since = changes;
-	inode_set_emptied(handle, process);
+	set_state(handle, state);
+	handle->emptied_since = handle->inode->changes;
+	handle->emptier = process;
+}
+
+void handle_empty(struct handle *handle, pid_t process)
+{
+	become_empty(handle, HANDLE_EMPTIED, process);
+}
+
+void handle_cut(struct handle *handle, pid_t process)
+{
+	become_empty(handle, HANDLE_CUT, process);
+}
+
+void handle_refuse(struct handle *handle)
+{
+	if (differs_from_store(handle->state))
+		set_state(handle, HANDLE_REFUSED);
+}
+
+void handle_edit(struct handle *handle)
+{
+	set_state(handle, HANDLE_EDITING);
+}
+
+bool handle_is_whole(const struct handle *handle)
+{
+	return handle->state != HANDLE_EDITING;
 }
 
 bool handle_is_last_close(struct handle *handle, uint64_t owner)
 {
 	bool last;
 
-	last = handle->closing || (handle->first_closer && handle->first_closer == owner);
+	last = handle->state == HANDLE_CUT ||
+	       (handle->first_closer && handle->first_closer == owner);
 	if (!handle->first_closer)
 		handle->first_closer = owner;
 	return last;
 }
 
-bool handle_take_empty_due(struct handle *handle)
+bool handle_settle_empty(struct handle *handle)
 {
-	bool due;
+	bool differed = differs_from_store(handle->state);
 
-	due = handle->empty_due;
-	handle->empty_due = false;
-	if (due)
-		inode_clear_emptied(handle);
-	return due;
+	if (differed)
+		set_state(handle, HANDLE_WHOLE);
+	return differed;
 }
 
-bool handle_is_empty_due(struct handle *handle)
+bool handle_reads_empty(const struct handle *handle)
 {
-	unsigned changes = handle->inode->changes;
-	bool due;
-
-	due = handle->empty_due && handle->due_since == changes;
-	return due;
+	return differs_from_store(handle->state) &&
+	       handle->emptied_since == handle->inode->changes;
 }
 
-bool handle_ends_empty(struct handle *handle)
+bool handle_ends_empty(const struct handle *handle)
 {
-	bool due = handle_is_empty_due(handle), refused;
-
-	refused = handle->write_refused;
-	return due && !refused && !handle->inode->refused;
+	return handle_reads_empty(handle) && handle->state != HANDLE_REFUSED &&
+	       !handle->inode->refused;
 }

@@ -30,6 +30,30 @@ struct handles {
 	struct fs *fs;
 };
 
+/*
+ * What the handle has done to the file's content:
+ *
+ *            emptied by open(), created          written by a write, or as empty
+ *    EDITING ──────────────────────▶ EMPTIED ──────────────────────────────────▶ WHOLE
+ *      │                               │ │                                         ▲
+ *      │                               │ └──── a write is refused ──▶ REFUSED ─────┤
+ *      │                 ftruncate to 0│                                 ▲         │
+ *      └───────────────────────────────┴─▶ CUT ─────────────────────────┴──────────┘
+ *
+ * Emptying leads to EMPTIED or CUT from everywhere; an append, or a truncate to another size than 0, leads
+ * back to EDITING.  In EMPTIED and CUT an empty value is owed to the store, which still has the old one:
+ * watchers are not to see the gap before the write that nearly always follows.  It is owed no more when
+ * something else has happened to the file meanwhile.  In REFUSED it reads as empty here, but the empty
+ * value is not written: a program that could not replace the old value has not lost it.
+ */
+enum handle_state {
+	HANDLE_EDITING, /* each write edits what the store has */
+	HANDLE_EMPTIED, /* the empty value is written when the last descriptor is closed */
+	HANDLE_CUT,     /* it is written at the next close */
+	HANDLE_REFUSED,
+	HANDLE_WHOLE,   /* the store has `content`, and nothing else is the file's content */
+};
+
 struct handle {
 	struct inode *inode; /* with a reference */
 	int flags;           /* as given to open() */
@@ -39,24 +63,16 @@ struct handle {
 	size_t snapshot_size;
 	bool end_told; /* a reader of it was told where it ends */
 
-	/* The whole content as written so far, when this handle defines all of it (it truncated or
-	 * created the file); else each write edits what the store has. */
-	bool whole;
-	char *content;
+	enum handle_state state;
+	char *content; /* WHOLE: the content as written so far; NULL: empty */
 	size_t content_size;
 
-	/* Truncated or created, but nothing written yet: an empty value is due at the end, unless
-	 * something else happens to the file first (it had due_since changes), or a write is
-	 * refused: who could not replace the old value keeps it. */
-	bool empty_due;
-	bool write_refused;
-	unsigned due_since;
-	bool emptied;         /* is on the inode's list: empty_due */
+	/* EMPTIED, CUT, REFUSED: the handle is on its inode's list, and the file had so many changes. */
 	unsigned emptied_since;
-	pid_t emptier;        /* the process to which that was done; 0: not known */
+	pid_t emptier; /* the process that emptied the file; 0: not known */
 	LIST_ENTRY(handle) emptied_link;
-	bool asked;            /* at close: the file was not yet in the store */
-	bool closing;          /* the next close writes it */
+
+	bool missing_at_close; /* a close has found that the file was not yet in the store */
 	uint64_t first_closer; /* who closed a descriptor of it first; 0: nobody */
 
 	/* A directory's names. */
@@ -123,21 +139,33 @@ bool handle_extend_snapshot(struct handle *handle, char *data, size_t size);
 /* Notes that `content` (taken) is what the store has now through this handle. */
 void handle_set_content(struct handle *handle, char *content, size_t size);
 
-/* Begins anew: the content is empty and defined by this handle.  `process`: whose doing that is, 0 if that
- * is not known. */
-void handle_truncate(struct handle *handle, pid_t process);
+/* open() has emptied the file, or created it.  `process`: whose doing that is, 0 if that is not known. */
+void handle_empty(struct handle *handle, pid_t process);
+
+/* The same by ftruncate(): then the next close is the end. */
+void handle_cut(struct handle *handle, pid_t process);
+
+/* The store has refused a write through the handle. */
+void handle_refuse(struct handle *handle);
+
+/* The store's content is no longer what this handle alone has made it. */
+void handle_edit(struct handle *handle);
+
+/* Returns whether the handle defines all of the content, so that a write need not read the old one. */
+bool handle_is_whole(const struct handle *handle);
 
 /* A descriptor was closed by `owner` (FUSE's lock owner: a process).  Returns whether that is to
  * write the empty value; see node_flush(). */
 bool handle_is_last_close(struct handle *handle, uint64_t owner);
 
-/* The empty value was written, or is not to be written any more.  Returns whether it was due. */
-bool handle_take_empty_due(struct handle *handle);
+/* The empty value was written, or is not to be written any more.  Returns whether the store had not yet
+ * what the file reads as here. */
+bool handle_settle_empty(struct handle *handle);
 
-/* Returns whether an empty value is due: through this handle the file is empty. */
-bool handle_is_empty_due(struct handle *handle);
+/* Returns whether the file is empty as seen through this handle, whatever the store has. */
+bool handle_reads_empty(const struct handle *handle);
 
 /* Returns whether that value has to be written when the handle is closed. */
-bool handle_ends_empty(struct handle *handle);
+bool handle_ends_empty(const struct handle *handle);
 
 #endif

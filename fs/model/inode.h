@@ -138,7 +138,7 @@ struct inode {
 	unsigned n_names;
 	uint64_t *names;            /* hashes of their names, sorted; owned */
 	struct timespec names_event_at; /* when that was, if names_unsure */
-	LIST_HEAD(, handle) emptied;    /* open files that an empty value is due for */
+	LIST_HEAD(, handle) emptied;    /* open files through which it reads as empty, see handle.h */
 	unsigned own_writes;        /* our own writes whose events are to come, */
 	uint64_t own_write_ms;      /* and when the last was */
 	LIST_HEAD(, handle) pollers;
@@ -356,10 +356,6 @@ uint64_t inode_number_prefix(const struct inode *dir);
 uint64_t inode_child_number(struct inodes *t, const struct inode *dir, uint64_t prefix,
 			    const char *name);
 uint64_t inode_parent_number(const struct inode *inode);
-
-/* An empty value is due for an open file, which `process` emptied; or no longer. */
-void inode_set_emptied(struct handle *handle, pid_t process);
-void inode_clear_emptied(struct handle *handle);
 
 /* Writes the processes that emptied an open file of the inode to `processes`, `max` at the most.  Returns
  * how many. */

@@ -269,22 +269,6 @@ void inode_saw_names(struct inodes *t, struct inode *dir, const char *reply, siz
 
 /* ---- files that are empty for whoever emptied them ---- */
 
-void inode_set_emptied(struct handle *handle, pid_t process)
-{
-	if (!handle->emptied)
-		LIST_INSERT_HEAD(&handle->inode->emptied, handle, emptied_link);
-	handle->emptied = true;
-	handle->emptier = process;
-	handle->emptied_since = handle->inode->changes;
-}
-
-void inode_clear_emptied(struct handle *handle)
-{
-	if (handle->emptied)
-		LIST_REMOVE(handle, emptied_link);
-	handle->emptied = false;
-}
-
 unsigned inode_emptiers(const struct inode *inode, pid_t *processes, unsigned max)
 {
 	struct handle *handle;

@@ -136,7 +136,7 @@ bool node_sees_empty(struct op *op)
 	unsigned count;
 
 	if (op->handle)
-		return handle_is_empty_due(op->handle);
+		return handle_reads_empty(op->handle);
 	count = inode_emptiers(op->inode, processes, EMPTIERS_MAX);
 	for (unsigned i = 0; i < count && op->req && !sees; i++)
 		sees = process_descends(fuse_req_ctx(op->req)->pid, processes[i]);

@@ -30,11 +30,11 @@ static void created(struct op *op, bool pending)
 		return;
 	}
 	inode_made(&fs->inodes, leaf);
-	handle_truncate(handle, op_process(op));
+	handle_empty(handle, op_process(op));
 	if (pending) {
 		inode_set_pending(&fs->inodes, leaf, true);
 	} else {
-		handle_take_empty_due(handle);
+		handle_settle_empty(handle);
 		inode_set_listing(&fs->inodes, op->inode, NULL);
 		inode_found(leaf, inode_foreign(leaf));
 	}
@@ -131,7 +131,7 @@ static void flush_empty_done(struct op *op, int err)
 	if (err) {
 		/* Somebody was told: it is not tried again at release. */
 		if (err == -ENOENT && op->handle)
-			op->handle->write_refused = true;
+			handle_refuse(op->handle);
 		inode_refuse(op->inode);
 		op_reply_error(op, err);
 		return;
@@ -176,7 +176,7 @@ void node_fsync(struct op *op)
 static void flush_in_vain(struct op *op, int err)
 {
 	if (err == -ENOENT)
-		op->handle->write_refused = true;
+		handle_refuse(op->handle);
 	op_reply_error(op, err);
 }
 
@@ -208,7 +208,7 @@ static void flush_made_asked(struct op *op)
 		return;
 	}
 	inode_found(op->inode, op->foreign);
-	op->handle->asked = true;
+	op->handle->missing_at_close = true;
 	ask_for_dir(op, flush_dir_asked, flushed);
 }
 
@@ -290,25 +290,25 @@ static void release_done(struct op *op, int err)
 	op_reply_error(op, err);
 }
 
-/* Returns whether the file op->inode is still to be made in op->target: as the store said when it was `asked`
- * at close, and as far as events have told since. */
-static bool is_still_to_be_made(const struct op *op, bool asked)
+/* Returns whether the file op->inode is still to be made in op->target: as the store said at close
+ * if it was `missing` then, and as far as events have told since. */
+static bool is_still_to_be_made(const struct op *op, bool missing)
 {
-	return asked && !inode_is_doubtful(op->inode) &&
+	return missing && !inode_is_doubtful(op->inode) &&
 	       (op->target->view_root || !inode_is_doubtful(op->target));
 }
 
 /* What this mount is asked next is to come after this, so it is one request where nothing has happened
  * since the close asked; else the pool makes certain that nothing comes back that was removed, and that
  * nothing is overwritten that somebody else has made. */
-static void release_empty(struct op *op, bool asked)
+static void release_empty(struct op *op, bool missing)
 {
 	bool known;
 
 	op->may_create = op->keep = node_is_to_be_made(op);
 	if (op->may_create) {
 		op->target = inode_get_parent(op->inode);
-		known = is_still_to_be_made(op, asked);
+		known = is_still_to_be_made(op, missing);
 	} else {
 		known = !inode_is_doubtful(op->inode);
 	}
@@ -318,15 +318,15 @@ static void release_empty(struct op *op, bool asked)
 void node_release(struct fs *fs, struct handle *handle)
 {
 	struct inode *inode = handle->inode;
-	bool asked = handle->asked;
+	bool missing = handle->missing_at_close;
 	struct op *op = NULL;
 
 	if (handle_ends_empty(handle) && !inode_is_removed(inode))
 		op = op_new(fs, NULL, inode->nodeid, OP_RELEASE);
 	/* Else nobody is left who would make it. */
-	if (handle_take_empty_due(handle) && !op)
+	if (handle_settle_empty(handle) && !op)
 		inode_set_pending(&fs->inodes, inode, false);
 	if (op)
-		release_empty(op, asked);
+		release_empty(op, missing);
 	handle_free(handle);
 }

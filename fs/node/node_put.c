@@ -198,6 +198,6 @@ void node_content_changed(struct op *op)
 	inode_changed(&op->fs->inodes, op->inode);
 	if (!op->handle)
 		return;
-	handle_take_empty_due(op->handle);
+	handle_settle_empty(op->handle);
 	handle_set_snapshot(op->handle, NULL, 0);
 }

@@ -27,7 +27,7 @@ void node_open(struct op *op)
 	}
 	/* An empty value is not written now: a write follows, most often. */
 	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
-		handle_truncate(handle, op_process(op));
+		handle_empty(handle, op_process(op));
 	op_reply_open(op, handle);
 }
 
@@ -92,7 +92,7 @@ static bool read_from_handle(struct op *op)
 	ssize_t count = -1;
 	char *buf;
 
-	if (handle_is_empty_due(op->handle)) {
+	if (handle_reads_empty(op->handle)) {
 		op_reply_buf(op, NULL, 0);
 		return true;
 	}

@@ -107,7 +107,7 @@ MAY_WAIT static int resize_body(struct op *op, uint32_t tx_id)
 
 static void write_failed(struct op *op, int err)
 {
-	op->handle->write_refused = true;
+	handle_refuse(op->handle);
 	op_reply_error(op, err);
 }
 
@@ -121,7 +121,7 @@ MAY_WAIT static void edit_run(struct op *op)
 	}
 	node_content_changed(op);
 	/* An append is none of what this handle has written itself. */
-	op->handle->whole = false;
+	handle_edit(op->handle);
 	op_reply_write(op, op->size);
 }
 
@@ -180,11 +180,11 @@ void node_write(struct op *op)
 		write_failed(op, err);
 		return;
 	}
-	whole = op->handle->whole;
+	whole = handle_is_whole(op->handle);
 	if (op->flags & O_APPEND) {
 		/* What was just truncated still has its old value in the store.  A new file may
 		 * have got one meanwhile, from somebody else who appends. */
-		whole = handle_is_empty_due(op->handle) &&
+		whole = handle_reads_empty(op->handle) &&
 			!op->inode->pending;
 		op->off = 0;
 	}
@@ -216,11 +216,16 @@ MAY_WAIT static void resize_run(struct op *op)
 {
 	int err = node_write_in_tx(op, resize_body);
 
+	if (!err)
+		node_content_changed(op);
+	/* Whether a resize that failed has happened is not always known.  A file that reads as empty goes on
+	 * doing so. */
+	if (op->handle && !(err && handle_reads_empty(op->handle)))
+		handle_edit(op->handle);
 	if (err) {
 		op_reply_error(op, err);
 		return;
 	}
-	node_content_changed(op);
 	truncated(op);
 }
 
@@ -245,14 +250,11 @@ void node_truncate(struct op *op)
 		op_reply_error(op, err);
 	} else if (op->off == 0 && op->handle) {
 		/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
-		handle_truncate(op->handle, op_process(op));
-		op->handle->closing = true;
+		handle_cut(op->handle, op_process(op));
 		emptied(op);
 	} else if (op->off == 0) {
 		node_put_value(op, 0, truncate_done);
 	} else {
-		if (op->handle)
-			op->handle->whole = false;
 		op_run(op, resize_run);
 	}
 }

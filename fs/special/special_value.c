@@ -106,7 +106,7 @@ static void created(struct op *op)
 	}
 	inode_made(&fs->inodes, file);
 	inode_set_listing(&fs->inodes, op->inode, NULL);
-	handle_truncate(handle, op_process(op));
+	handle_empty(handle, op_process(op));
 	inode_set_pending(&fs->inodes, file, true);
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, file, &st, handle);
