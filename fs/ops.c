@@ -130,7 +130,7 @@ static void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int t
 	if (!op)
 		return;
 	op->handle = handle_of(fi);
-	op->off = attr->st_size;
+	op->new_size = attr->st_size;
 	if (to_set & FUSE_SET_ATTR_SIZE)
 		call(op, op->inode->ops->truncate, -EISDIR);
 	else if ((to_set & modes) && op->fs->config.strict_modes)

@@ -489,7 +489,7 @@ static void begin_truncate(struct fs_fixture *fx, struct handle *file, off_t off
 {
 	struct op *op = kernel_asks(fx, file->inode->nodeid);
 
-	op->off = off;
+	op->new_size = off;
 	node_truncate(op);
 }
 

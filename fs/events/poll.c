@@ -204,7 +204,7 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 	if (inode->gone)
 		revents |= POLLHUP;
 	*unknown = inode->looked_at != inode->events;
-	op->flags = revents;
+	op->revents = revents;
 	return revents;
 }
 
@@ -215,7 +215,7 @@ static void looked(struct op *op)
 
 	inode_looked(op->inode, op->events, gone);
 	if (op->req)
-		op_reply_poll(op, gone ? op->flags | POLLHUP : op->flags & ~POLLHUP);
+		op_reply_poll(op, gone ? op->revents | POLLHUP : op->revents & ~POLLHUP);
 	else
 		op_reply_error(op, 0);
 }

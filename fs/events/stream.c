@@ -235,7 +235,7 @@ static void requeue(struct stream *stream, const struct op *op)
 {
 	const char *path;
 
-	for (path = op->data; path < op->data + op->off; path += strlen(path) + 1)
+	for (path = op->data; path < op->data + op->data_len; path += strlen(path) + 1)
 		queue_add(stream, path);
 }
 
@@ -280,14 +280,14 @@ static bool take_batch(struct stream *stream, struct op *op)
 	op->data = malloc(CHECK_BATCH * PATH_SIZE);
 	if (!op->data)
 		return false;
-	op->off = 0;
+	op->data_len = 0;
 	for (unsigned n = 0; n < CHECK_BATCH; n++) {
 		path = path_queue_first(&stream->queue);
 		if (!path)
 			break;
 		len = strlen(path) + 1;
-		memcpy(op->data + op->off, path, len);
-		op->off += len;
+		memcpy(op->data + op->data_len, path, len);
+		op->data_len += len;
 		if (path[0] == '/')
 			op_call(op, XS_READ, 0, path, NULL, 0);
 		path_queue_pop(&stream->queue);

@@ -65,7 +65,7 @@ static inline struct subscription *subscription_of(struct path_user *user)
 }
 
 /*
- * Makes the lines that say what became of the paths in op->data (each with its NUL, op->off bytes in all),
+ * Makes the lines that say what became of the paths in op->data (each with its NUL, op->data_len bytes in all),
  * of which the round has asked those that are nodes.  Writes them to *text (malloc) and *len.
  * Returns 0, -ENOMEM, or -EINTR if not all were answered.
  */

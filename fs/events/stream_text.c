@@ -20,7 +20,7 @@ int stream_lines(struct op *op, char **text, size_t *len)
 	out = open_memstream(text, len);
 	if (!out)
 		return -ENOMEM;
-	for (; path < op->data + op->off; path += strlen(path) + 1) {
+	for (; path < op->data + op->data_len; path += strlen(path) + 1) {
 		/* Special paths are no nodes; the store was not asked for them. */
 		gone = path[0] == '/' && op_call_raw_error(op, call++) == -ENOENT;
 		fprintf(out, "%s %s\n", gone ? "deleted" : "changed", path);

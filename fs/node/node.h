@@ -34,7 +34,7 @@ void node_removexattr(struct op *op);
 
 /* node_write.c: one round trip, or a transaction where the old value matters. */
 void node_write(struct op *op);    /* op->handle, data, size, off, flags (open flags) */
-void node_truncate(struct op *op); /* op->off is the new size; op->handle may be NULL */
+void node_truncate(struct op *op); /* to op->new_size; op->handle may be NULL */
 void node_create(struct op *op);   /* op->name in op->inode, op->flags */
 void node_flush_empty(struct op *op, void (*then)(struct op *op)); /* op->handle may be NULL */
 

@@ -260,8 +260,8 @@ MAY_WAIT static int queue_large(struct op *op, uint32_t tx_id, const char *from,
 	return err;
 }
 
-/* Copies a node and all below it, parents first.  op->size is 0 afterwards if it has neither value
- * nor children. */
+/* Copies a node and all below it, parents first.  Notes in op->was_empty whether it has
+ * neither value nor children. */
 MAY_WAIT static int copy_subtree(struct op *op, uint32_t tx_id, const char *from, const char *to)
 {
 	struct listing *queue = listing_new();
@@ -278,7 +278,7 @@ MAY_WAIT static int copy_subtree(struct op *op, uint32_t tx_id, const char *from
 		if (!err)
 			err = queue_large(op, tx_id, from, queue, first, n, copies);
 		if (!err && first == 0)
-			op->size = copies[0].value->reply_len + queue->count - 1;
+			op->was_empty = copies[0].value->reply_len == 0 && queue->count == 1;
 		for (unsigned i = 0; i < n; i++) {
 			request_put(copies[i].value);
 			request_put(copies[i].perms);
@@ -342,7 +342,7 @@ static void keep_kind(struct op *op, const struct paths *paths)
 	bool was_dir;
 
 	made_remove(made, paths->to);
-	if (op->size > 0)
+	if (!op->was_empty)
 		return;
 	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
 	was_dir = (dir && dir->sticky) || made_has(made, paths->from) ||

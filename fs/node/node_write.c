@@ -47,12 +47,12 @@ static int edit(struct op *op, const char *old, size_t old_size, char **content,
 	return *content ? 0 : -ENOMEM;
 }
 
-/* The content cut, or stretched with zeros, to op->off bytes. */
+/* The content cut, or stretched with zeros, to op->new_size bytes. */
 static int resize(struct op *op, const char *old, size_t old_size, char **content, size_t *size)
 {
-	size_t keep = (size_t)op->off < old_size ? (size_t)op->off : old_size;
+	size_t keep = (size_t)op->new_size < old_size ? (size_t)op->new_size : old_size;
 
-	*content = text_splice(old, keep, op->off, NULL, 0, size);
+	*content = text_splice(old, keep, op->new_size, NULL, 0, size);
 	return *content ? 0 : -ENOMEM;
 }
 
@@ -127,7 +127,7 @@ MAY_WAIT static void edit_run(struct op *op)
 
 /* ---- this handle defines the content ---- */
 
-/* op->data is the new content, op->off its size, op->size what was written of it. */
+/* op->data is the new content, op->data_len its size, op->size what was written of it. */
 static void write_done(struct op *op, int err)
 {
 	if (err) {
@@ -135,7 +135,7 @@ static void write_done(struct op *op, int err)
 		return;
 	}
 	node_content_changed(op);
-	handle_set_content(op->handle, op->data, op->off);
+	handle_set_content(op->handle, op->data, op->data_len);
 	op->data = NULL;
 	op_reply_write(op, op->size);
 }
@@ -166,7 +166,7 @@ static void write_whole(struct op *op)
 	}
 	free(op->data);
 	op->data = content;
-	op->off = size;
+	op->data_len = size;
 	node_put_value(op, value_len, write_done);
 }
 
@@ -242,17 +242,17 @@ static void truncate_done(struct op *op, int err)
 void node_truncate(struct op *op)
 {
 	char path[PATH_SIZE];
-	int err = check_offset(op, op->off);
+	int err = check_offset(op, op->new_size);
 
 	if (!err)
 		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
-	} else if (op->off == 0 && op->handle) {
+	} else if (op->new_size == 0 && op->handle) {
 		/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
 		handle_cut(op->handle, op_process(op));
 		emptied(op);
-	} else if (op->off == 0) {
+	} else if (op->new_size == 0) {
 		node_put_value(op, 0, truncate_done);
 	} else {
 		op_run(op, resize_run);

@@ -14,7 +14,7 @@ struct op;
 struct inode_ops {
 	void (*getattr)(struct op *op);  /* op->handle may be NULL */
 	void (*touch)(struct op *op);    /* times, owner and mode are set, which changes nothing */
-	void (*truncate)(struct op *op); /* to op->off; op->handle may be NULL */
+	void (*truncate)(struct op *op); /* to op->new_size; op->handle may be NULL */
 	void (*readlink)(struct op *op);
 	void (*open)(struct op *op);     /* op->flags, op->fi */
 	void (*read)(struct op *op);     /* op->handle, size, off, flags */

@@ -41,10 +41,15 @@ struct op {
 	struct handle *handle; /* borrowed: open until RELEASE; may be NULL */
 	char *name;           /* in inode; owned, may be NULL */
 	char *new_name;       /* in target; owned, may be NULL */
-	char *data;           /* bytes to write; owned, may be NULL */
-	size_t size;
-	off_t off;
-	unsigned flags;
+	char *data;           /* bytes to write, or what the operation keeps; owned, may be NULL */
+	size_t data_len;      /* of `data` where the operation has put something else there */
+	size_t size;          /* bytes to write, or room for what is read */
+	off_t off;            /* where they are in the file */
+	off_t new_size;       /* of a truncate */
+	unsigned flags;       /* as the system call got them */
+	unsigned revents;     /* of a POLL that asks the store */
+	bool commit;          /* of a parked end of a transaction */
+	bool was_empty;       /* of a rename: the node has neither value nor children */
 	struct fuse_file_info fi;
 	struct kept_poll *poll; /* of a POLL that may be kept; owned until it is; NULL: none */
 	uint64_t seq;     /* events_seq() when it began */

@@ -222,9 +222,6 @@ static void reply_end(struct op *op, int err)
 		op_reply_write(op, op->size);
 }
 
-/* op->flags of a parked WRITE: it is a commit. */
-enum { PARKED_ABORT, PARKED_COMMIT };
-
 /* Takes one that waits off the list, with what it is to be told. */
 static struct op *take_parked(struct transaction *tx, int *err)
 {
@@ -233,7 +230,7 @@ static struct op *take_parked(struct transaction *tx, int *err)
 	if (op) {
 		op_unpark(op);
 		TAILQ_REMOVE(&tx->parked, op, parked_link);
-		*err = end_answer(tx, op->flags == PARKED_COMMIT);
+		*err = end_answer(tx, op->commit);
 	}
 	return op;
 }
@@ -355,9 +352,10 @@ void transaction_end(struct transaction *tx, struct op *op, bool commit)
 	if (tx->state == TX_ENDED) {
 		err = tx->told ? -ESTALE : end_answer(tx, commit);
 	} else {
-		op->flags = commit ? PARKED_COMMIT : PARKED_ABORT;
-		int refused = op_park(op, unpark_end);
+		int refused;
 
+		op->commit = commit;
+		refused = op_park(op, unpark_end);
 		if (refused)
 			err = refused;
 		else
