@@ -74,8 +74,8 @@ struct lane {
 struct transport_xenbus {
 	struct transport base;
 	struct logger *log;
-	struct watcher *watcher;   /* NULL: not connected */
-	struct watcher *straggler; /* an earlier one whose thread is stuck in write() */
+	struct xenbus_watcher *watcher;   /* NULL: not connected */
+	struct xenbus_watcher *straggler; /* an earlier one whose thread is stuck in write() */
 	char *path;
 
 	struct lane lanes[LANES];
@@ -172,22 +172,22 @@ static int xenbus_connect(struct transport *t)
 	int err;
 
 	if (x->straggler) {
-		if (!watcher_ended(x->straggler))
+		if (!xenbus_watcher_ended(x->straggler))
 			return -EAGAIN;
-		watcher_put(x->straggler);
+		xenbus_watcher_put(x->straggler);
 		x->straggler = NULL;
 	}
 
 	err = lanes_open(x);
 	if (err)
 		return err;
-	err = watcher_new(&x->watcher, x->path);
+	err = xenbus_watcher_new(&x->watcher, x->path);
 	if (err) {
 		lanes_close(x, LANES);
 		return err;
 	}
 
-	source_init(&x->watch, watcher_fd(x->watcher), true);
+	source_init(&x->watch, xenbus_watcher_fd(x->watcher), true);
 	x->rest = 0;
 	atomic_store(&x->waits_for, WAITS_FOR_NONE);
 	atomic_store(&x->full_fd, -1);
@@ -208,7 +208,7 @@ static void xenbus_disconnect(struct transport *t)
 	if (!x->watcher)
 		return;
 	lanes_close(x, LANES);
-	x->straggler = watcher_stop(x->watcher);
+	x->straggler = xenbus_watcher_stop(x->watcher);
 	x->watcher = NULL;
 	if (x->straggler)
 		log_debug(x->log, "xenbus: the store has yet to answer a watch; leaving it behind");
@@ -219,7 +219,7 @@ static void xenbus_free(struct transport *t)
 	struct transport_xenbus *x = to_xenbus(t);
 
 	xenbus_disconnect(t);
-	watcher_put(x->straggler);
+	xenbus_watcher_put(x->straggler);
 	free(x->path);
 	free(x);
 }
@@ -332,7 +332,7 @@ static ssize_t lane_write(struct transport_xenbus *x, struct lane *lane,
 			 * defined state only if that was nothing. */
 			if (!hdr || done)
 				return -errno;
-			if (!watcher_refuse(x->watcher, hdr, -errno))
+			if (!xenbus_watcher_refuse(x->watcher, hdr, -errno))
 				return 0;
 			atomic_store(&lane->busy, false);
 			return (ssize_t)len;
@@ -381,7 +381,7 @@ static bool watch_has_depth(const struct xsd_sockmsg *hdr, const char *msg)
 /* Sends one whole message of `len` bytes.  Returns as lane_write() does. */
 static ssize_t message_send(struct transport_xenbus *x, const char *msg, size_t len)
 {
-	struct watcher *w = x->watcher;
+	struct xenbus_watcher *w = x->watcher;
 	struct xsd_sockmsg hdr;
 	bool taken;
 
@@ -392,18 +392,18 @@ static ssize_t message_send(struct transport_xenbus *x, const char *msg, size_t 
 		return -EINVAL;
 
 	if (len > XENBUS_MESSAGE_MAX) {
-		taken = watcher_refuse(w, &hdr, -E2BIG);
+		taken = xenbus_watcher_refuse(w, &hdr, -E2BIG);
 	} else if (hdr.type == XS_RESET_WATCHES) {
 		/* The device passes it on, and the store would drop the watches of the whole
 		 * guest kernel, its drivers' among them. */
-		taken = watcher_refuse(w, &hdr, -ENOSYS);
+		taken = xenbus_watcher_refuse(w, &hdr, -ENOSYS);
 	} else if (hdr.type == XS_WATCH && watch_has_depth(&hdr, msg)) {
-		taken = watcher_refuse(w, &hdr, -EINVAL);
+		taken = xenbus_watcher_refuse(w, &hdr, -EINVAL);
 	} else if (hdr.type == XS_TRANSACTION_START && !lane_without_tx(x)) {
 		/* A lane that gets a second one would not be found for the first. */
-		taken = watcher_refuse(w, &hdr, -ENOSPC);
+		taken = xenbus_watcher_refuse(w, &hdr, -ENOSPC);
 	} else if (hdr.type == XS_WATCH || hdr.type == XS_UNWATCH) {
-		taken = watcher_submit(w, &hdr, msg);
+		taken = xenbus_watcher_submit(w, &hdr, msg);
 		if (taken)
 			atomic_fetch_add_explicit(&x->n_watch_writes, 1, memory_order_relaxed);
 	} else {
@@ -515,7 +515,7 @@ static int source_begin(struct transport_xenbus *x, struct source *s)
 			hdr.tx_id = 0;
 			break;
 		}
-		if (watcher_match(x->watcher, &hdr))
+		if (xenbus_watcher_match(x->watcher, &hdr))
 			break;
 		s->skip = hdr.len;
 		atomic_fetch_add_explicit(&x->n_dropped, 1, memory_order_relaxed);
@@ -589,7 +589,7 @@ static bool refused_begin(struct transport_xenbus *x)
 {
 	int err;
 
-	if (!watcher_refused_next(x->watcher, &x->hdr, &err))
+	if (!xenbus_watcher_refused_next(x->watcher, &x->hdr, &err))
 		return false;
 	x->text = wire_error_name(err);
 	x->hdr.type = XS_ERROR;
@@ -668,7 +668,7 @@ static ssize_t xenbus_recv(struct transport *t, void *buf, size_t len)
 	unsigned i;
 
 	if (!x->lost)
-		x->lost = watcher_acknowledge(x->watcher);
+		x->lost = xenbus_watcher_acknowledge(x->watcher);
 	if (x->lost)
 		return x->lost;
 	x->looked = false;
@@ -720,7 +720,7 @@ static bool xenbus_may_sleep(struct transport *t, bool want_send)
 	int waits_for;
 	bool room;
 
-	if (watcher_waiting(x->watcher, &room) || x->lost)
+	if (xenbus_watcher_waiting(x->watcher, &room) || x->lost)
 		return false;
 	if (lanes_have_data(x) || source_has_data(x, &x->watch))
 		return false;
@@ -742,7 +742,7 @@ static int xenbus_pollfds(struct transport *t, bool want_send, struct pollfd *fd
 	bool within = x->hdr_left || x->body_left;
 	int full = atomic_load(&x->full_fd), n = 0;
 
-	fds[n++] = (struct pollfd){ .fd = watcher_event_fd(x->watcher), .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = xenbus_watcher_event_fd(x->watcher), .events = POLLIN };
 	if (want_send && full >= 0)
 		fds[n++] = (struct pollfd){ .fd = full, .events = POLLOUT };
 	/* In the middle of a message nothing else can be read: polling it would spin. */

@@ -35,7 +35,7 @@ struct entry {
 };
 TAILQ_HEAD(entry_list, entry);
 
-struct watcher {
+struct xenbus_watcher {
 	atomic_int refs;
 	pthread_t thread;
 	int fd;       /* for WATCH, UNWATCH and watch events */
@@ -57,7 +57,7 @@ struct watcher {
 	struct entry entries[XENBUS_IN_FLIGHT_MAX + 1];
 };
 
-void watcher_put(struct watcher *w)
+void xenbus_watcher_put(struct xenbus_watcher *w)
 {
 	if (!w || atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1)
 		return;
@@ -70,7 +70,7 @@ void watcher_put(struct watcher *w)
 	free(w);
 }
 
-static void watcher_signal_locked(struct watcher *w)
+static void xenbus_watcher_signal_locked(struct xenbus_watcher *w)
 {
 	const uint64_t one = 1;
 
@@ -81,11 +81,11 @@ static void watcher_signal_locked(struct watcher *w)
 		w->signalled = true;
 }
 
-static void watcher_refuse_locked(struct watcher *w, struct entry *e, int err)
+static void xenbus_watcher_refuse_locked(struct xenbus_watcher *w, struct entry *e, int err)
 {
 	e->err = err;
 	TAILQ_INSERT_TAIL(&w->refused, e, link);
-	watcher_signal_locked(w);
+	xenbus_watcher_signal_locked(w);
 }
 
 /* Whether a write()'s errno is the store's answer to a request, and not the end of the device:
@@ -114,9 +114,9 @@ static int message_write(int fd, const char *msg, size_t len, bool *begun)
 	return 0;
 }
 
-static void *watcher_run(void *arg)
+static void *xenbus_watcher_run(void *arg)
 {
-	struct watcher *w = arg;
+	struct xenbus_watcher *w = arg;
 	struct entry *e;
 	bool begun;
 	int err;
@@ -142,20 +142,20 @@ static void *watcher_run(void *arg)
 		} else if (!err) {
 			TAILQ_INSERT_TAIL(&w->written, e, link);
 		} else if (!begun && errno_is_answer(err)) {
-			watcher_refuse_locked(w, e, err);
+			xenbus_watcher_refuse_locked(w, e, err);
 		} else {
 			TAILQ_INSERT_TAIL(&w->idle, e, link);
 			w->lost = err;
-			watcher_signal_locked(w);
+			xenbus_watcher_signal_locked(w);
 		}
 	}
 	pthread_mutex_unlock(&w->lock);
-	watcher_put(w);
+	xenbus_watcher_put(w);
 	return NULL;
 }
 
 /* Takes an idle entry for the request `hdr`, or returns NULL if there is none. */
-static struct entry *entry_take_locked(struct watcher *w, const struct xsd_sockmsg *hdr)
+static struct entry *entry_take_locked(struct xenbus_watcher *w, const struct xsd_sockmsg *hdr)
 {
 	struct entry *e = TAILQ_FIRST(&w->idle);
 
@@ -168,19 +168,19 @@ static struct entry *entry_take_locked(struct watcher *w, const struct xsd_sockm
 	return e;
 }
 
-bool watcher_refuse(struct watcher *w, const struct xsd_sockmsg *hdr, int err)
+bool xenbus_watcher_refuse(struct xenbus_watcher *w, const struct xsd_sockmsg *hdr, int err)
 {
 	struct entry *e;
 
 	pthread_mutex_lock(&w->lock);
 	e = entry_take_locked(w, hdr);
 	if (e)
-		watcher_refuse_locked(w, e, err);
+		xenbus_watcher_refuse_locked(w, e, err);
 	pthread_mutex_unlock(&w->lock);
 	return e != NULL;
 }
 
-bool watcher_submit(struct watcher *w, const struct xsd_sockmsg *hdr, const char *msg)
+bool xenbus_watcher_submit(struct xenbus_watcher *w, const struct xsd_sockmsg *hdr, const char *msg)
 {
 	struct entry *e;
 
@@ -195,7 +195,7 @@ bool watcher_submit(struct watcher *w, const struct xsd_sockmsg *hdr, const char
 	return e != NULL;
 }
 
-bool watcher_match(struct watcher *w, struct xsd_sockmsg *hdr)
+bool xenbus_watcher_match(struct xenbus_watcher *w, struct xsd_sockmsg *hdr)
 {
 	struct entry *e, *found = NULL;
 
@@ -227,7 +227,7 @@ bool watcher_match(struct watcher *w, struct xsd_sockmsg *hdr)
 	return found != NULL;
 }
 
-bool watcher_refused_next(struct watcher *w, struct xsd_sockmsg *hdr, int *err)
+bool xenbus_watcher_refused_next(struct xenbus_watcher *w, struct xsd_sockmsg *hdr, int *err)
 {
 	struct entry *e;
 
@@ -243,7 +243,7 @@ bool watcher_refused_next(struct watcher *w, struct xsd_sockmsg *hdr, int *err)
 	return e != NULL;
 }
 
-int watcher_acknowledge(struct watcher *w)
+int xenbus_watcher_acknowledge(struct xenbus_watcher *w)
 {
 	uint64_t count;
 	int lost;
@@ -256,17 +256,17 @@ int watcher_acknowledge(struct watcher *w)
 	return lost;
 }
 
-int watcher_fd(const struct watcher *w)
+int xenbus_watcher_fd(const struct xenbus_watcher *w)
 {
 	return w->fd;
 }
 
-int watcher_event_fd(const struct watcher *w)
+int xenbus_watcher_event_fd(const struct xenbus_watcher *w)
 {
 	return w->event_fd;
 }
 
-bool watcher_waiting(struct watcher *w, bool *room)
+bool xenbus_watcher_waiting(struct xenbus_watcher *w, bool *room)
 {
 	bool waiting;
 
@@ -277,12 +277,12 @@ bool watcher_waiting(struct watcher *w, bool *room)
 	return waiting;
 }
 
-bool watcher_ended(const struct watcher *w)
+bool xenbus_watcher_ended(const struct xenbus_watcher *w)
 {
 	return atomic_load_explicit(&w->refs, memory_order_acquire) == 1;
 }
 
-struct watcher *watcher_stop(struct watcher *w)
+struct xenbus_watcher *xenbus_watcher_stop(struct xenbus_watcher *w)
 {
 	bool stuck;
 
@@ -297,12 +297,12 @@ struct watcher *watcher_stop(struct watcher *w)
 	}
 	/* It looks at `quit` before it writes again: this waits for no one else. */
 	pthread_join(w->thread, NULL);
-	watcher_put(w);
+	xenbus_watcher_put(w);
 	return NULL;
 }
 
 /* Starts the thread with every signal blocked: they are for the program's own threads. */
-static int watcher_start(struct watcher *w)
+static int xenbus_watcher_start(struct xenbus_watcher *w)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
@@ -316,7 +316,7 @@ static int watcher_start(struct watcher *w)
 	/* Before the thread runs: its reference must not be the last one. */
 	atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&w->thread, &attr, watcher_run, w);
+	err = pthread_create(&w->thread, &attr, xenbus_watcher_run, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		atomic_fetch_sub_explicit(&w->refs, 1, memory_order_relaxed);
@@ -331,9 +331,9 @@ int xenbus_device_open(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int watcher_new(struct watcher **out, const char *path)
+int xenbus_watcher_new(struct xenbus_watcher **out, const char *path)
 {
-	struct watcher *w = calloc(1, sizeof(*w));
+	struct xenbus_watcher *w = calloc(1, sizeof(*w));
 	size_t i;
 	int err;
 
@@ -354,10 +354,10 @@ int watcher_new(struct watcher **out, const char *path)
 	err = w->fd < 0 ? w->fd : 0;
 	if (!err) {
 		w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		err = w->event_fd < 0 ? -errno : watcher_start(w);
+		err = w->event_fd < 0 ? -errno : xenbus_watcher_start(w);
 	}
 	if (err) {
-		watcher_put(w);
+		xenbus_watcher_put(w);
 		return err;
 	}
 	*out = w;

@@ -26,43 +26,43 @@
  * stops reading an unprivileged one at 20. */
 #define XENBUS_IN_FLIGHT_MAX 16
 
-struct watcher;
+struct xenbus_watcher;
 
 /* Opens the xenbus device `path`, non-blocking.  Returns the descriptor or a negative errno. */
 int xenbus_device_open(const char *path);
 
 /* Opens `path` and starts the thread.  Returns 0 and a reference, or a negative errno. */
-int watcher_new(struct watcher **out, const char *path);
+int xenbus_watcher_new(struct xenbus_watcher **out, const char *path);
 
 /*
  * Ends the thread if that can be done without waiting for the store.
  *
  * Consumes the reference and returns NULL; or returns it, if the thread is stuck in write(): keep
- * it for watcher_ended(), then give it to watcher_put().
+ * it for xenbus_watcher_ended(), then give it to xenbus_watcher_put().
  */
-struct watcher *watcher_stop(struct watcher *w);
+struct xenbus_watcher *xenbus_watcher_stop(struct xenbus_watcher *w);
 
 /* Whether the thread of a watcher that was stopped has ended. */
-bool watcher_ended(const struct watcher *w);
+bool xenbus_watcher_ended(const struct xenbus_watcher *w);
 
 /* Releases a reference; `w` may be NULL. */
-void watcher_put(struct watcher *w);
+void xenbus_watcher_put(struct xenbus_watcher *w);
 
 /* The open file, for reading and polling, and a descriptor that is readable when there is an
  * answer of the watcher's own, or its device is lost.  Both live as long as the reference. */
-int watcher_fd(const struct watcher *w);
-int watcher_event_fd(const struct watcher *w);
+int xenbus_watcher_fd(const struct xenbus_watcher *w);
+int xenbus_watcher_event_fd(const struct xenbus_watcher *w);
 
 /*
  * Hands over a WATCH or UNWATCH message: its header, and the whole of it at `msg`, borrowed for
  * the call, at most XENBUS_MESSAGE_MAX bytes.  Returns false when there is no room, that is, when
  * more than XENBUS_IN_FLIGHT_MAX requests are here.  Any thread.
  */
-bool watcher_submit(struct watcher *w, const struct xsd_sockmsg *hdr, const char *msg);
+bool xenbus_watcher_submit(struct xenbus_watcher *w, const struct xsd_sockmsg *hdr, const char *msg);
 
 /* Lets the request `hdr`, which the device will not see, be answered with the negative errno
  * `err`.  Returns false when there is no room, as above.  Any thread. */
-bool watcher_refuse(struct watcher *w, const struct xsd_sockmsg *hdr, int err);
+bool xenbus_watcher_refuse(struct xenbus_watcher *w, const struct xsd_sockmsg *hdr, int err);
 
 /*
  * Finds the request that a reply read from the watcher's file answers, and stores its ids in *hdr.
@@ -70,18 +70,18 @@ bool watcher_refuse(struct watcher *w, const struct xsd_sockmsg *hdr, int err);
  * The id decides if it is one that we sent; kernels that answer with other ids answer in order.
  * Returns false for a reply that nobody waits for: it must not reach the channel.  I/O thread.
  */
-bool watcher_match(struct watcher *w, struct xsd_sockmsg *hdr);
+bool xenbus_watcher_match(struct xenbus_watcher *w, struct xsd_sockmsg *hdr);
 
 /* Takes the next request that is to be answered with an error: its header, its negative errno.
  * Returns false if there is none.  I/O thread. */
-bool watcher_refused_next(struct watcher *w, struct xsd_sockmsg *hdr, int *err);
+bool xenbus_watcher_refused_next(struct xenbus_watcher *w, struct xsd_sockmsg *hdr, int *err);
 
 /* Takes the event descriptor's signal back.  Returns the negative errno of a lost device, or 0.
- * I/O thread, before it looks at watcher_refused_next(). */
-int watcher_acknowledge(struct watcher *w);
+ * I/O thread, before it looks at xenbus_watcher_refused_next(). */
+int xenbus_watcher_acknowledge(struct xenbus_watcher *w);
 
 /* Stores whether there is room for another request, and returns whether there is something for
  * the I/O thread: an answer, or a lost device. */
-bool watcher_waiting(struct watcher *w, bool *room);
+bool xenbus_watcher_waiting(struct xenbus_watcher *w, bool *room);
 
 #endif
