@@ -34,11 +34,11 @@ struct watch {
 	UT_hash_handle by_token;
 };
 
-/* Callbacks to be made, one after the other; one of them may remove the next, and begin a walk of its
+/* Callbacks to be made, one after the other; one of them may remove the next, and begin a delivery of its
  * own. */
-struct walk {
+struct delivery {
 	struct watcher *next;
-	struct walk *outer;
+	struct delivery *outer;
 };
 
 struct watches {
@@ -47,14 +47,14 @@ struct watches {
 	struct watch *by_path;
 	struct watch *by_token;
 	uint64_t last_token;
-	struct walk *walks;
+	struct delivery *deliveries;
 	bool quota_said; /* the log has it, and no watch was set since */
 	struct request_list outgoing; /* made, in the order in which the server is to get them */
 	bool submitting;              /* submit_queued() is at that */
 };
 
-/* What a walk tells. */
-struct news {
+/* A delivery tells this to each watcher. */
+struct notice {
 	bool armed; /* of `error`, to those who were not told yet; else `type`, to those who were */
 	int error;
 	int refusal; /* `error` before it was translated */
@@ -150,42 +150,42 @@ static void submit_queued(struct watches *ws)
 	ws->submitting = false;
 }
 
-static void walk_begin(struct watches *ws, struct walk *walk, struct watcher *first)
+static void delivery_begin(struct watches *ws, struct delivery *delivery, struct watcher *first)
 {
-	*walk = (struct walk){ .next = first, .outer = ws->walks };
-	ws->walks = walk;
+	*delivery = (struct delivery){ .next = first, .outer = ws->deliveries };
+	ws->deliveries = delivery;
 }
 
-static void call_watcher(struct watcher *w, const struct news *news)
+static void call_watcher(struct watcher *w, const struct notice *notice)
 {
-	if (news->armed) {
-		w->refusal = news->refusal;
-		w->armed(w, news->error);
+	if (notice->armed) {
+		w->refusal = notice->refusal;
+		w->armed(w, notice->error);
 	} else if (w->event) {
-		w->event(w, news->type, news->path);
+		w->event(w, notice->type, notice->path);
 	}
 }
 
 /* Calls the watchers of a watch, which the caller holds.  With `off` each watcher is taken from the
  * watch first. */
-static void tell(struct watches *ws, struct watch *watch, const struct news *news, bool off)
+static void tell(struct watches *ws, struct watch *watch, const struct notice *notice, bool off)
 {
-	struct walk walk;
+	struct delivery delivery;
 	struct watcher *w;
 
-	walk_begin(ws, &walk, TAILQ_FIRST(&watch->watchers));
-	while ((w = walk.next)) {
-		walk.next = TAILQ_NEXT(w, link);
-		if (w->told == news->armed)
+	delivery_begin(ws, &delivery, TAILQ_FIRST(&watch->watchers));
+	while ((w = delivery.next)) {
+		delivery.next = TAILQ_NEXT(w, link);
+		if (w->told == notice->armed)
 			continue;
 		w->told = true;
 		if (off) {
 			TAILQ_REMOVE(&watch->watchers, w, link);
 			w->watch = NULL;
 		}
-		call_watcher(w, news);
+		call_watcher(w, notice);
 	}
-	ws->walks = walk.outer;
+	ws->deliveries = delivery.outer;
 }
 
 /* The watch has become fully set.  Those who were told so once have had a gap; then come those who
@@ -195,8 +195,8 @@ static void became_armed(struct watches *ws, struct watch *watch)
 	watch->pending = false;
 	ws->quota_said = false;
 	watch->holds++;
-	tell(ws, watch, &(struct news){ .type = WATCH_RESYNC }, false);
-	tell(ws, watch, &(struct news){ .armed = true }, false);
+	tell(ws, watch, &(struct notice){ .type = WATCH_RESYNC }, false);
+	tell(ws, watch, &(struct notice){ .armed = true }, false);
 	release(watch);
 }
 
@@ -213,9 +213,9 @@ static void failed(struct watches *ws, struct watch *watch, int error)
 	ws->quota_said |= quota;
 	watch->holds++;
 	unlist(ws, watch);
-	tell(ws, watch, &(struct news){ .type = WATCH_LOST }, true);
+	tell(ws, watch, &(struct notice){ .type = WATCH_LOST }, true);
 	tell(ws, watch,
-		    &(struct news){ .armed = true,
+		    &(struct notice){ .armed = true,
 				    .error = quota ? -EDQUOT : error,
 				    .refusal = error },
 		    true);
@@ -275,7 +275,7 @@ static void watch_failed(struct watches *ws, struct watch *watch, int error)
 		watch->epoch = 0;
 		watch->holds++;
 		tell(ws, watch,
-			    &(struct news){ .armed = true, .error = error, .refusal = error }, true);
+			    &(struct notice){ .armed = true, .error = error, .refusal = error }, true);
 		if (TAILQ_EMPTY(&watch->watchers))
 			unlist(ws, watch);
 		release(watch);
@@ -324,7 +324,7 @@ static void watches_event(void *arg, const char *path, const char *token)
 			became_armed(ws, watch);
 	} else {
 		watch->holds++;
-		tell(ws, watch, &(struct news){ .type = WATCH_CHANGED, .path = path },
+		tell(ws, watch, &(struct notice){ .type = WATCH_CHANGED, .path = path },
 			    false);
 		release(watch);
 	}
@@ -464,7 +464,7 @@ int watch_add_depth(struct watches *ws, struct watcher *w, const char *path, con
 	w->told = is_armed(watch);
 	TAILQ_INSERT_TAIL(&watch->watchers, w, link);
 	if (w->told)
-		call_watcher(w, &(struct news){ .armed = true });
+		call_watcher(w, &(struct notice){ .armed = true });
 out:
 	submit_queued(ws);
 	return err;
@@ -473,12 +473,12 @@ out:
 void watch_remove(struct watches *ws, struct watcher *w)
 {
 	struct watch *watch = w->watch;
-	struct walk *walk;
+	struct delivery *delivery;
 
 	if (watch) {
-		for (walk = ws->walks; walk; walk = walk->outer)
-			if (walk->next == w)
-				walk->next = TAILQ_NEXT(w, link);
+		for (delivery = ws->deliveries; delivery; delivery = delivery->outer)
+			if (delivery->next == w)
+				delivery->next = TAILQ_NEXT(w, link);
 		TAILQ_REMOVE(&watch->watchers, w, link);
 		w->watch = NULL;
 		if (watch->listed && TAILQ_EMPTY(&watch->watchers)) {
