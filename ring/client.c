@@ -37,7 +37,7 @@ static const struct shape {
 };
 
 /* Requests that go off together. */
-struct batch {
+struct client_batch {
 	struct client *client;
 	struct request *reqs[CLIENT_IN_FLIGHT];
 	unsigned count;
@@ -303,7 +303,7 @@ static void call_done(struct request *req)
 	client_put(client);
 }
 
-static void batch_flush(struct batch *batch)
+static void client_batch_flush(struct client_batch *batch)
 {
 	unsigned count = batch->count;
 
@@ -365,14 +365,14 @@ static int prepare(struct client *client, struct client_call *call)
 	return err;
 }
 
-static void answer_here(struct batch *batch, struct client_call *call, int error)
+static void answer_here(struct client_batch *batch, struct client_call *call, int error)
 {
 	client_answer_error(call, error);
 	batch->answered = true;
 }
 
 /* A whole message.  Takes the call. */
-static void dispatch(struct batch *batch, struct client_call *call)
+static void dispatch(struct client_batch *batch, struct client_call *call)
 {
 	struct client *client = batch->client;
 	struct request *req = call->req;
@@ -390,7 +390,7 @@ static void dispatch(struct batch *batch, struct client_call *call)
 		return;
 	case XS_RESET_WATCHES:
 		/* What was done in the transactions goes first. */
-		batch_flush(batch);
+		client_batch_flush(batch);
 		client_unwatch_all(client);
 		abort_all(client);
 		answer_here(batch, call, 0);
@@ -405,7 +405,7 @@ static void dispatch(struct batch *batch, struct client_call *call)
 	req->arg = call;
 	batch->reqs[batch->count++] = req;
 	if (batch->count == CLIENT_IN_FLIGHT)
-		batch_flush(batch);
+		client_batch_flush(batch);
 }
 
 /* ---- writing ---- */
@@ -503,7 +503,7 @@ static struct client_call *take_payload(struct client *client, const char **pos,
 ssize_t client_write(struct client *client, const void *buf, size_t len)
 {
 	const char *pos = buf, *end = pos + len;
-	struct batch batch = { .client = client };
+	struct client_batch batch = { .client = client };
 	struct client_call *call;
 	int err = 0;
 
@@ -514,7 +514,7 @@ ssize_t client_write(struct client *client, const void *buf, size_t len)
 		if (call)
 			dispatch(&batch, call);
 	}
-	batch_flush(&batch);
+	client_batch_flush(&batch);
 	if (batch.answered)
 		client_notify(client);
 	return pos > (const char *)buf ? pos - (const char *)buf : err;
