@@ -68,7 +68,7 @@ static unsigned touched(struct inode *inode, const char *path)
 	uint64_t before = inode->events;
 	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 
-	inodes_changed(&table, path, &wakeups);
+	inodes_note_event(&table, path, &wakeups);
 	assert_true(STAILQ_EMPTY(&wakeups));
 	return inode->events - before;
 }

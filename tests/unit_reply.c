@@ -38,7 +38,7 @@ static void event(struct fs_fixture *fx, const char *path)
 	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
 
 	events_add(&fx->fs.events, path);
-	inodes_changed(&fx->fs.inodes, path, &wakeups);
+	inodes_note_event(&fx->fs.inodes, path, &wakeups);
 	assert_true(STAILQ_EMPTY(&wakeups));
 }
 

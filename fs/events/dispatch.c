@@ -5,18 +5,18 @@
 #include "fs/events/stream.h"
 #include "fs/op/fs_impl.h"
 
-void dispatch_changed(struct fs *fs, const char *path)
+void dispatch_event(struct fs *fs, const char *path)
 {
 	events_add(&fs->events, path);
-	inodes_changed(&fs->inodes, path, &fs->wakeups);
-	streams_changed(fs, path);
+	inodes_note_event(&fs->inodes, path, &fs->wakeups);
+	streams_note_event(fs, path);
 	notifier_wake(fs);
 }
 
 void dispatch_unseen(struct fs *fs)
 {
 	events_add(&fs->events, NULL);
-	inodes_changed(&fs->inodes, NULL, &fs->wakeups);
+	inodes_note_event(&fs->inodes, NULL, &fs->wakeups);
 	notifier_wake(fs);
 }
 
@@ -28,7 +28,7 @@ void dispatch_resync(struct fs *fs)
 }
 
 const struct cover_handlers dispatch_handlers = {
-	.changed = dispatch_changed,
+	.changed = dispatch_event,
 	.resync = dispatch_resync,
 	.unseen = dispatch_unseen,
 };

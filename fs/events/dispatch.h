@@ -12,7 +12,7 @@
 extern const struct cover_handlers dispatch_handlers;
 
 /* The store reported `path`.  I/O thread. */
-void dispatch_changed(struct fs *fs, const char *path);
+void dispatch_event(struct fs *fs, const char *path);
 
 /* Changes may not have been seen: nodes are looked at anew, but streams have nothing to say about that. */
 void dispatch_unseen(struct fs *fs);

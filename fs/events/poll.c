@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Polls on values.  They are kept in their handles, on a list of the inode; an event wakes them through
- * inodes_changed().
+ * inodes_note_event().
  */
 #include <errno.h>
 #include <poll.h>
@@ -91,7 +91,7 @@ static void cover_armed(struct cover_ref *ref, int error)
 		return;
 	}
 	set_unwatched(fs, cover->handle, false);
-	dispatch_changed(fs, cover->path);
+	dispatch_event(fs, cover->path);
 }
 
 static void cover_lost(struct cover_ref *ref)

@@ -95,7 +95,7 @@ static void push(void *arg, struct path_user *user, const char *path)
 	}
 }
 
-void streams_changed(struct fs *fs, const char *path)
+void streams_note_event(struct fs *fs, const char *path)
 {
 	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
 	struct streams *streams = fs->streams;

@@ -38,7 +38,7 @@ unsigned streams_count(struct fs *fs, uint64_t *overflows);
 
 /* There was an event on `path`: whoever subscribed to it, to what is above, or below, gets it.
  * I/O thread. */
-void streams_changed(struct fs *fs, const char *path);
+void streams_note_event(struct fs *fs, const char *path);
 
 /* Events may have been lost: every stream says so.  I/O thread. */
 void streams_resync(struct fs *fs) REQUIRES(fs_lock_held);

@@ -284,7 +284,7 @@ bool inode_is_leaving(const struct inode *inode);
 
 /*
  * The node `name` in `parent` was removed, and the kernel knows or is about to hear it: its inodes
- * are removed.  To be called before the reply.  `wakeups` as for inodes_changed().
+ * are removed.  To be called before the reply.  `wakeups` as for inodes_note_event().
  */
 void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 		  struct wakeups *wakeups);
@@ -312,7 +312,7 @@ void inodes_doubted(struct inodes *t, const char *path);
  * kernel has to be told.  Polls that wait for it are added to `wakeups`: fs->wakeups.  NULL for
  * `path`: anything may have changed.
  */
-void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups);
+void inodes_note_event(struct inodes *t, const char *path, struct wakeups *wakeups);
 
 /* This mount is about to write the node's value: the event of that is news neither about its kind, nor
  * about its being there, nor about the names above it.  And: the write failed. */
@@ -394,7 +394,7 @@ bool inode_told(struct inodes *t, struct inode *inode);
 
 /*
  * The node moved: whatever inodes it had move with it, and what stood at the new place is removed.
- * `wakeups` as for inodes_changed().  Returns 0 or -ENOMEM with nothing changed.
+ * `wakeups` as for inodes_note_event().  Returns 0 or -ENOMEM with nothing changed.
  */
 int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 		 struct inode *new_parent, const char *new_name, struct wakeups *wakeups);

@@ -164,7 +164,7 @@ static void touch_unnamed(struct inodes *t, const char *event, const struct time
 			touch(t, inode, false, now, wakeups);
 }
 
-void inodes_changed(struct inodes *t, const char *path, struct wakeups *wakeups)
+void inodes_note_event(struct inodes *t, const char *path, struct wakeups *wakeups)
 {
 	const char *below = "";
 	struct timespec now;
