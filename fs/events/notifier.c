@@ -14,7 +14,7 @@
 
 struct notifier {
 	pthread_t thread;
-	pthread_cond_t changed;
+	pthread_cond_t wake;
 	bool work;
 	bool ending;
 	bool ended;
@@ -75,7 +75,7 @@ REQUIRES(fs_lock_held) static void wait_for_work(struct fs *fs, int wait_ms)
 	struct timespec until;
 
 	if (wait_ms < 0) {
-		fs_wait(fs, &fs->notifier->changed, NULL);
+		fs_wait(fs, &fs->notifier->wake, NULL);
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
@@ -83,7 +83,7 @@ REQUIRES(fs_lock_held) static void wait_for_work(struct fs *fs, int wait_ms)
 	until.tv_nsec += (wait_ms + 1) * NSEC_PER_MSEC;
 	until.tv_sec += until.tv_nsec / NSEC_PER_SEC;
 	until.tv_nsec %= NSEC_PER_SEC;
-	fs_wait(fs, &fs->notifier->changed, &until);
+	fs_wait(fs, &fs->notifier->wake, &until);
 }
 
 static void *notifier_thread(void *arg)
@@ -112,7 +112,7 @@ int notifier_start(struct fs *fs)
 
 	if (!n)
 		return -ENOMEM;
-	pthread_cond_init(&n->changed, NULL);
+	pthread_cond_init(&n->wake, NULL);
 	fs->notifier = n;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -120,7 +120,7 @@ int notifier_start(struct fs *fs)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err) {
 		fs->notifier = NULL;
-		pthread_cond_destroy(&n->changed);
+		pthread_cond_destroy(&n->wake);
 		free(n);
 	}
 	return -err;
@@ -134,7 +134,7 @@ void notifier_wake(struct fs *fs)
 		return;
 	if (!n->work) {
 		n->work = true;
-		pthread_cond_signal(&n->changed);
+		pthread_cond_signal(&n->wake);
 	}
 }
 
@@ -147,14 +147,14 @@ bool notifier_end(struct fs *fs)
 		return true;
 	fs_lock(fs);
 	n->ending = true;
-	pthread_cond_signal(&n->changed);
+	pthread_cond_signal(&n->wake);
 	ended = n->ended;
 	fs_unlock(fs);
 	if (!ended)
 		return false;
 	pthread_join(n->thread, NULL);
 	fs->notifier = NULL;
-	pthread_cond_destroy(&n->changed);
+	pthread_cond_destroy(&n->wake);
 	free(n);
 	return true;
 }

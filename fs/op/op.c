@@ -36,7 +36,7 @@ static void op_put(struct op *op)
 {
 	if (--op->refs > 0)
 		return;
-	pthread_cond_destroy(&op->changed);
+	pthread_cond_destroy(&op->wake);
 	free(op);
 }
 
@@ -100,7 +100,7 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind
 	op->seq = fs->events.seq;
 	op->epoch = inode ? inode->view->epoch : 0;
 	op->refs = 1;
-	pthread_cond_init(&op->changed, NULL);
+	pthread_cond_init(&op->wake, NULL);
 	fs->ops_now++;
 	if (req)
 		fuse_req_interrupt_func(req, op_interrupted, op);
@@ -255,7 +255,7 @@ void op_submit(struct op *op, void (*done)(struct op *op))
 static void op_answered(struct op *op)
 {
 	op->answered = true;
-	pthread_cond_signal(&op->changed);
+	pthread_cond_signal(&op->wake);
 }
 
 int op_wait(struct op *op)
@@ -270,7 +270,7 @@ int op_wait(struct op *op)
 	}
 	chan_submit_all(op->fs->chan, op->calls, op->n_calls);
 	while (!op->answered)
-		fs_wait(op->fs, &op->changed, NULL);
+		fs_wait(op->fs, &op->wake, NULL);
 	return op->interrupted ? -EINTR : 0;
 }
 
@@ -284,7 +284,7 @@ int op_sleep(struct op *op, uint64_t ns)
 	until.tv_sec += ns / NSEC_PER_SEC + until.tv_nsec / NSEC_PER_SEC;
 	until.tv_nsec %= NSEC_PER_SEC;
 	while (!op->interrupted && err != ETIMEDOUT)
-		err = fs_wait(op->fs, &op->changed, &until);
+		err = fs_wait(op->fs, &op->wake, &until);
 	return op->interrupted ? -EINTR : 0;
 }
 
@@ -395,7 +395,7 @@ static void op_give_up(struct op *op)
 	unqueued = pool_cancel(op->fs->pool, &op->work);
 	unpark = op->unpark;
 	op->unpark = NULL;
-	pthread_cond_signal(&op->changed);
+	pthread_cond_signal(&op->wake);
 
 	/* From now on no round begins; with the last call the operation may be over. */
 	for (unsigned i = 0; (call = submitted_call(op, i)); i++) {

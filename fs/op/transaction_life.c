@@ -158,7 +158,7 @@ static void turn_settle(struct turn *turn, bool mine)
 {
 	turn->mine = mine;
 	turn->refused = !mine;
-	pthread_cond_signal(&turn->op->changed);
+	pthread_cond_signal(&turn->op->wake);
 }
 
 int transaction_enter(struct transaction *tx, struct op *op)
@@ -172,7 +172,7 @@ int transaction_enter(struct transaction *tx, struct op *op)
 	}
 	TAILQ_INSERT_TAIL(&tx->turns, &turn, link);
 	while (!turn.mine && !turn.refused && !op->interrupted)
-		fs_wait(op->fs, &op->changed, NULL);
+		fs_wait(op->fs, &op->wake, NULL);
 	/* Who got the turn and was interrupted finds that out with the first step. */
 	if (turn.mine)
 		return 0;
