@@ -205,7 +205,7 @@ static void what_somebody_else_wrote_since_is_not_emptied(void **state)
 {
 	(void)state;
 	handle_empty(handle, PROCESS);
-	inode_changed(&table, inode);
+	inode_new_content(&table, inode);
 	assert_false(handle_reads_empty(handle));
 	assert_false(handle_ends_empty(handle));
 }
@@ -214,7 +214,7 @@ static void emptied_again_it_is_owed_again(void **state)
 {
 	(void)state;
 	handle_empty(handle, PROCESS);
-	inode_changed(&table, inode);
+	inode_new_content(&table, inode);
 	handle_empty(handle, PROCESS);
 	assert_true(handle_ends_empty(handle));
 }

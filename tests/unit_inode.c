@@ -235,7 +235,7 @@ static void below_what_was_removed_nothing_has_a_path(void **state)
 {
 	struct inode *a = intern(table.root, "a", INODE_DIR), *b = intern(a, "b", INODE_DIR);
 	struct inode *k = intern(b, "k", INODE_LEAF), *new;
-	unsigned changes = k->changes;
+	unsigned contents = k->contents;
 	char path[PATH_SIZE];
 
 	(void)state;
@@ -247,7 +247,7 @@ static void below_what_was_removed_nothing_has_a_path(void **state)
 	assert_false(inode_is_removed(table.root));
 	/* What was to be written there is not, and nobody is to wait for it. */
 	assert_false(k->pending);
-	assert_int_not_equal(k->changes, changes);
+	assert_int_not_equal(k->contents, contents);
 	assert_true(k->gone);
 	/* No event is about it any more. */
 	assert_int_equal(touched(k, "/a/b/k"), 0);
@@ -405,13 +405,13 @@ static bool listed_after_own(void (*change)(struct inode *inode), struct inode *
 
 static void is_written(struct inode *inode)
 {
-	inode_changed(&table, inode);
+	inode_new_content(&table, inode);
 }
 
 static void is_made(struct inode *inode)
 {
 	inode_set_pending(&table, inode, true);
-	inode_changed(&table, inode);
+	inode_new_content(&table, inode);
 }
 
 static void is_removed(struct inode *inode)
@@ -539,7 +539,7 @@ static void a_time_only_goes_forward(void **state)
 	a->changed_at.tv_sec += 1000;
 	a->changed_at.tv_nsec = 999999999;
 	at = a->changed_at;
-	inode_changed(&table, a);
+	inode_new_content(&table, a);
 	assert_true(is_later(a, &at));
 	/* The event of a write of our own, which has set the time. */
 	inode_wrote(a);

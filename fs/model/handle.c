@@ -153,7 +153,7 @@ static void become_empty(struct handle *handle, enum handle_state state, pid_t p
 {
 	handle_set_content(handle, NULL, 0);
 	set_state(handle, state);
-	handle->emptied_since = handle->inode->changes;
+	handle->emptied_since = handle->inode->contents;
 	handle->emptier = process;
 }
 
@@ -206,7 +206,7 @@ bool handle_settle_empty(struct handle *handle)
 bool handle_reads_empty(const struct handle *handle)
 {
 	return differs_from_store(handle->state) &&
-	       handle->emptied_since == handle->inode->changes;
+	       handle->emptied_since == handle->inode->contents;
 }
 
 bool handle_ends_empty(const struct handle *handle)

@@ -67,7 +67,7 @@ struct handle {
 	char *content; /* WHOLE: the content as written so far; NULL: empty */
 	size_t content_size;
 
-	/* EMPTIED, CUT, REFUSED: the handle is on its inode's list, and the file had so many changes. */
+	/* EMPTIED, CUT, REFUSED: the handle is on its inode's list, and `contents` of the inode was this. */
 	unsigned emptied_since;
 	pid_t emptier; /* the process that emptied the file; 0: not known */
 	LIST_ENTRY(handle) emptied_link;

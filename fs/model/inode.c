@@ -285,12 +285,12 @@ void inode_refuse(struct inode *inode)
 	inode->refused = inode->pending;
 }
 
-void inode_changed(struct inodes *t, struct inode *inode)
+void inode_new_content(struct inodes *t, struct inode *inode)
 {
 	if (inode->pending)
 		inode_drop_listing(t, inode->parent);
 	inode_set_pending(t, inode, false);
-	inode->changes++;
+	inode->contents++;
 	inode_change_value(inode);
 	/* The value of a directory's node is its own, too. */
 	if (inode->kind == INODE_SPECIAL && inode->parent->kind == INODE_DIR)

@@ -105,7 +105,7 @@ struct inode {
 	uint64_t nlookup;
 	unsigned refs;
 	unsigned opens;   /* those of the references that are open files */
-	unsigned changes; /* of the file's content, its removals included */
+	unsigned contents; /* counts those that the file got here, removals included */
 	bool cacheable; /* events tell when its attributes change: the kernel may remember them; nodes
 	                 * are from the start, special files are not */
 	unsigned leaving; /* removals and renames of it that are under way here */
@@ -255,7 +255,7 @@ void inode_refuse(struct inode *inode);
 bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path);
 
 /* The file got a new content, or was removed: it is no longer pending. */
-void inode_changed(struct inodes *t, struct inode *inode);
+void inode_new_content(struct inodes *t, struct inode *inode);
 
 /* Calls `fn` with the name of each file in `parent` that is pending. */
 void inode_for_each_pending(struct inodes *t, const struct inode *parent,

@@ -275,7 +275,7 @@ unsigned inode_emptiers(const struct inode *inode, pid_t *processes, unsigned ma
 	unsigned count = 0;
 
 	LIST_FOREACH(handle, &inode->emptied, emptied_link)
-		if (count < max && handle->emptied_since == inode->changes)
+		if (count < max && handle->emptied_since == inode->contents)
 			processes[count++] = handle->emptier;
 	return count;
 }

@@ -19,7 +19,7 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 	inode_absent(t, inode);
 	inode = inode_peek(t, parent, name, INODE_LEAF);
 	if (inode) {
-		inode_changed(t, inode);
+		inode_new_content(t, inode);
 		inode->found = 0;
 	}
 	inode_absent(t, inode);
@@ -77,7 +77,7 @@ static void remove(struct inodes *t, struct inode *inode, int why, struct wakeup
 	inode->removed = why;
 	for (below = inode; below; below = inode_next(inode, below)) {
 		/* No empty value is due any more. */
-		inode_changed(t, below);
+		inode_new_content(t, below);
 		below->sticky = false;
 		below->confirmed = 0;
 		below->found = 0;

@@ -198,7 +198,7 @@ static void flush_made_asked(struct op *op)
 	op_calls_clear(op);
 	/* That it may not be read means that it is there. */
 	if (!err || err == -EACCES) {
-		inode_changed(&op->fs->inodes, op->inode);
+		inode_new_content(&op->fs->inodes, op->inode);
 		flushed(op);
 		return;
 	}
@@ -282,7 +282,7 @@ static void release_done(struct op *op, int err)
 
 	/* Until now this mount has shown it; from now on the store does, if it was made. */
 	if (op->may_create && !err)
-		inode_changed(&op->fs->inodes, op->inode);
+		inode_new_content(&op->fs->inodes, op->inode);
 	else if (op->may_create)
 		inode_set_pending(&op->fs->inodes, op->inode, false);
 	if (err && err != -ENOENT && !inode_path(&op->fs->inodes, op->inode, NULL, path))

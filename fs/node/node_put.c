@@ -195,7 +195,7 @@ void node_put_known(struct op *op, bool known, void (*put)(struct op *op, int er
 
 void node_content_changed(struct op *op)
 {
-	inode_changed(&op->fs->inodes, op->inode);
+	inode_new_content(&op->fs->inodes, op->inode);
 	if (!op->handle)
 		return;
 	handle_settle_empty(op->handle);

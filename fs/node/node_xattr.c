@@ -88,7 +88,7 @@ static void set_perms_done(struct op *op)
 static void set_value_done(struct op *op, int err)
 {
 	if (!err)
-		inode_changed(&op->fs->inodes, op->inode);
+		inode_new_content(&op->fs->inodes, op->inode);
 	op_reply_error(op, err);
 }
 

@@ -156,7 +156,7 @@ static void value_unlink(struct op *op)
 
 	file = inode_find(&fs->inodes, op->inode, NAME_OF_VALUE, INODE_SPECIAL);
 	if (file)
-		inode_changed(&fs->inodes, file);
+		inode_new_content(&fs->inodes, file);
 	inode_put(&fs->inodes, file);
 	node_put_value(op, 0, unlink_done);
 }
