@@ -111,7 +111,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	fs->specials = special_table;
 	fs->root_view.layout = config->layout;
 	fs->nodes_view.layout = FS_NODES;
-	fs->root_view.made = fs->nodes_view.made = &fs->made;
+	fs->root_view.empty_nodes = fs->nodes_view.empty_nodes = &fs->empty_nodes;
 	/* A privileged domain may list everything. */
 	fs->root_listable = config->privileged ? 1 : -1;
 	clock_gettime(CLOCK_REALTIME, &fs->mounted_at);
@@ -123,7 +123,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	TAILQ_INIT(&fs->parked);
 	handles_init(&fs->handles, &fs->inodes, fs);
 	shares_set(fs);
-	made_init(&fs->made);
+	empty_nodes_init(&fs->empty_nodes);
 	events_init(&fs->events);
 	fs->tell_kernel = notifier_wake;
 	err = parts_new(fs, &args);
@@ -245,7 +245,7 @@ void fs_free(struct fs *fs)
 	polls_free(fs->polls);
 	streams_free(fs->streams);
 	events_deinit(&fs->events);
-	made_deinit(&fs->made);
+	empty_nodes_deinit(&fs->empty_nodes);
 	quotas_deinit(&fs->quotas);
 	patterns_deinit(&fs->dirs);
 	protect_free(fs->protect);

@@ -334,7 +334,7 @@ struct fs_fixture *fs_fixture_new(void)
 	};
 	fs->chan = fx->base->chan;
 	fs->log = &fx->base->log;
-	fs->root_view.made = fs->nodes_view.made = &fs->made;
+	fs->root_view.empty_nodes = fs->nodes_view.empty_nodes = &fs->empty_nodes;
 	fs->nodes_view.layout = FS_NODES;
 	fs->wake_readers = -1;
 	fs->covers = covers;
@@ -344,7 +344,7 @@ struct fs_fixture *fs_fixture_new(void)
 	TAILQ_INIT(&fs->parked);
 	fs_lock_init(fs);
 	handles_init(&fs->handles, &fs->inodes, fs);
-	made_init(&fs->made);
+	empty_nodes_init(&fs->empty_nodes);
 	quotas_init(&fs->quotas, shares, fs->log);
 	events_init(&fs->events);
 	fs->transactions = transactions_new();
@@ -382,7 +382,7 @@ void fs_fixture_free(struct fs_fixture *fx)
 	inodes_deinit(&fs->inodes);
 	transactions_free(fs->transactions);
 	events_deinit(&fs->events);
-	made_deinit(&fs->made);
+	empty_nodes_deinit(&fs->empty_nodes);
 	patterns_deinit(&fs->dirs);
 	pthread_mutex_destroy(&fs->lock);
 	fixture_free(fx->base);

@@ -12,7 +12,7 @@
 #include <xen/io/xs_wire.h>
 
 #include "fs/model/changes.h"
-#include "fs/model/made.h"
+#include "fs/model/empty_nodes.h"
 #include "tests/failing_malloc.h"
 
 static struct changes changes;
@@ -169,120 +169,120 @@ static void many(void **state)
 
 static void made_below(void **state)
 {
-	struct made made, copy;
+	struct empty_nodes made, copy;
 
 	(void)state;
-	made_init(&made);
-	made_init(&copy);
-	made_add(&made, "/a");
-	made_add(&made, "/a/b");
-	made_add(&made, "/ab");
-	made_copy(&copy, &made);
-	made_remove_below(&made, "/a");
-	assert_false(made_has(&made, "/a"));
-	assert_false(made_has(&made, "/a/b"));
-	assert_true(made_has(&made, "/ab"));
-	assert_true(made_has(&copy, "/a"));
-	assert_true(made_has(&copy, "/a/b"));
-	made_deinit(&made);
-	made_deinit(&copy);
+	empty_nodes_init(&made);
+	empty_nodes_init(&copy);
+	empty_nodes_add(&made, "/a");
+	empty_nodes_add(&made, "/a/b");
+	empty_nodes_add(&made, "/ab");
+	empty_nodes_copy(&copy, &made);
+	empty_nodes_remove_below(&made, "/a");
+	assert_false(empty_nodes_has(&made, "/a"));
+	assert_false(empty_nodes_has(&made, "/a/b"));
+	assert_true(empty_nodes_has(&made, "/ab"));
+	assert_true(empty_nodes_has(&copy, "/a"));
+	assert_true(empty_nodes_has(&copy, "/a/b"));
+	empty_nodes_deinit(&made);
+	empty_nodes_deinit(&copy);
 }
 
 /* Directory, file, `.value`: each is remembered by itself. */
 static void made_facts(void **state)
 {
-	struct made made, tx;
+	struct empty_nodes made, tx;
 
 	(void)state;
-	made_init(&made);
-	made_init(&tx);
-	made_add(&made, "/d");
-	assert_true(made_has_no_value(&made, "/d"));
-	assert_true(made_value_written(&made, "/d"));
-	assert_false(made_value_written(&made, "/d"));
-	assert_false(made_has_no_value(&made, "/d"));
-	assert_true(made_has(&made, "/d"));
-	made_value_removed(&made, "/v");
-	assert_true(made_has_no_value(&made, "/v"));
-	assert_false(made_has(&made, "/v"));
-	assert_false(made_is_file(&made, "/v"));
-	made_as_file(&made, "/f");
-	made_as_file(&made, "/f/g");
-	made_rename(&made, "/f", "/r");
-	assert_true(made_is_file(&made, "/r"));
-	assert_true(made_is_file(&made, "/r/g"));
-	assert_false(made_is_file(&made, "/f"));
-	made_add(&made, "/r");
-	assert_false(made_is_file(&made, "/r"));
-	made_as_dir(&made, "/e");
-	assert_true(made_has(&made, "/e"));
-	assert_false(made_has_no_value(&made, "/e"));
+	empty_nodes_init(&made);
+	empty_nodes_init(&tx);
+	empty_nodes_add(&made, "/d");
+	assert_true(empty_nodes_has_no_value(&made, "/d"));
+	assert_true(empty_nodes_value_written(&made, "/d"));
+	assert_false(empty_nodes_value_written(&made, "/d"));
+	assert_false(empty_nodes_has_no_value(&made, "/d"));
+	assert_true(empty_nodes_has(&made, "/d"));
+	empty_nodes_value_removed(&made, "/v");
+	assert_true(empty_nodes_has_no_value(&made, "/v"));
+	assert_false(empty_nodes_has(&made, "/v"));
+	assert_false(empty_nodes_is_file(&made, "/v"));
+	empty_nodes_as_file(&made, "/f");
+	empty_nodes_as_file(&made, "/f/g");
+	empty_nodes_rename(&made, "/f", "/r");
+	assert_true(empty_nodes_is_file(&made, "/r"));
+	assert_true(empty_nodes_is_file(&made, "/r/g"));
+	assert_false(empty_nodes_is_file(&made, "/f"));
+	empty_nodes_add(&made, "/r");
+	assert_false(empty_nodes_is_file(&made, "/r"));
+	empty_nodes_as_dir(&made, "/e");
+	assert_true(empty_nodes_has(&made, "/e"));
+	assert_false(empty_nodes_has_no_value(&made, "/e"));
 
 	/* A transaction has done this and that, and was committed. */
-	made_copy(&tx, &made);
-	made_value_written(&tx, "/v");
-	made_add(&tx, "/x");
-	made_value_removed(&tx, "/d");
-	made_take(&made, "/v", &tx);
-	made_take(&made, "/x", &tx);
-	made_take(&made, "/d", &tx);
-	assert_false(made_has_no_value(&made, "/v"));
-	assert_true(made_has(&made, "/x"));
-	assert_true(made_has_no_value(&made, "/x"));
-	assert_true(made_has(&made, "/d"));
-	assert_true(made_has_no_value(&made, "/d"));
+	empty_nodes_copy(&tx, &made);
+	empty_nodes_value_written(&tx, "/v");
+	empty_nodes_add(&tx, "/x");
+	empty_nodes_value_removed(&tx, "/d");
+	empty_nodes_take(&made, "/v", &tx);
+	empty_nodes_take(&made, "/x", &tx);
+	empty_nodes_take(&made, "/d", &tx);
+	assert_false(empty_nodes_has_no_value(&made, "/v"));
+	assert_true(empty_nodes_has(&made, "/x"));
+	assert_true(empty_nodes_has_no_value(&made, "/x"));
+	assert_true(empty_nodes_has(&made, "/d"));
+	assert_true(empty_nodes_has_no_value(&made, "/d"));
 	/* Nothing is left of what has no facts. */
-	made_value_written(&made, "/x");
-	made_remove(&made, "/x");
-	made_remove(&made, "/x");
-	assert_false(made_has(&made, "/x"));
-	made_deinit(&made);
-	made_deinit(&tx);
+	empty_nodes_value_written(&made, "/x");
+	empty_nodes_remove(&made, "/x");
+	empty_nodes_remove(&made, "/x");
+	assert_false(empty_nodes_has(&made, "/x"));
+	empty_nodes_deinit(&made);
+	empty_nodes_deinit(&tx);
 }
 
 /* The set is full: what is renamed may be what would have to go. */
 static void made_renamed_when_full(void **state)
 {
-	struct made made;
+	struct empty_nodes made;
 	char path[32];
 
 	(void)state;
-	made_init(&made);
-	made_add(&made, "/t");
-	for (unsigned i = 0; i <= MADE_MAX; i++) {
+	empty_nodes_init(&made);
+	empty_nodes_add(&made, "/t");
+	for (unsigned i = 0; i <= EMPTY_NODES_MAX; i++) {
 		snprintf(path, sizeof(path), "/t/%u", i);
-		made_add(&made, path);
+		empty_nodes_add(&made, path);
 	}
-	assert_false(made_has(&made, "/t"));
-	made_rename(&made, "/t", "/u");
-	for (unsigned i = 1; i <= MADE_MAX; i++) {
+	assert_false(empty_nodes_has(&made, "/t"));
+	empty_nodes_rename(&made, "/t", "/u");
+	for (unsigned i = 1; i <= EMPTY_NODES_MAX; i++) {
 		snprintf(path, sizeof(path), "/t/%u", i);
-		assert_false(made_has(&made, path));
+		assert_false(empty_nodes_has(&made, path));
 		path[1] = 'u';
-		assert_true(made_has(&made, path));
+		assert_true(empty_nodes_has(&made, path));
 	}
-	made_deinit(&made);
+	empty_nodes_deinit(&made);
 }
 
 /* Each allocation fails once: an error or a thing forgotten, never the end of the process. */
 static void without_memory(void **state)
 {
 	unsigned failures, i, fail = 0;
-	struct made made;
+	struct empty_nodes made;
 	char path[32];
 
 	(void)state;
 	do {
 		changes_deinit(&changes);
 		changes_init(&changes);
-		made_init(&made);
+		empty_nodes_init(&made);
 		malloc_countdown = ++fail;
 		failures = 0;
 		for (i = 0; i < 400; i++) {
 			snprintf(path, sizeof(path), "/a/%u", i);
 			failures += changes_note(&changes, XS_WRITE, path) == -ENOMEM;
-			made_add(&made, path);
-			failures += !made_has(&made, path);
+			empty_nodes_add(&made, path);
+			failures += !empty_nodes_has(&made, path);
 		}
 		assert_in_range(failures, 0, 1);
 		/* It fails no more where nothing was allocated any more. */
@@ -290,7 +290,7 @@ static void without_memory(void **state)
 		malloc_countdown = 0;
 		did(XS_WRITE, "/a/b");
 		SEES("/a/b", SIGHT_THERE);
-		made_deinit(&made);
+		empty_nodes_deinit(&made);
 	} while (failures);
 	/* 400 of each, and their tables, which grew. */
 	assert_in_range(fail, 800, 850);

@@ -172,7 +172,7 @@ static void what_mkdir_made_is_a_directory(void **state)
 {
 	struct fs_fixture *fx = *state;
 
-	made_add(&fx->fs.made, "/a");
+	empty_nodes_add(&fx->fs.empty_nodes, "/a");
 	assert_true(is_dir(look_up(fx, "", "", 0)));
 }
 

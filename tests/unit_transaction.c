@@ -535,10 +535,10 @@ static void a_directory_that_it_made_is_one_outside_when_it_is_committed(void **
 	struct handle *file = open_transaction(fx, "5");
 
 	change_inside(fx, file, XS_MKDIR, "/a");
-	made_add(transaction_view(file->own, false)->made, "/a");
-	assert_false(made_has(&fx->fs.made, "/a"));
+	empty_nodes_add(transaction_view(file->own, false)->empty_nodes, "/a");
+	assert_false(empty_nodes_has(&fx->fs.empty_nodes, "/a"));
 	end_by(fx, file, true, NULL);
-	assert_true(made_has(&fx->fs.made, "/a"));
+	assert_true(empty_nodes_has(&fx->fs.empty_nodes, "/a"));
 }
 
 static void a_directory_that_it_removed_is_none_outside_when_it_is_committed(void **state)
@@ -546,12 +546,12 @@ static void a_directory_that_it_removed_is_none_outside_when_it_is_committed(voi
 	struct fs_fixture *fx = *state;
 	struct handle *file;
 
-	made_add(&fx->fs.made, "/a");
+	empty_nodes_add(&fx->fs.empty_nodes, "/a");
 	file = open_transaction(fx, "5");
 	change_inside(fx, file, XS_RM, "/a");
-	assert_true(made_has(&fx->fs.made, "/a"));
+	assert_true(empty_nodes_has(&fx->fs.empty_nodes, "/a"));
 	end_by(fx, file, true, NULL);
-	assert_false(made_has(&fx->fs.made, "/a"));
+	assert_false(empty_nodes_has(&fx->fs.empty_nodes, "/a"));
 }
 
 static void what_is_not_committed_changes_nothing_outside(void **state)
@@ -559,22 +559,22 @@ static void what_is_not_committed_changes_nothing_outside(void **state)
 	struct fs_fixture *fx = *state;
 	struct handle *file;
 
-	made_add(&fx->fs.made, "/a");
+	empty_nodes_add(&fx->fs.empty_nodes, "/a");
 	file = open_transaction(fx, "5");
 	change_inside(fx, file, XS_RM, "/a");
 	change_inside(fx, file, XS_MKDIR, "/b");
-	made_add(transaction_view(file->own, false)->made, "/b");
+	empty_nodes_add(transaction_view(file->own, false)->empty_nodes, "/b");
 	end_by(fx, file, true, "EAGAIN");
-	assert_true(made_has(&fx->fs.made, "/a"));
-	assert_false(made_has(&fx->fs.made, "/b"));
+	assert_true(empty_nodes_has(&fx->fs.empty_nodes, "/a"));
+	assert_false(empty_nodes_has(&fx->fs.empty_nodes, "/b"));
 }
 
 static void it_begins_with_what_was_made_outside(void **state)
 {
 	struct fs_fixture *fx = *state;
 
-	made_add(&fx->fs.made, "/a");
-	assert_true(made_has(transaction_view(open_transaction(fx, "5")->own, false)->made, "/a"));
+	empty_nodes_add(&fx->fs.empty_nodes, "/a");
+	assert_true(empty_nodes_has(transaction_view(open_transaction(fx, "5")->own, false)->empty_nodes, "/a"));
 }
 
 static void at_its_end_the_kernel_forgets_its_view(void **state)

@@ -48,7 +48,7 @@ enum inode_kind {
 
 struct inode_ops;
 struct inode_queue;
-struct made;
+struct empty_nodes;
 struct special;
 struct transaction;
 struct handle;
@@ -81,7 +81,7 @@ struct view {
 	uint32_t epoch;         /* the connection on which that was started */
 	struct transaction *tx; /* whose view it is; NULL: nobody's */
 	uid_t owner;            /* the user who started that */
-	struct made *made;      /* directories without children */
+	struct empty_nodes *empty_nodes;      /* what is known here of nodes without a value */
 };
 
 /* Returns whether a view shows a transaction that is over. */

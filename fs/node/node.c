@@ -84,7 +84,7 @@ bool node_stays_dir(struct op *op, const char *path)
 	struct inode *dir;
 	bool sticky;
 
-	if (op->inode->view->layout == FS_NODES || made_has(op->inode->view->made, path))
+	if (op->inode->view->layout == FS_NODES || empty_nodes_has(op->inode->view->empty_nodes, path))
 		return true;
 	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
 	sticky = dir && dir->sticky;
@@ -94,7 +94,7 @@ bool node_stays_dir(struct op *op, const char *path)
 
 bool node_is_meant_dir(const struct op *op, const char *path)
 {
-	return patterns_have(&op->fs->dirs, path) && !made_is_file(op->inode->view->made, path);
+	return patterns_have(&op->fs->dirs, path) && !empty_nodes_is_file(op->inode->view->empty_nodes, path);
 }
 
 bool node_is_dir(struct op *op, const struct node_facts *facts, const char *path)
@@ -108,20 +108,20 @@ bool node_is_dir(struct op *op, const struct node_facts *facts, const char *path
 void node_made_file(const struct op *op, const char *path)
 {
 	if (patterns_have(&op->fs->dirs, path))
-		made_as_file(op->inode->view->made, path);
+		empty_nodes_as_file(op->inode->view->empty_nodes, path);
 }
 
 bool node_has_value(const struct op *op, unsigned i, const char *path)
 {
-	struct made *made = op->inode->view->made;
+	struct empty_nodes *empty_nodes = op->inode->view->empty_nodes;
 
 	if (op_call_raw_error(op, i) == 0 && op->calls[i]->reply_len > 0) {
-		made_value_written(made, path);
+		empty_nodes_value_written(empty_nodes, path);
 		return true;
 	}
 	/* Whether it is empty is not known of one that must not be read. */
 	return op->inode->view->layout == FS_NODES &&
-	       (op_call_raw_error(op, i) || !made_has_no_value(made, path));
+	       (op_call_raw_error(op, i) || !empty_nodes_has_no_value(empty_nodes, path));
 }
 
 /* ---- what it was before ---- */

@@ -25,7 +25,7 @@ static void lookup_missing(struct op *op, const char *path, int err)
 		op_reply_entry(op, leaf, &st);
 	} else {
 		inode_gone(&fs->inodes, op->inode, op->name);
-		made_remove(op->inode->view->made, path);
+		empty_nodes_remove(op->inode->view->empty_nodes, path);
 		op_reply_error(op, err);
 	}
 	inode_put(&fs->inodes, leaf);

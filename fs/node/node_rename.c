@@ -337,21 +337,21 @@ MAY_WAIT static int write_pending(struct op *op)
  * be something else.  Called when it has moved, before that is noted anywhere. */
 static void keep_kind(struct op *op, const struct paths *paths)
 {
-	struct made *made = op->inode->view->made;
+	struct empty_nodes *empty_nodes = op->inode->view->empty_nodes;
 	struct inode *dir;
 	bool was_dir;
 
-	made_remove(made, paths->to);
+	empty_nodes_remove(empty_nodes, paths->to);
 	if (!op->was_empty)
 		return;
 	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
-	was_dir = (dir && dir->sticky) || made_has(made, paths->from) ||
+	was_dir = (dir && dir->sticky) || empty_nodes_has(empty_nodes, paths->from) ||
 		  node_is_meant_dir(op, paths->from);
 	inode_put(&op->fs->inodes, dir);
 	if (!was_dir)
 		node_made_file(op, paths->to);
 	else if (patterns_have(&op->fs->dirs, paths->from))
-		made_as_dir(made, paths->to);
+		empty_nodes_as_dir(empty_nodes, paths->to);
 }
 
 MAY_WAIT static void rename_run(struct op *op)
@@ -369,7 +369,7 @@ MAY_WAIT static void rename_run(struct op *op)
 		err = tx_run(op, rename_body);
 	if (!err) {
 		keep_kind(op, &paths);
-		made_rename(op->inode->view->made, paths.from, paths.to);
+		empty_nodes_rename(op->inode->view->empty_nodes, paths.from, paths.to);
 		set_last(op);
 		err = inode_rename(inodes, op->inode, op->name, op->target, op->new_name, &op->fs->wakeups);
 		/* The other layout knows the one as it was, and has lost the other. */

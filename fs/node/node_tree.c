@@ -99,7 +99,7 @@ static void made_entry(struct op *op, enum inode_kind kind)
 	if (kind == INODE_DIR) {
 		inode->sticky = true;
 		if (!inode_path(&fs->inodes, inode, NULL, path))
-			made_add(inode->view->made, path);
+			empty_nodes_add(inode->view->empty_nodes, path);
 		node_attr_dir(fs, true, &st);
 	} else {
 		if (!inode_path(&fs->inodes, inode, NULL, path))
@@ -211,7 +211,7 @@ void node_removed(struct op *op)
 
 	inode_remove(inodes, op->inode, op->name, &op->fs->wakeups);
 	if (!inode_path(inodes, op->inode, op->name, path)) {
-		made_remove(op->inode->view->made, path);
+		empty_nodes_remove(op->inode->view->empty_nodes, path);
 		/* The kernel does not know that this is the same node in the other layout. */
 		if (!op->inode->view->tx)
 			inodes_removed(inodes, path);

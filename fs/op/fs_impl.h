@@ -36,7 +36,7 @@
 #include "fs/model/handle.h"
 #include "fs/model/inode.h"
 #include "fs/model/kept_poll.h"
-#include "fs/model/made.h"
+#include "fs/model/empty_nodes.h"
 #include "fs/model/quota.h"
 #include "fs/op/op_count.h"
 #include "ring/chan.h"
@@ -75,7 +75,7 @@ struct fs {
 	int wake_readers; /* eventfd, readable when the readers are to end */
 
 	struct inodes inodes;
-	struct made made;
+	struct empty_nodes empty_nodes;
 	struct events events;
 
 	/* What the files above keep, which alone know what is in it. */

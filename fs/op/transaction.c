@@ -85,7 +85,7 @@ void transaction_put(struct transaction *tx)
 		return;
 	transaction_uncharge(tx);
 	changes_deinit(&tx->changes);
-	made_deinit(&tx->made);
+	empty_nodes_deinit(&tx->empty_nodes);
 	request_put(tx->end);
 	kept_poll_free(tx->poll);
 	free(tx);

@@ -29,7 +29,7 @@ struct transaction {
 	uid_t owner; /* who started it */
 	uint64_t started_ms;
 
-	struct made made;             /* as seen inside */
+	struct empty_nodes empty_nodes; /* as seen inside */
 	unsigned refs;
 	uint64_t used_ms; /* CLOCK_MONOTONIC: when it was used last */
 	LIST_ENTRY(transaction) link;

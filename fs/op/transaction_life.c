@@ -47,7 +47,7 @@ static struct transaction *transaction_new(struct fs *fs, uint32_t epoch)
 	tx->epoch = epoch;
 	tx->refs = 1;
 	changes_init(&tx->changes);
-	made_init(&tx->made);
+	empty_nodes_init(&tx->empty_nodes);
 	TAILQ_INIT(&tx->turns);
 	TAILQ_INIT(&tx->parked);
 	return tx;
@@ -98,11 +98,11 @@ static void set_started(struct transaction *tx, uint32_t tx_id)
 		.epoch = tx->epoch,
 		.tx = tx,
 		.owner = tx->owner,
-		.made = &tx->made,
+		.empty_nodes = &tx->empty_nodes,
 	};
 	tx->nodes = tx->tree;
 	tx->nodes.layout = FS_NODES;
-	made_copy(&tx->made, &fs->made);
+	empty_nodes_copy(&tx->empty_nodes, &fs->empty_nodes);
 	tx->started_ms = transaction_now_ms(CLOCK_MONOTONIC);
 	transaction_touch(tx);
 	transaction_list_add(tx);
@@ -240,7 +240,7 @@ static void unmake(void *arg, const char *path)
 {
 	struct fs *fs = arg;
 
-	made_remove_below(&fs->made, path);
+	empty_nodes_remove_below(&fs->empty_nodes, path);
 	inodes_removed(&fs->inodes, path);
 }
 
@@ -248,7 +248,7 @@ static void make(void *arg, const char *path)
 {
 	struct transaction *tx = arg;
 
-	made_take(&tx->fs->made, path, &tx->made);
+	empty_nodes_take(&tx->fs->empty_nodes, path, &tx->empty_nodes);
 }
 
 static void set_outcome(struct transaction *tx, int err)

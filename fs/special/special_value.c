@@ -124,7 +124,7 @@ static void create_done(struct op *op)
 		err = -EEXIST;
 	/* From now on it exists, also in other views, which see nothing pending. */
 	if (!err)
-		made_value_written(op->inode->view->made, path);
+		empty_nodes_value_written(op->inode->view->empty_nodes, path);
 	if (err)
 		op_reply_error(op, err);
 	else
@@ -142,7 +142,7 @@ static void unlink_done(struct op *op, int err)
 	char path[PATH_SIZE];
 
 	if (!err && !inode_path(&op->fs->inodes, op->inode, NULL, path)) {
-		made_value_removed(op->inode->view->made, path);
+		empty_nodes_value_removed(op->inode->view->empty_nodes, path);
 		inode_set_listing(&op->fs->inodes, op->inode, NULL);
 	}
 	op_reply_error(op, err);

@@ -6,60 +6,60 @@
  * a directory becomes a file once the kernel has forgotten it, a file at a path of dirs.h a
  * directory, and a `.value` is there again, empty.  The caller holds the filesystem's lock.
  */
-#ifndef FS_MODEL_MADE_H
-#define FS_MODEL_MADE_H
+#ifndef FS_MODEL_EMPTY_NODES_H
+#define FS_MODEL_EMPTY_NODES_H
 
 #include <stdbool.h>
 
 /* The most paths that are remembered. */
-#define MADE_MAX 16384
+#define EMPTY_NODES_MAX 16384
 
-struct made_entry;
+struct empty_node;
 
-struct made {
-	struct made_entry *entries; /* in the order of their making */
+struct empty_nodes {
+	struct empty_node *entries; /* in the order of their making */
 };
 
-void made_init(struct made *made);
-void made_deinit(struct made *made);
+void empty_nodes_init(struct empty_nodes *set);
+void empty_nodes_deinit(struct empty_nodes *set);
 
 /* mkdir made the node: a directory whose value nobody wrote.  Without memory that is not remembered,
  * here and below, as if the set had been full. */
-void made_add(struct made *made, const char *path);
+void empty_nodes_add(struct empty_nodes *set, const char *path);
 
 /* Forgets a path. */
-void made_remove(struct made *made, const char *path);
+void empty_nodes_remove(struct empty_nodes *set, const char *path);
 
 /* Returns whether a node without children is a directory because mkdir made it. */
-bool made_has(struct made *made, const char *path);
+bool empty_nodes_has(struct empty_nodes *set, const char *path);
 
 /* The node is to stay a directory, or a file, whatever its value. */
-void made_as_dir(struct made *made, const char *path);
-void made_as_file(struct made *made, const char *path);
+void empty_nodes_as_dir(struct empty_nodes *set, const char *path);
+void empty_nodes_as_file(struct empty_nodes *set, const char *path);
 
 /* Returns whether it is to stay a file. */
-bool made_is_file(struct made *made, const char *path);
+bool empty_nodes_is_file(struct empty_nodes *set, const char *path);
 
 /* The file `.value` of a node was removed.  Only an empty value makes that true. */
-void made_value_removed(struct made *made, const char *path);
+void empty_nodes_value_removed(struct empty_nodes *set, const char *path);
 
 /* The value was written, or seen not to be empty.  Returns whether `.value` did not exist before, in
  * the uniform view. */
-bool made_value_written(struct made *made, const char *path);
+bool empty_nodes_value_written(struct empty_nodes *set, const char *path);
 
 /* Returns whether `.value` does not exist in the uniform view, if the value is empty. */
-bool made_has_no_value(struct made *made, const char *path);
+bool empty_nodes_has_no_value(struct empty_nodes *set, const char *path);
 
 /* `from` was renamed to `to`: moves what is remembered at and below it. */
-void made_rename(struct made *made, const char *from, const char *to);
+void empty_nodes_rename(struct empty_nodes *set, const char *from, const char *to);
 
 /* Forgets `path` and all below. */
-void made_remove_below(struct made *made, const char *path);
+void empty_nodes_remove_below(struct empty_nodes *set, const char *path);
 
 /* Remembers what `from` does, too. */
-void made_copy(struct made *made, struct made *from);
+void empty_nodes_copy(struct empty_nodes *set, struct empty_nodes *from);
 
 /* Remembers of `path` what `from` does, and no more. */
-void made_take(struct made *made, const char *path, struct made *from);
+void empty_nodes_take(struct empty_nodes *set, const char *path, struct empty_nodes *from);
 
 #endif
