@@ -234,7 +234,7 @@ static void who_could_not_replace_the_old_value_keeps_it(void **state)
 static void what_the_store_has_refused_to_make_is_not_tried_at_the_end(void **state)
 {
 	(void)state;
-	inode_set_pending(&table, inode, true);
+	inode_set_unwritten(&table, inode, true);
 	handle_empty(handle, PROCESS);
 	inode_refuse(inode);
 	assert_false(handle_ends_empty(handle));

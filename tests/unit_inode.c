@@ -239,14 +239,14 @@ static void below_what_was_removed_nothing_has_a_path(void **state)
 	char path[PATH_SIZE];
 
 	(void)state;
-	inode_set_pending(&table, k, true);
+	inode_set_unwritten(&table, k, true);
 	remove_name(table.root, "a");
 	assert_no_path(k, -ENOENT);
 	assert_int_equal(inode_path(&table, b, "new", path), -ENOENT);
 	assert_true(inode_is_removed(k));
 	assert_false(inode_is_removed(table.root));
 	/* What was to be written there is not, and nobody is to wait for it. */
-	assert_false(k->pending);
+	assert_false(k->unwritten);
 	assert_int_not_equal(k->contents, contents);
 	assert_true(k->gone);
 	/* No event is about it any more. */
@@ -410,7 +410,7 @@ static void is_written(struct inode *inode)
 
 static void is_made(struct inode *inode)
 {
-	inode_set_pending(&table, inode, true);
+	inode_set_unwritten(&table, inode, true);
 	inode_new_content(&table, inode);
 }
 

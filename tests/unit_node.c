@@ -141,7 +141,7 @@ static void a_file_that_the_store_has_not_yet_is_there(void **state)
 	struct inode *inode = known_inode(fx, "a", INODE_LEAF);
 	struct fuse_entry_out out;
 
-	inode_set_pending(&fx->fs.inodes, inode, true);
+	inode_set_unwritten(&fx->fs.inodes, inode, true);
 	begin_lookup(fx, "a");
 	store_refuses(fx, XS_READ, "/a", "ENOENT");
 	store_refuses(fx, XS_DIRECTORY, "/a", "ENOENT");
@@ -322,7 +322,7 @@ static void a_new_file_reads_as_empty(void **state)
 	struct fs_fixture *fx = *state;
 	struct handle *file = open_a(fx, O_RDONLY);
 
-	inode_set_pending(&fx->fs.inodes, file->inode, true);
+	inode_set_unwritten(&fx->fs.inodes, file->inode, true);
 	begin_read(fx, file, 4096, 0);
 	store_refuses(fx, XS_READ, "/a", "ENOENT");
 	assert_text(fx, "");

@@ -161,9 +161,9 @@ static void a_file_that_the_store_has_not_yet_is_not_believed(void **state)
 	struct fs_fixture *fx = *state;
 	struct inode *inode = known_inode(fx, "a", INODE_LEAF);
 
-	inode_set_pending(&fx->fs.inodes, inode, true);
+	inode_set_unwritten(&fx->fs.inodes, inode, true);
 	assert_int_equal(attr_validity(fx, inode), 0);
-	inode_set_pending(&fx->fs.inodes, inode, false);
+	inode_set_unwritten(&fx->fs.inodes, inode, false);
 	assert_int_equal(attr_validity(fx, inode), VALID_SECONDS);
 }
 

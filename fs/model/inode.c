@@ -272,24 +272,24 @@ bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path)
 	return found;
 }
 
-void inode_set_pending(struct inodes *t, struct inode *inode, bool pending)
+void inode_set_unwritten(struct inodes *t, struct inode *inode, bool pending)
 {
-	if (inode->pending != pending)
-		t->pending += pending ? 1 : -1;
-	inode->pending = pending;
+	if (inode->unwritten != pending)
+		t->unwritten += pending ? 1 : -1;
+	inode->unwritten = pending;
 	inode->refused = false;
 }
 
 void inode_refuse(struct inode *inode)
 {
-	inode->refused = inode->pending;
+	inode->refused = inode->unwritten;
 }
 
 void inode_new_content(struct inodes *t, struct inode *inode)
 {
-	if (inode->pending)
+	if (inode->unwritten)
 		inode_drop_listing(t, inode->parent);
-	inode_set_pending(t, inode, false);
+	inode_set_unwritten(t, inode, false);
 	inode->contents++;
 	inode_change_value(inode);
 	/* The value of a directory's node is its own, too. */
@@ -297,15 +297,15 @@ void inode_new_content(struct inodes *t, struct inode *inode)
 		inode_change_value(inode->parent);
 }
 
-void inode_for_each_pending(struct inodes *t, const struct inode *parent,
+void inode_for_each_unwritten(struct inodes *t, const struct inode *parent,
 			    void (*fn)(void *arg, const char *name), void *arg)
 {
 	struct inode *inode, *next;
 
 	/* Rarely is there any, and not for long. */
-	for (inode = t->pending ? t->by_id : NULL; inode; inode = next) {
+	for (inode = t->unwritten ? t->by_id : NULL; inode; inode = next) {
 		next = inode->by_id.next;
-		if (inode->pending && inode->parent == parent && inode->hashed)
+		if (inode->unwritten && inode->parent == parent && inode->hashed)
 			fn(arg, inode->name);
 	}
 }

@@ -112,7 +112,7 @@ struct inode {
 	bool view_root; /* its path is the mount's root path */
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
 	bool hidden;    /* INODE_DIR: the store refuses to show it */
-	bool pending;   /* created here, not yet in the store, */
+	bool unwritten; /* created here, not yet in the store, */
 	bool refused;   /* which has refused it, and somebody was told: it is not tried again unasked */
 	bool hashed;    /* can be found by name */
 	int removed;    /* 0, or why it has no path: -ENOENT; -ESTALE: another file replaced it */
@@ -171,7 +171,7 @@ struct inodes {
 	struct inode *by_number;
 	struct recent recent; /* changes of nodes that have no inode */
 	uint64_t last_id;
-	unsigned pending; /* inodes that are */
+	unsigned unwritten; /* inodes that are */
 	char *root_path;
 	struct inode *root;
 	struct inode *nodes_root; /* of the uniform view, if the kernel knows it */
@@ -245,25 +245,25 @@ bool inode_is_removed(const struct inode *inode);
 struct inode *inode_get_parent(const struct inode *inode);
 
 /* The file was created here and is not yet in the store; or that is over. */
-void inode_set_pending(struct inodes *t, struct inode *inode, bool pending);
+void inode_set_unwritten(struct inodes *t, struct inode *inode, bool pending);
 
-/* A file that is pending was refused by the store.  This lasts until it is no longer, or created again. */
+/* A file that is unwritten was refused by the store.  This lasts until it is no longer, or created again. */
 void inode_refuse(struct inode *inode);
 
 /* Writes the store path of the inode, or of the lowest directory above it, that is hidden to `path`
  * (PATH_SIZE).  Returns whether there is one. */
 bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path);
 
-/* The file got a new content, or was removed: it is no longer pending. */
+/* The file got a new content, or was removed: it is no longer unwritten. */
 void inode_new_content(struct inodes *t, struct inode *inode);
 
-/* Calls `fn` with the name of each file in `parent` that is pending. */
-void inode_for_each_pending(struct inodes *t, const struct inode *parent,
+/* Calls `fn` with the name of each file in `parent` that is unwritten. */
+void inode_for_each_unwritten(struct inodes *t, const struct inode *parent,
 			    void (*fn)(void *arg, const char *name), void *arg);
 
 /*
  * The store has no node `name` in `parent`: its directory no longer sticks, its file is no longer
- * pending.
+ * unwritten.
  */
 void inode_gone(struct inodes *t, struct inode *parent, const char *name);
 

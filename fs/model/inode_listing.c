@@ -30,7 +30,7 @@ struct listing *inode_get_listing(struct inodes *t, struct inode *inode)
 	struct listing *listing = NULL;
 
 	/* While a file of this mount is not yet written the store's names are not all there are. */
-	if (inode->listing && t->pending == 0) {
+	if (inode->listing && t->unwritten == 0) {
 		listing = listing_get(inode->listing);
 		TAILQ_REMOVE(&t->listings, inode, listing_link);
 		TAILQ_INSERT_TAIL(&t->listings, inode, listing_link);

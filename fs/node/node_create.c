@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Files that come into being, and empty values that are due: create, fsync, flush, release.  A file that is
- * created is pending, known to this mount only, until its first value is written.
+ * created is unwritten, known to this mount only, until its first value is written.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,8 @@
 
 /* ---- create ---- */
 
-/* Replies to a CREATE: the file is there, in the store or pending. */
-static void created(struct op *op, bool pending)
+/* Replies to a CREATE: the file is there, in the store or unwritten. */
+static void created(struct op *op, bool unwritten)
 {
 	struct fs *fs = op->fs;
 	struct handle *handle = NULL;
@@ -31,8 +31,8 @@ static void created(struct op *op, bool pending)
 	}
 	inode_made(&fs->inodes, leaf);
 	handle_empty(handle, op_process(op));
-	if (pending) {
-		inode_set_pending(&fs->inodes, leaf, true);
+	if (unwritten) {
+		inode_set_unwritten(&fs->inodes, leaf, true);
 	} else {
 		handle_settle_empty(handle);
 		inode_set_listing(&fs->inodes, op->inode, NULL);
@@ -144,7 +144,7 @@ static void flush_empty_done(struct op *op, int err)
 
 void node_flush_empty(struct op *op, void (*then)(struct op *op))
 {
-	bool due = op->inode->pending;
+	bool due = op->inode->unwritten;
 
 	if (op->handle)
 		due |= handle_ends_empty(op->handle);
@@ -284,7 +284,7 @@ static void release_done(struct op *op, int err)
 	if (op->may_create && !err)
 		inode_new_content(&op->fs->inodes, op->inode);
 	else if (op->may_create)
-		inode_set_pending(&op->fs->inodes, op->inode, false);
+		inode_set_unwritten(&op->fs->inodes, op->inode, false);
 	if (err && err != -ENOENT && !inode_path(&op->fs->inodes, op->inode, NULL, path))
 		log_warning(op->fs->log, "%s: empty value lost at close: %s", path, strerror(-err));
 	op_reply_error(op, err);
@@ -325,7 +325,7 @@ void node_release(struct fs *fs, struct handle *handle)
 		op = op_new(fs, NULL, inode->nodeid, OP_RELEASE);
 	/* Else nobody is left who would make it. */
 	if (handle_settle_empty(handle) && !op)
-		inode_set_pending(&fs->inodes, inode, false);
+		inode_set_unwritten(&fs->inodes, inode, false);
 	if (op)
 		release_empty(op, missing);
 	handle_free(handle);

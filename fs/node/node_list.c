@@ -88,21 +88,21 @@ int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *l
 	return err == -EPROTO ? -EIO : err;
 }
 
-struct pending_names {
+struct unwritten_names {
 	struct listing *listing;
 	int err;
 };
 
 static void add_pending(void *arg, const char *name)
 {
-	struct pending_names *pending = arg;
+	struct unwritten_names *unwritten = arg;
 
 	/* It may be in the store already, written a moment ago. */
-	for (unsigned i = 0; i < pending->listing->count; i++)
-		if (!strcmp(pending->listing->names[i], name))
+	for (unsigned i = 0; i < unwritten->listing->count; i++)
+		if (!strcmp(unwritten->listing->names[i], name))
 			return;
-	if (!pending->err)
-		pending->err = listing_add(pending->listing, name);
+	if (!unwritten->err)
+		unwritten->err = listing_add(unwritten->listing, name);
 }
 
 /* Keeps the names for the next who asks, if an event would tell when they are wrong. */
@@ -111,7 +111,7 @@ static void remember_listing(struct op *op, struct listing *listing)
 	struct fs *fs = op->fs;
 	char path[PATH_SIZE];
 
-	if (!fs->caching || op->inode->view->tx_id || fs->inodes.pending > 0 ||
+	if (!fs->caching || op->inode->view->tx_id || fs->inodes.unwritten > 0 ||
 	    inode_path(&fs->inodes, op->inode, NULL, path))
 		return;
 	if (!op_is_covered(op, op->inode, path) || listing_sort(listing))
@@ -125,14 +125,14 @@ static void remember_listing(struct op *op, struct listing *listing)
 /* The names from the store are there: adds ours, and answers what asked for them. */
 static void listing_complete(struct op *op, struct listing *listing, bool has_value)
 {
-	struct pending_names pending = { .listing = listing };
+	struct unwritten_names unwritten = { .listing = listing };
 
 	if (has_value)
-		pending.err = listing_add(listing, NAME_OF_VALUE);
-	inode_for_each_pending(&op->fs->inodes, op->inode, add_pending, &pending);
-	if (pending.err) {
+		unwritten.err = listing_add(listing, NAME_OF_VALUE);
+	inode_for_each_unwritten(&op->fs->inodes, op->inode, add_pending, &unwritten);
+	if (unwritten.err) {
 		listing_put(listing);
-		op_reply_error(op, pending.err);
+		op_reply_error(op, unwritten.err);
 		return;
 	}
 	remember_listing(op, listing);

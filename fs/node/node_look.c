@@ -20,7 +20,7 @@ static void lookup_missing(struct op *op, const char *path, int err)
 	struct stat st;
 
 	leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
-	if (leaf && leaf->pending) {
+	if (leaf && leaf->unwritten) {
 		node_attr_file(fs, 0, &st);
 		op_reply_entry(op, leaf, &st);
 	} else {
@@ -150,7 +150,7 @@ static void getattr_leaf(struct op *op)
 	 * has it open goes on with the value; fstat(2) does not say which open file it is about. */
 	if (!err && leaf_is_dir(op, &facts) && !op->inode->opens)
 		err = -ESTALE;
-	if (err == -ENOENT && op->inode->pending)
+	if (err == -ENOENT && op->inode->unwritten)
 		err = 0;
 	if (err == -ENOENT || err == -ESTALE)
 		forget_name(op);

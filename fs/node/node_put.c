@@ -36,7 +36,7 @@ int node_write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 
 bool node_is_to_be_made(const struct op *op)
 {
-	return op->inode->kind == INODE_LEAF && op->inode->pending;
+	return op->inode->kind == INODE_LEAF && op->inode->unwritten;
 }
 
 int node_write_path(struct op *op, char *path)

@@ -58,7 +58,7 @@ static void read_done(struct op *op)
 	if (err == -ENOENT)
 		poll_seen(op, true);
 	/* A file that was created here and never written reads as the empty file it will be. */
-	if (err == -ENOENT && op->inode->pending) {
+	if (err == -ENOENT && op->inode->unwritten) {
 		op_reply_buf(op, NULL, 0);
 		return;
 	}

@@ -321,13 +321,13 @@ MAY_WAIT static int write_pending(struct op *op)
 	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
 	int err = 0;
 
-	if (leaf && leaf->pending) {
+	if (leaf && leaf->unwritten) {
 		err = tx_run(op, create_body);
 		/* Somebody else has made it meanwhile. */
 		if (err == -EEXIST)
 			err = 0;
 		if (!err)
-			inode_set_pending(&fs->inodes, leaf, false);
+			inode_set_unwritten(&fs->inodes, leaf, false);
 	}
 	inode_put(&fs->inodes, leaf);
 	return err;

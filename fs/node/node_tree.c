@@ -247,7 +247,7 @@ MAY_WAIT static void unlink_run(struct op *op)
 
 	/* It may have been in this mount only: created, and nothing written yet. */
 	leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
-	if (err == -ENOENT && leaf && leaf->pending)
+	if (err == -ENOENT && leaf && leaf->unwritten)
 		err = 0;
 	inode_put(&fs->inodes, leaf);
 	if (!err)

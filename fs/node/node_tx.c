@@ -23,7 +23,7 @@ static void reply_missing(struct op *op, const char *path)
 	struct fs *fs = op->fs;
 	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
 
-	if (leaf && leaf->pending) {
+	if (leaf && leaf->unwritten) {
 		node_reply_found(op, path, false, true, 0);
 	} else {
 		inode_gone(&fs->inodes, op->inode, op->name);
@@ -149,7 +149,7 @@ static void getattr_leaf_done(struct op *op)
 	size_t len = err ? 0 : op->calls[0]->reply_len;
 	struct stat st;
 
-	if (err == -ENOENT && op->inode->pending)
+	if (err == -ENOENT && op->inode->unwritten)
 		err = 0;
 	if (err) {
 		op_reply_error(op, err);

@@ -185,7 +185,7 @@ void node_write(struct op *op)
 		/* What was just truncated still has its old value in the store.  A new file may
 		 * have got one meanwhile, from somebody else who appends. */
 		whole = handle_reads_empty(op->handle) &&
-			!op->inode->pending;
+			!op->inode->unwritten;
 		op->off = 0;
 	}
 	if (whole)

@@ -17,7 +17,7 @@
  * Fills in the attributes from a READ that ended with `err`.
  * Returns 0, -ENOENT if there is no such file now, or another error.
  */
-static int value_attr(const struct op *op, int err, bool pending, struct stat *st)
+static int value_attr(const struct op *op, int err, bool unwritten, struct stat *st)
 {
 	char path[PATH_SIZE];
 	size_t size = 0;
@@ -30,7 +30,7 @@ static int value_attr(const struct op *op, int err, bool pending, struct stat *s
 		st->st_mode = S_IFREG | (0222 & ~op->fs->config.umask);
 		return 0;
 	}
-	if (err || pending)
+	if (err || unwritten)
 		return err;
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (!err && !node_has_value(op, 0, path))
@@ -43,13 +43,13 @@ static void lookup_done(struct op *op)
 	struct fs *fs = op->fs;
 	struct inode *file;
 	struct stat st;
-	bool pending;
+	bool unwritten;
 	int err;
 
 	file = inode_find(&fs->inodes, op->inode, NAME_OF_VALUE, INODE_SPECIAL);
-	pending = file && file->pending;
+	unwritten = file && file->unwritten;
 	inode_put(&fs->inodes, file);
-	err = value_attr(op, op_call_error(op, 0), pending, &st);
+	err = value_attr(op, op_call_error(op, 0), unwritten, &st);
 	if (err)
 		op_reply_error(op, err);
 	else
@@ -58,9 +58,9 @@ static void lookup_done(struct op *op)
 
 static void getattr_done(struct op *op)
 {
-	bool pending = op->handle || op->inode->pending || op->inode->opens > 0;
+	bool unwritten = op->handle || op->inode->unwritten || op->inode->opens > 0;
 	struct stat st;
-	int err = value_attr(op, op_call_error(op, 0), pending, &st);
+	int err = value_attr(op, op_call_error(op, 0), unwritten, &st);
 
 	if (err) {
 		op_reply_error(op, err);
@@ -88,7 +88,7 @@ static void value_getattr(struct op *op)
 	special_ask(op, XS_READ, getattr_done);
 }
 
-/* The file is pending until a value is written. */
+/* The file is unwritten until a value is written. */
 static void created(struct op *op)
 {
 	struct fs *fs = op->fs;
@@ -107,7 +107,7 @@ static void created(struct op *op)
 	inode_made(&fs->inodes, file);
 	inode_set_listing(&fs->inodes, op->inode, NULL);
 	handle_empty(handle, op_process(op));
-	inode_set_pending(&fs->inodes, file, true);
+	inode_set_unwritten(&fs->inodes, file, true);
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, file, &st, handle);
 	inode_put(&fs->inodes, file);
@@ -122,7 +122,7 @@ static void create_done(struct op *op)
 		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (!err && (op->flags & O_EXCL) && node_has_value(op, 0, path))
 		err = -EEXIST;
-	/* From now on it exists, also in other views, which see nothing pending. */
+	/* From now on it exists, also in other views, which see no unwritten file. */
 	if (!err)
 		empty_nodes_value_written(op->inode->view->empty_nodes, path);
 	if (err)
