@@ -101,7 +101,7 @@ static void base_settled(struct fs *fs)
 	}
 }
 
-static void set_state(struct fs *fs, enum cover_state state)
+static void cover_set_state(struct fs *fs, enum cover_state state)
 {
 	fs->cover->state = state;
 	fs->cover->epoch = chan_epoch(fs->chan);
@@ -123,7 +123,7 @@ static void base_armed(struct watcher *w, int error)
 	fs->cover->missed = error != 0;
 	if (error)
 		fs->cover->again = false;
-	set_state(fs, error ? COVER_NONE : COVER_ARMED);
+	cover_set_state(fs, error ? COVER_NONE : COVER_ARMED);
 	/* Who relied on the one before has missed something; and what was read before the watch was
 	 * set may be out of date by now. */
 	if (again)
@@ -194,7 +194,7 @@ static void domid_done(struct op *op)
 					&domid);
 	op_reply_error(op, err);
 	if (err)
-		set_state(fs, COVER_NONE);
+		cover_set_state(fs, COVER_NONE);
 	else
 		base_add_home(fs, domid);
 }
@@ -224,7 +224,7 @@ void cover_start(struct fs *fs)
 	} else {
 		op = op_new(fs, NULL, 0, OP_OWN_DOMID);
 		if (!op) {
-			set_state(fs, COVER_NONE);
+			cover_set_state(fs, COVER_NONE);
 			return;
 		}
 		op_call(op, XS_READ, 0, "domid", NULL, 0);

@@ -36,7 +36,7 @@ static size_t key_len(size_t name_len)
 	return offsetof(struct entry_key, name) + name_len;
 }
 
-static struct path_entry *entry_find(struct path_index *index, struct path_entry *parent, const char *name,
+static struct path_entry *path_entry_find(struct path_index *index, struct path_entry *parent, const char *name,
 				     size_t len)
 {
 	struct path_entry *entry;
@@ -113,7 +113,7 @@ static struct path_entry *entry_intern(struct path_index *index, const char *pat
 
 	for (bool first = true; (len = next_name(&path, &name, first)); first = false) {
 		parent = entry;
-		entry = entry_find(index, parent, name, len);
+		entry = path_entry_find(index, parent, name, len);
 		if (!entry)
 			entry = entry_new(index, parent, name, len);
 		if (!entry) {
@@ -150,7 +150,7 @@ struct path_user *path_index_find(struct path_index *index, const char *path,
 	size_t len;
 
 	for (bool first = true; (len = next_name(&path, &name, first)); first = false)
-		if (!(entry = entry_find(index, entry, name, len)))
+		if (!(entry = path_entry_find(index, entry, name, len)))
 			return NULL;
 	if (entry)
 		LIST_FOREACH(user, &entry->users, link)
@@ -178,7 +178,7 @@ void path_index_visit(struct path_index *index, const char *path,
 	size_t len;
 
 	for (bool first = true; (len = next_name(&rest, &name, first)); first = false) {
-		top = entry_find(index, top, name, len);
+		top = path_entry_find(index, top, name, len);
 		if (!top)
 			return;
 		LIST_FOREACH(user, &top->users, link)

@@ -125,7 +125,7 @@ static void cover_free(struct fs *fs, struct handle *handle)
 	handle->cover = NULL;
 }
 
-static bool retry_is_due(struct fs *fs)
+static bool poll_retry_is_due(struct fs *fs)
 {
 	return inode_now_ms() >= fs->polls->refused_ms + RETRY_MS;
 }
@@ -141,7 +141,7 @@ static bool cover_will_do(struct fs *fs, const struct poll_cover *cover, const c
 	case OUTCOME_SET:
 		return cover_holds(&cover->ref);
 	default:
-		return !retry_is_due(fs);
+		return !poll_retry_is_due(fs);
 	}
 }
 

@@ -316,7 +316,7 @@ static int announce(struct stream *stream)
 	return 0;
 }
 
-static void unpark_read(struct op *op)
+static void stream_unpark_read(struct op *op)
 {
 	struct stream *stream = op->handle->own;
 
@@ -331,7 +331,7 @@ static int stream_park(struct stream *stream, struct op *op)
 
 	if (op->flags & O_NONBLOCK)
 		return -EAGAIN;
-	err = op_park(op, unpark_read);
+	err = op_park(op, stream_unpark_read);
 	if (!err)
 		TAILQ_INSERT_TAIL(&stream->parked, op, parked_link);
 	return err;

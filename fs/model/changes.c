@@ -64,7 +64,7 @@ static size_t next_name(const char **path, const char **name)
 	return *path - *name;
 }
 
-static void set_state(struct change *parent, struct change *change, enum change_state state)
+static void change_set_state(struct change *parent, struct change *change, enum change_state state)
 {
 	if (parent)
 		parent->there += (state == CHANGE_THERE) - (change->state == CHANGE_THERE);
@@ -103,13 +103,13 @@ int changes_note(struct changes *changes, uint32_t type, const char *path)
 	while (change && (len = next_name(&path, &name))) {
 		/* What is above something that was made was made on the way, or was there. */
 		if (made)
-			set_state(parent, change, CHANGE_THERE);
+			change_set_state(parent, change, CHANGE_THERE);
 		parent = change;
 		change = child_of(parent, name, len);
 	}
 	if (!change)
 		return -ENOMEM;
-	set_state(parent, change, made ? CHANGE_THERE : CHANGE_GONE);
+	change_set_state(parent, change, made ? CHANGE_THERE : CHANGE_GONE);
 	if (!made) {
 		drop_children(change);
 		change->cleared = true;

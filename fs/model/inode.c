@@ -272,11 +272,11 @@ bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path)
 	return found;
 }
 
-void inode_set_unwritten(struct inodes *t, struct inode *inode, bool pending)
+void inode_set_unwritten(struct inodes *t, struct inode *inode, bool unwritten)
 {
-	if (inode->unwritten != pending)
-		t->unwritten += pending ? 1 : -1;
-	inode->unwritten = pending;
+	if (inode->unwritten != unwritten)
+		t->unwritten += unwritten ? 1 : -1;
+	inode->unwritten = unwritten;
 	inode->refused = false;
 }
 

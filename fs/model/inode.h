@@ -245,7 +245,7 @@ bool inode_is_removed(const struct inode *inode);
 struct inode *inode_get_parent(const struct inode *inode);
 
 /* The file was created here and is not yet in the store; or that is over. */
-void inode_set_unwritten(struct inodes *t, struct inode *inode, bool pending);
+void inode_set_unwritten(struct inodes *t, struct inode *inode, bool unwritten);
 
 /* A file that is unwritten was refused by the store.  This lasts until it is no longer, or created again. */
 void inode_refuse(struct inode *inode);

@@ -25,7 +25,7 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 	inode_absent(t, inode);
 }
 
-static struct inode *begin(struct inodes *t, struct inode *parent, const char *name,
+static struct inode *leaving_begin(struct inodes *t, struct inode *parent, const char *name,
 				  enum inode_kind kind)
 {
 	struct inode *inode = inode_peek(t, parent, name, kind);
@@ -40,11 +40,11 @@ static struct inode *begin(struct inodes *t, struct inode *parent, const char *n
 void inode_begin_leaving(struct inodes *t, struct inode *parent, const char *name,
 			 struct leaving *leaving)
 {
-	leaving->dir = begin(t, parent, name, INODE_DIR);
-	leaving->leaf = begin(t, parent, name, INODE_LEAF);
+	leaving->dir = leaving_begin(t, parent, name, INODE_DIR);
+	leaving->leaf = leaving_begin(t, parent, name, INODE_LEAF);
 }
 
-static void end(struct inodes *t, struct inode *inode)
+static void leaving_end(struct inodes *t, struct inode *inode)
 {
 	if (!inode)
 		return;
@@ -55,8 +55,8 @@ static void end(struct inodes *t, struct inode *inode)
 
 void inode_end_leaving(struct inodes *t, struct leaving *leaving)
 {
-	end(t, leaving->dir);
-	end(t, leaving->leaf);
+	leaving_end(t, leaving->dir);
+	leaving_end(t, leaving->leaf);
 }
 
 bool inode_is_leaving(const struct inode *inode)

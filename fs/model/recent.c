@@ -35,7 +35,7 @@ static struct recent_entry *find(const struct recent *recent, const char *path, 
 }
 
 /* Takes the entry of a path out, or makes one. */
-static struct recent_entry *take(struct recent *recent, const char *path, size_t len)
+static struct recent_entry *recent_take(struct recent *recent, const char *path, size_t len)
 {
 	struct recent_entry *entry = find(recent, path, len);
 
@@ -52,7 +52,7 @@ static struct recent_entry *take(struct recent *recent, const char *path, size_t
 void recent_add(struct recent *recent, const char *path, size_t len, const struct timespec *at,
 		bool below)
 {
-	struct recent_entry *entry = take(recent, path, len);
+	struct recent_entry *entry = recent_take(recent, path, len);
 
 	if (!entry)
 		return;

@@ -93,7 +93,7 @@ static int dir_asked(struct op *op)
 	return err;
 }
 
-static void create_pending(struct op *op)
+static void create_unwritten(struct op *op)
 {
 	created(op, true);
 }
@@ -105,7 +105,7 @@ static void create_asked(struct op *op)
 	if (err)
 		op_reply_error(op, err);
 	else
-		create_pending(op);
+		create_unwritten(op);
 }
 
 void node_create(struct op *op)
@@ -120,7 +120,7 @@ void node_create(struct op *op)
 		op_run(op, create_run);
 	else {
 		op->target = inode_ref(op->inode);
-		ask_for_dir(op, create_asked, create_pending);
+		ask_for_dir(op, create_asked, create_unwritten);
 	}
 }
 

@@ -93,7 +93,7 @@ struct unwritten_names {
 	int err;
 };
 
-static void add_pending(void *arg, const char *name)
+static void add_unwritten(void *arg, const char *name)
 {
 	struct unwritten_names *unwritten = arg;
 
@@ -129,7 +129,7 @@ static void listing_complete(struct op *op, struct listing *listing, bool has_va
 
 	if (has_value)
 		unwritten.err = listing_add(listing, NAME_OF_VALUE);
-	inode_for_each_unwritten(&op->fs->inodes, op->inode, add_pending, &unwritten);
+	inode_for_each_unwritten(&op->fs->inodes, op->inode, add_unwritten, &unwritten);
 	if (unwritten.err) {
 		listing_put(listing);
 		op_reply_error(op, unwritten.err);

@@ -309,20 +309,20 @@ MAY_WAIT static int rename_body(struct op *op, uint32_t tx_id)
 	return err == -EDQUOT && !op->inode->view->tx ? -EXDEV : err;
 }
 
-MAY_WAIT static int create_body(struct op *op, uint32_t tx_id)
+MAY_WAIT static int rename_create_body(struct op *op, uint32_t tx_id)
 {
 	return node_create_in_tx(op, tx_id, XS_WRITE);
 }
 
 /* A file that this mount has shown but not yet written has to be in the store before it moves. */
-MAY_WAIT static int write_pending(struct op *op)
+MAY_WAIT static int write_unwritten(struct op *op)
 {
 	struct fs *fs = op->fs;
 	struct inode *leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
 	int err = 0;
 
 	if (leaf && leaf->unwritten) {
-		err = tx_run(op, create_body);
+		err = tx_run(op, rename_create_body);
 		/* Somebody else has made it meanwhile. */
 		if (err == -EEXIST)
 			err = 0;
@@ -364,7 +364,7 @@ MAY_WAIT static void rename_run(struct op *op)
 	inode_begin_leaving(inodes, op->inode, op->name, &source);
 	inode_begin_leaving(inodes, op->target, op->new_name, &target);
 	if (!err)
-		err = write_pending(op);
+		err = write_unwritten(op);
 	if (!err)
 		err = tx_run(op, rename_body);
 	if (!err) {

@@ -53,7 +53,7 @@ static bool lookup_inside(struct op *op, const char *path, enum sight sight)
 	}
 }
 
-static void lookup_done(struct op *op)
+static void tx_lookup_done(struct op *op)
 {
 	struct node_facts facts = { 0 };
 	char path[PATH_SIZE];
@@ -100,7 +100,7 @@ void node_tx_lookup(struct op *op)
 		return;
 	op_call(op, XS_READ, 0, path, NULL, 0);
 	op_call(op, XS_DIRECTORY, 0, path, NULL, 0);
-	op_submit(op, lookup_done);
+	op_submit(op, tx_lookup_done);
 }
 
 /* ---- getattr ---- */
@@ -126,7 +126,7 @@ static void getattr_dir_done(struct op *op)
 
 /* Of a directory the attributes say no more than that it is there, and the kernel wants them in
  * path walks. */
-static void getattr_dir(struct op *op, const char *path)
+static void tx_getattr_dir(struct op *op, const char *path)
 {
 	enum sight sight = see(op, path);
 	struct stat st;
@@ -167,7 +167,7 @@ void node_tx_getattr(struct op *op)
 	if (err) {
 		op_reply_error(op, err);
 	} else if (op->inode->kind == INODE_DIR) {
-		getattr_dir(op, path);
+		tx_getattr_dir(op, path);
 	} else {
 		op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
 		op_submit(op, getattr_leaf_done);

@@ -320,7 +320,7 @@ static bool begin_end(struct transaction *tx, bool commit)
 }
 
 /* Ends it unless somebody else does.  Returns whether it did. */
-static bool end(struct transaction *tx, bool commit)
+static bool tx_end(struct transaction *tx, bool commit)
 {
 	bool open = tx->state == TX_OPEN;
 
@@ -332,7 +332,7 @@ static bool end(struct transaction *tx, bool commit)
 
 void transaction_close(struct transaction *tx)
 {
-	end(tx, false);
+	tx_end(tx, false);
 	transaction_put(tx);
 }
 
@@ -348,7 +348,7 @@ void transaction_end(struct transaction *tx, struct op *op, bool commit)
 {
 	int err = -EINPROGRESS;
 
-	end(tx, commit);
+	tx_end(tx, commit);
 	if (tx->state == TX_ENDED) {
 		err = tx->told ? -ESTALE : end_answer(tx, commit);
 	} else {
@@ -397,7 +397,7 @@ int transactions_expire(struct fs *fs)
 	if (!tx)
 		return first == UINT64_MAX ? -1 : (int)(first - now);
 	idle = !transaction_is_over(tx);
-	if (end(tx, false) && idle) {
+	if (tx_end(tx, false) && idle) {
 		all->idle_ends++;
 		log_warning(fs->log, "transaction %s was not used for %u s: aborted", tx->name,
 			    fs->config.tx_idle_s);
@@ -413,7 +413,7 @@ void transactions_shutdown(struct fs *fs)
 
 	while ((tx = LIST_FIRST(&all->open))) {
 		transaction_get(tx);
-		end(tx, false);
+		tx_end(tx, false);
 		transaction_put(tx);
 	}
 }

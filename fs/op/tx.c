@@ -26,7 +26,7 @@ enum verdict {
 	VERDICT_CONFLICT, /* another client is */
 };
 
-static uint64_t now_ns(void)
+static uint64_t tx_now_ns(void)
 {
 	struct timespec ts;
 
@@ -217,7 +217,7 @@ int tx_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 		if (doubts == DOUBTS_MAX)
 			return err;
 		/* It counts from the operation's start, and what the tries took counts, too. */
-		if (now_ns() >= deadline)
+		if (tx_now_ns() >= deadline)
 			return -EBUSY;
 		op->fs->tx_retries++;
 		err = pause_before_retry(op, &seed, &pause);

@@ -193,7 +193,7 @@ static void raw_unpark(struct op *op, struct op_list *list)
 	op_reply_error(op, -EINTR);
 }
 
-static void unpark_read(struct op *op)
+static void raw_unpark_read(struct op *op)
 {
 	raw_unpark(op, &((struct raw *)op->handle->own)->reads);
 }
@@ -223,7 +223,7 @@ void raw_read(struct op *op)
 
 	n = buf ? client_read(raw->client, buf, op->size) : -ENOMEM;
 	if (n == -EAGAIN)
-		err = raw_park(op, &raw->reads, unpark_read);
+		err = raw_park(op, &raw->reads, raw_unpark_read);
 	else
 		/* Others may have had no room until now, or find something left. */
 		going = take_going(raw);

@@ -172,7 +172,7 @@ static int take_answer(struct bulk *bulk, struct op *op)
 
 /* ---- reads ---- */
 
-static void unpark_read(struct op *op)
+static void bulk_unpark_read(struct op *op)
 {
 	struct bulk *bulk = op->handle->own;
 
@@ -268,7 +268,7 @@ static void bulk_read(struct op *op)
 		walk = walk_get(bulk->walk);
 		make_text(bulk);
 		wait = !can_answer(bulk, op);
-		err = wait ? op_park(op, unpark_read) : take_answer(bulk, op);
+		err = wait ? op_park(op, bulk_unpark_read) : take_answer(bulk, op);
 		wait &= !err;
 		if (wait)
 			TAILQ_INSERT_TAIL(&bulk->parked, op, parked_link);

@@ -116,8 +116,8 @@ static char *answer_text(const struct command *command, const struct request *re
 	return text;
 }
 
-/* Ends what begin() began.  Returns its command. */
-static const struct command *end(struct control *control)
+/* Ends what control_begin() began.  Returns its command. */
+static const struct command *control_end(struct control *control)
 {
 	const struct command *command = control->command;
 
@@ -128,7 +128,7 @@ static const struct command *end(struct control *control)
 static void request_done(struct op *op)
 {
 	struct control *control = op->handle->own;
-	const struct command *command = end(control);
+	const struct command *command = control_end(control);
 	int err = op_call_error(op, 0);
 	char *text;
 	size_t len;
@@ -204,7 +204,7 @@ static char *cut_command(char **line)
 	return rest;
 }
 
-static bool begin(struct control *control, const struct command *command)
+static bool control_begin(struct control *control, const struct command *command)
 {
 	if (control->command)
 		return false;
@@ -237,7 +237,7 @@ static void control_write(struct op *op)
 		fail(op, -EINVAL, command->name, command->usage);
 		return;
 	}
-	if (!begin(op->handle->own, command)) {
+	if (!control_begin(op->handle->own, command)) {
 		op_reply_error(op, -EBUSY);
 		return;
 	}

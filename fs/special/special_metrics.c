@@ -33,7 +33,7 @@ static void family(FILE *out, const char *name, const char *type, const char *un
 }
 
 /* A label's value: what a root may be called is the store's to say. */
-static void print_escaped(FILE *out, const char *text)
+static void metrics_print_escaped(FILE *out, const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '\n')
@@ -52,7 +52,7 @@ static void print_mount(FILE *out, struct fs *fs, const struct figures *figures)
 
 	family(out, "mount", "info", NULL, "What is mounted, and over what.");
 	fputs("xsfs_mount_info{version=\"" PACKAGE_VERSION "\",root=\"", out);
-	print_escaped(out, fs->inodes.root_path);
+	metrics_print_escaped(out, fs->inodes.root_path);
 	fprintf(out, "\",transport=\"%s\"} 1\n", chan_transport_name(fs->chan));
 	family(out, "mount_time_seconds", "gauge", "seconds", "When it was mounted, since 1970.");
 	fprintf(out, "xsfs_mount_time_seconds %lld.%09ld\n", (long long)fs->mounted_at.tv_sec,

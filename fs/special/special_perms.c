@@ -36,7 +36,7 @@ static int perms_attr(const struct op *op, struct stat *st)
 	return 0;
 }
 
-static void lookup_done(struct op *op)
+static void perms_lookup_done(struct op *op)
 {
 	struct stat st;
 	int err = perms_attr(op, &st);
@@ -51,10 +51,10 @@ static void lookup_done(struct op *op)
 static void perms_lookup(struct op *op, const struct special *special)
 {
 	(void)special;
-	special_ask(op, XS_GET_PERMS, lookup_done);
+	special_ask(op, XS_GET_PERMS, perms_lookup_done);
 }
 
-static void getattr_done(struct op *op)
+static void perms_getattr_done(struct op *op)
 {
 	struct stat st;
 	int err = perms_attr(op, &st);
@@ -68,7 +68,7 @@ static void getattr_done(struct op *op)
 
 static void perms_getattr(struct op *op)
 {
-	special_ask(op, XS_GET_PERMS, getattr_done);
+	special_ask(op, XS_GET_PERMS, perms_getattr_done);
 }
 
 static void reply_part(struct op *op)
@@ -85,7 +85,7 @@ static void reply_part(struct op *op)
 	free(part);
 }
 
-static void read_done(struct op *op)
+static void perms_read_done(struct op *op)
 {
 	char *line;
 	int len = perms_line(op, &line);
@@ -103,10 +103,10 @@ static void perms_read(struct op *op)
 	if (op->off > 0)
 		reply_part(op);
 	else
-		special_ask(op, XS_GET_PERMS, read_done);
+		special_ask(op, XS_GET_PERMS, perms_read_done);
 }
 
-static void write_done(struct op *op)
+static void perms_write_done(struct op *op)
 {
 	int err = op_call_error(op, 0);
 
@@ -132,7 +132,7 @@ static void perms_write(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	op_submit(op, write_done);
+	op_submit(op, perms_write_done);
 }
 
 /* There are no empty permissions: what counts is the write that follows. */

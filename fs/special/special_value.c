@@ -38,7 +38,7 @@ static int value_attr(const struct op *op, int err, bool unwritten, struct stat 
 	return err;
 }
 
-static void lookup_done(struct op *op)
+static void value_lookup_done(struct op *op)
 {
 	struct fs *fs = op->fs;
 	struct inode *file;
@@ -56,7 +56,7 @@ static void lookup_done(struct op *op)
 		special_reply_entry(op, &special_value, &st);
 }
 
-static void getattr_done(struct op *op)
+static void value_getattr_done(struct op *op)
 {
 	bool unwritten = op->handle || op->inode->unwritten || op->inode->opens > 0;
 	struct stat st;
@@ -73,7 +73,7 @@ static void getattr_done(struct op *op)
 static void value_lookup(struct op *op, const struct special *special)
 {
 	(void)special;
-	special_ask(op, XS_READ, lookup_done);
+	special_ask(op, XS_READ, value_lookup_done);
 }
 
 static void value_getattr(struct op *op)
@@ -85,11 +85,11 @@ static void value_getattr(struct op *op)
 		op_reply_attr(op, &st);
 		return;
 	}
-	special_ask(op, XS_READ, getattr_done);
+	special_ask(op, XS_READ, value_getattr_done);
 }
 
 /* The file is unwritten until a value is written. */
-static void created(struct op *op)
+static void value_created(struct op *op)
 {
 	struct fs *fs = op->fs;
 	struct handle *handle = NULL;
@@ -128,7 +128,7 @@ static void create_done(struct op *op)
 	if (err)
 		op_reply_error(op, err);
 	else
-		created(op);
+		value_created(op);
 }
 
 static void value_create(struct op *op, const struct special *special)

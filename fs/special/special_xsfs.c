@@ -48,7 +48,7 @@ static void reply_self(struct op *op, unsigned domid)
 }
 
 /* The toolstack leaves a domain's number in its own directory (docs/misc/xenstore-paths). */
-static void domid_done(struct op *op)
+static void xsfs_domid_done(struct op *op)
 {
 	int err = op_call_error(op, 0);
 	uint64_t domid;
@@ -69,7 +69,7 @@ static void self_readlink(struct op *op)
 		return;
 	}
 	op_call(op, XS_READ, 0, "domid", NULL, 0);
-	op_submit(op, domid_done);
+	op_submit(op, xsfs_domid_done);
 }
 
 const struct special special_self = {
