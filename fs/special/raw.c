@@ -22,8 +22,8 @@ struct raw {
 	short polled; /* what the last POLL was told */
 };
 
-/* What can go on. */
-struct going {
+/* Parked operations that need wait no more; NULL: none. */
+struct ready_ops {
 	struct op *read, *write;
 };
 
@@ -57,36 +57,36 @@ static struct op *raw_take_parked(struct op_list *list)
 }
 
 /* Takes one read and the write, if there is something for them, and wakes the poll. */
-static struct going take_going(struct raw *raw)
+static struct ready_ops take_ready(struct raw *raw)
 {
-	struct going going = { 0 };
+	struct ready_ops ready = { 0 };
 	short events = client_poll(raw->client);
 
 	if (events & POLLIN)
-		going.read = raw_take_parked(&raw->reads);
+		ready.read = raw_take_parked(&raw->reads);
 	if (events & POLLOUT)
-		going.write = raw_take_parked(&raw->writes);
+		ready.write = raw_take_parked(&raw->writes);
 	/* What comes is news each time, room only when there was none. */
 	if ((events & POLLIN) || (events & ~raw->polled))
 		wakeups_take(&raw->fs->wakeups, &raw->poll);
-	return going;
+	return ready;
 }
 
 /* The client may be gone but for these, which keep it open. */
-static void run_going(const struct going *going)
+static void run_ready(const struct ready_ops *ready)
 {
-	if (going->read)
-		raw_read(going->read);
-	if (going->write)
-		raw_write(going->write);
+	if (ready->read)
+		raw_read(ready->read);
+	if (ready->write)
+		raw_write(ready->write);
 }
 
 static void raw_ready(void *arg)
 {
 	struct raw *raw = arg;
-	struct going going = take_going(raw);
+	struct ready_ops ready = take_ready(raw);
 
-	run_going(&going);
+	run_ready(&ready);
 }
 
 static void raw_put(struct raw *raw)
@@ -217,7 +217,7 @@ void raw_read(struct op *op)
 {
 	struct raw *raw = op->handle->own;
 	char *buf = malloc(op->size ? op->size : 1);
-	struct going going = { 0 };
+	struct ready_ops ready = { 0 };
 	ssize_t n;
 	int err = 0;
 
@@ -226,13 +226,13 @@ void raw_read(struct op *op)
 		err = raw_park(op, &raw->reads, raw_unpark_read);
 	else
 		/* Others may have had no room until now, or find something left. */
-		going = take_going(raw);
+		ready = take_ready(raw);
 	if (n >= 0)
 		op_reply_buf(op, buf, n);
 	else if (n != -EAGAIN || err)
 		op_reply_error(op, err ? err : (int)n);
 	free(buf);
-	run_going(&going);
+	run_ready(&ready);
 }
 
 /* Lets a write wait for room.  Returns 0; 1 if there is some now; or -errno. */
@@ -242,16 +242,16 @@ static int wait_for_room(struct raw *raw, struct op *op)
 }
 
 /* There was not room for all: what comes from now on is news to the poll, and what came meanwhile. */
-static struct going expect_room(struct raw *raw)
+static struct ready_ops expect_room(struct raw *raw)
 {
 	raw->polled &= ~POLLOUT;
-	return take_going(raw);
+	return take_ready(raw);
 }
 
 void raw_write(struct op *op)
 {
 	struct raw *raw = op->handle->own;
-	struct going going = { 0 };
+	struct ready_ops ready = { 0 };
 	ssize_t n;
 	int ret;
 
@@ -268,12 +268,12 @@ void raw_write(struct op *op)
 		}
 	}
 	if (n < (ssize_t)op->size)
-		going = expect_room(raw);
+		ready = expect_room(raw);
 	if (n < 0)
 		op_reply_error(op, n);
 	else
 		op_reply_write(op, n);
-	run_going(&going);
+	run_ready(&ready);
 }
 
 void raw_poll(struct op *op)
