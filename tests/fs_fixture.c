@@ -448,7 +448,7 @@ static bool has_turns(void *arg)
 {
 	struct transaction *tx = arg;
 
-	return !TAILQ_EMPTY(&tx->turns);
+	return !TAILQ_EMPTY(&tx->waiters);
 }
 
 void wait_for_turns(struct fs_fixture *fx, struct transaction *tx)

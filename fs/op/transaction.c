@@ -194,14 +194,15 @@ enum sight transaction_see(struct transaction *tx, const char *path)
 
 void transaction_spoil(struct transaction *tx)
 {
-	tx->spoiled = true;
+	if (tx->health == TX_SOUND)
+		tx->health = TX_SPOILED;
 	log_warning(tx->fs->log, "transaction %s cannot be committed: an operation in it failed half "
 				 "way", tx->name);
 }
 
 void transaction_conflict(struct transaction *tx)
 {
-	tx->conflict = true;
+	tx->health = TX_CONFLICTED;
 	wakeups_take(&tx->fs->wakeups, &tx->poll);
 	log_debug(tx->fs->log, "transaction %s has a conflict", tx->name);
 }

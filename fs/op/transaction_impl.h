@@ -10,12 +10,18 @@
 
 enum state { TX_OPEN, TX_ENDING, TX_ENDED };
 
+/* What is known before the end about a commit.  It only gets worse. */
+enum tx_health {
+	TX_SOUND,      /* nothing speaks against it */
+	TX_SPOILED,    /* an operation failed half way: no commit */
+	TX_CONFLICTED, /* others have changed what it has seen: no commit, and that is the answer */
+};
+
 /* An operation that waits for its turn; on its thread's stack. */
-struct turn {
+struct tx_waiter {
 	struct op *op;
-	bool mine;
-	bool refused;
-	TAILQ_ENTRY(turn) link;
+	enum { WAITER_WAITS, WAITER_ADMITTED, WAITER_REFUSED } state;
+	TAILQ_ENTRY(tx_waiter) link;
 };
 
 struct transaction {
@@ -39,14 +45,13 @@ struct transaction {
 	struct changes changes;
 	enum state state;
 	bool busy;            /* somebody has the turn */
-	bool spoiled;
-	bool conflict;        /* known before the commit */
+	enum tx_health health;
 	bool commit;          /* how it ends */
-	bool told;            /* somebody got the outcome */
+	bool outcome_told;    /* somebody got the outcome */
 	int outcome;          /* of the end, when it has come */
 	struct request *end;  /* made at the start, so that it cannot fail */
 	size_t read;          /* bytes of the line that were */
-	TAILQ_HEAD(, turn) turns;
+	TAILQ_HEAD(, tx_waiter) waiters;
 	struct op_list parked; /* WRITEs that wait for the outcome */
 	struct kept_poll *poll;
 	struct inode *root;    /* with a reference, until it has ended; NULL: not known */

@@ -27,7 +27,8 @@ static void remember_changes(struct transaction *tx, const struct op *op)
 			err |= changes_note(&tx->changes, req->msg.type, req->payload);
 	}
 	/* What is forgotten here would be shown as it is outside. */
-	tx->spoiled |= err != 0;
+	if (err && tx->health == TX_SOUND)
+		tx->health = TX_SPOILED;
 	if (err)
 		log_error(tx->fs->log, "out of memory: transaction %s cannot be committed", tx->name);
 }
@@ -48,7 +49,7 @@ static struct transaction *transaction_new(struct fs *fs, uint32_t epoch)
 	tx->refs = 1;
 	changes_init(&tx->changes);
 	empty_nodes_init(&tx->empty_nodes);
-	TAILQ_INIT(&tx->turns);
+	TAILQ_INIT(&tx->waiters);
 	TAILQ_INIT(&tx->parked);
 	return tx;
 }
@@ -154,37 +155,36 @@ void transaction_start(struct op *op, void (*done)(struct op *op, struct transac
 /* ---- turns ---- */
 
 /* Lets the operation that waits go on. */
-static void turn_settle(struct turn *turn, bool mine)
+static void waiter_settle(struct tx_waiter *waiter, bool admitted)
 {
-	turn->mine = mine;
-	turn->refused = !mine;
-	pthread_cond_signal(&turn->op->wake);
+	waiter->state = admitted ? WAITER_ADMITTED : WAITER_REFUSED;
+	pthread_cond_signal(&waiter->op->wake);
 }
 
 int transaction_enter(struct transaction *tx, struct op *op)
 {
-	struct turn turn = { .op = op };
+	struct tx_waiter waiter = { .op = op };
 	if (tx->state != TX_OPEN)
 		return -ESTALE;
 	if (!tx->busy) {
 		tx->busy = true;
 		return 0;
 	}
-	TAILQ_INSERT_TAIL(&tx->turns, &turn, link);
-	while (!turn.mine && !turn.refused && !op->interrupted)
+	TAILQ_INSERT_TAIL(&tx->waiters, &waiter, link);
+	while (waiter.state == WAITER_WAITS && !op->interrupted)
 		fs_wait(op->fs, &op->wake, NULL);
 	/* Who got the turn and was interrupted finds that out with the first step. */
-	if (turn.mine)
+	if (waiter.state == WAITER_ADMITTED)
 		return 0;
-	TAILQ_REMOVE(&tx->turns, &turn, link);
-	return turn.refused ? -ESTALE : -EINTR;
+	TAILQ_REMOVE(&tx->waiters, &waiter, link);
+	return waiter.state == WAITER_REFUSED ? -ESTALE : -EINTR;
 }
 
 static void send_end(struct transaction *tx);
 
 void transaction_leave(struct transaction *tx)
 {
-	struct turn *next = TAILQ_FIRST(&tx->turns);
+	struct tx_waiter *next = TAILQ_FIRST(&tx->waiters);
 
 	if (tx->state == TX_ENDING) {
 		tx->busy = false;
@@ -193,8 +193,8 @@ void transaction_leave(struct transaction *tx)
 	}
 	tx->busy = next != NULL;
 	if (next) {
-		TAILQ_REMOVE(&tx->turns, next, link);
-		turn_settle(next, true);
+		TAILQ_REMOVE(&tx->waiters, next, link);
+		waiter_settle(next, true);
 	}
 }
 
@@ -203,9 +203,9 @@ void transaction_leave(struct transaction *tx)
 /* What somebody is told who asks for the end when the outcome is known. */
 static int end_answer(struct transaction *tx, bool commit)
 {
-	tx->told = true;
+	tx->outcome_told = true;
 	if (commit && !tx->commit)
-		return tx->spoiled && !tx->conflict ? -ENOTRECOVERABLE : -ECANCELED;
+		return tx->health == TX_SPOILED ? -ENOTRECOVERABLE : -ECANCELED;
 	if (commit)
 		return tx->outcome;
 	if (!tx->commit || tx->outcome == -ECANCELED || tx->outcome == -EDQUOT)
@@ -296,7 +296,7 @@ static void send_end(struct transaction *tx)
 	struct request *req = tx->end;
 
 	/* The last step may have failed. */
-	tx->commit &= !tx->spoiled && !tx->conflict;
+	tx->commit &= tx->health == TX_SOUND;
 	req->msg.tx_id = tx->tx_id;
 	req->payload[0] = tx->commit ? 'T' : 'F';
 	req->epoch = tx->epoch;
@@ -310,12 +310,12 @@ static void send_end(struct transaction *tx)
 /* The beginning of the end.  Returns whether the caller is to send it. */
 static bool begin_end(struct transaction *tx, bool commit)
 {
-	struct turn *turn;
+	struct tx_waiter *waiter;
 
 	tx->state = TX_ENDING;
 	tx->commit = commit;
-	TAILQ_FOREACH(turn, &tx->turns, link)
-		turn_settle(turn, false);
+	TAILQ_FOREACH(waiter, &tx->waiters, link)
+		waiter_settle(waiter, false);
 	return !tx->busy;
 }
 
@@ -350,7 +350,7 @@ void transaction_end(struct transaction *tx, struct op *op, bool commit)
 
 	tx_end(tx, commit);
 	if (tx->state == TX_ENDED) {
-		err = tx->told ? -ESTALE : end_answer(tx, commit);
+		err = tx->outcome_told ? -ESTALE : end_answer(tx, commit);
 	} else {
 		int refused;
 
@@ -436,7 +436,7 @@ void transaction_poll(struct transaction *tx, struct op *op)
 	unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 
 	op_keep_poll(op, &tx->poll);
-	if (tx->conflict)
+	if (tx->health == TX_CONFLICTED)
 		revents |= POLLPRI;
 	if (transaction_is_over(tx))
 		revents |= POLLERR | POLLHUP;
