@@ -444,7 +444,7 @@ struct handle *open_transaction(struct fs_fixture *fx, const char *tx_id)
 	return handle;
 }
 
-static bool has_turns(void *arg)
+static bool has_waiters(void *arg)
 {
 	struct transaction *tx = arg;
 
@@ -453,5 +453,5 @@ static bool has_turns(void *arg)
 
 void wait_for_turns(struct fs_fixture *fx, struct transaction *tx)
 {
-	wait_until(fx, has_turns, tx);
+	wait_until(fx, has_waiters, tx);
 }

@@ -298,7 +298,7 @@ void inode_new_content(struct inodes *t, struct inode *inode)
 }
 
 void inode_for_each_unwritten(struct inodes *t, const struct inode *parent,
-			    void (*fn)(void *arg, const char *name), void *arg)
+			      void (*fn)(void *arg, const char *name), void *arg)
 {
 	struct inode *inode, *next;
 

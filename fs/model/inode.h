@@ -259,7 +259,7 @@ void inode_new_content(struct inodes *t, struct inode *inode);
 
 /* Calls `fn` with the name of each file in `parent` that is unwritten. */
 void inode_for_each_unwritten(struct inodes *t, const struct inode *parent,
-			    void (*fn)(void *arg, const char *name), void *arg);
+			      void (*fn)(void *arg, const char *name), void *arg);
 
 /*
  * The store has no node `name` in `parent`: its directory no longer sticks, its file is no longer

@@ -26,7 +26,7 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 }
 
 static struct inode *leaving_begin(struct inodes *t, struct inode *parent, const char *name,
-				  enum inode_kind kind)
+				   enum inode_kind kind)
 {
 	struct inode *inode = inode_peek(t, parent, name, kind);
 

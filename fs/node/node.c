@@ -84,7 +84,8 @@ bool node_stays_dir(struct op *op, const char *path)
 	struct inode *dir;
 	bool sticky;
 
-	if (op->inode->view->layout == FS_NODES || empty_nodes_has(op->inode->view->empty_nodes, path))
+	if (op->inode->view->layout == FS_NODES ||
+	    empty_nodes_has(op->inode->view->empty_nodes, path))
 		return true;
 	dir = inode_find(&op->fs->inodes, op->inode, op->name, INODE_DIR);
 	sticky = dir && dir->sticky;
@@ -94,7 +95,8 @@ bool node_stays_dir(struct op *op, const char *path)
 
 bool node_is_meant_dir(const struct op *op, const char *path)
 {
-	return patterns_have(&op->fs->dirs, path) && !empty_nodes_is_file(op->inode->view->empty_nodes, path);
+	return patterns_have(&op->fs->dirs, path) &&
+	       !empty_nodes_is_file(op->inode->view->empty_nodes, path);
 }
 
 bool node_is_dir(struct op *op, const struct node_facts *facts, const char *path)

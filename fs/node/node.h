@@ -48,7 +48,7 @@ void node_flush_empty(struct op *op, void (*then)(struct op *op)); /* op->handle
 void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int err));
 
 void node_fsync(struct op *op);
-void node_touch(struct op *op);    /* makes the file, if it is unwritten */
+void node_touch(struct op *op); /* makes the file, if it is unwritten */
 void node_flush(struct op *op); /* op->handle; op->fi.lock_owner closes a descriptor */
 
 /* Closes a handle: writes the empty value that is still due, waits for nothing, frees it. */

@@ -184,8 +184,7 @@ void node_write(struct op *op)
 	if (op->flags & O_APPEND) {
 		/* What was just truncated still has its old value in the store.  A new file may
 		 * have got one meanwhile, from somebody else who appends. */
-		whole = handle_reads_empty(op->handle) &&
-			!op->inode->unwritten;
+		whole = handle_reads_empty(op->handle) && !op->inode->unwritten;
 		op->off = 0;
 	}
 	if (whole)

@@ -90,7 +90,7 @@ struct op {
 	void (*unpark)(struct op *op);
 	TAILQ_ENTRY(op) parked_link;
 
-	pthread_cond_t wake;    /* one of the next three, or what else a thread of the pool waits for */
+	pthread_cond_t wake; /* one of the next three, or what else a thread of the pool waits for */
 	bool interrupted;
 	bool submitted; /* the calls are the channel's to end, and the interrupter's to give up */
 	bool answered;  /* all calls of op_wait() are done */

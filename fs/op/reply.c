@@ -51,8 +51,8 @@ static double validity(const struct op *op, struct inode *inode)
 	char path[PATH_SIZE];
 	pid_t process;
 
-	if (!fs->caching || inode->unwritten || inode->view->tx_id ||
-	    !inode->cacheable || inode_path(&fs->inodes, inode, NULL, path))
+	if (!fs->caching || inode->unwritten || inode->view->tx_id || !inode->cacheable ||
+	    inode_path(&fs->inodes, inode, NULL, path))
 		return 0;
 	/* What is empty by a truncate is so for who did it only, and each is to be answered. */
 	if (inode_emptiers(inode, &process, 1) > 0)
