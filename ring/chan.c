@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ring/chan_impl.h"
+#include "ring/clock.h"
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
@@ -20,10 +21,7 @@
 
 uint64_t chan_now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
+	return clock_now_ns(CLOCK_MONOTONIC);
 }
 
 /* Connects for the first time.  A ring that has to be reset first answers -EAGAIN for a while. */

@@ -34,6 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ring/clock.h"
 #include "ring/page.h"
 #include "ring/transport.h"
 #include "ring/wire.h"
@@ -97,14 +98,6 @@ struct transport_ring {
 static struct transport_ring *to_ring(struct transport *t)
 {
 	return (struct transport_ring *)t;
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
 static void ring_notify(struct transport_ring *r)
@@ -236,7 +229,7 @@ static int ring_quiet(struct transport_ring *r)
 {
 	char buf[XENSTORE_RING_SIZE];
 	bool notify = false;
-	int64_t now = now_ns();
+	int64_t now = (int64_t)clock_now_ns(CLOCK_MONOTONIC);
 	ssize_t n;
 
 	if (r->state == RING_NEW) {

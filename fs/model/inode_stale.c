@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "fs/model/inode_impl.h"
+#include "ring/clock.h"
 
 /*
  * An answer that is younger than this may not be in the kernel's caches yet: the process that it is
@@ -17,10 +18,7 @@ static const unsigned round_after_ms[INODE_ROUNDS] = { 0, 25, 200, SETTLED_MS };
 
 uint64_t inode_now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return ts.tv_sec * UINT64_C(1000) + ts.tv_nsec / 1000000;
+	return clock_now_ms(CLOCK_MONOTONIC_COARSE);
 }
 
 /* Queues an inode, whose reference stays in the queue. */

@@ -13,6 +13,7 @@
 #include "fs/op/lock.h"
 #include "fs/op/op_impl.h"
 #include "fs/op/process.h"
+#include "ring/clock.h"
 
 #define NSEC_PER_SEC 1000000000L
 #define NSEC_PER_MSEC 1000000L
@@ -23,14 +24,6 @@
 /* The lowest limit that servers have on the length of paths (oxenstored's quota-path-max), below
  * the protocol's XENSTORE_ABS_PATH_MAX. */
 #define SERVER_PATH_MAX 1024
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * (uint64_t)NSEC_PER_SEC + ts.tv_nsec;
-}
 
 static void op_put(struct op *op)
 {
@@ -49,7 +42,7 @@ static void give_up_later(struct op *op, struct op_list *list, uint64_t ns)
 		else
 			op->refs++;
 		op->due_list = list;
-		op->due_ns = now_ns() + ns;
+		op->due_ns = clock_now_ns(CLOCK_MONOTONIC) + ns;
 		TAILQ_INSERT_TAIL(list, op, due_link);
 	}
 }
@@ -96,7 +89,7 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind
 	op->inode = inode;
 	op->calls = op->inline_calls;
 	op->max_calls = OP_INLINE_CALLS;
-	op->started_ns = now_ns();
+	op->started_ns = clock_now_ns(CLOCK_MONOTONIC);
 	op->seq = fs->events.seq;
 	op->epoch = inode ? inode->view->epoch : 0;
 	op->refs = 1;
@@ -431,7 +424,7 @@ int ops_interrupt(struct fs *fs)
 	/* This is called all the time: the clock is left alone when there is nothing to do. */
 	if (TAILQ_EMPTY(&fs->interrupted) && TAILQ_EMPTY(&fs->parked))
 		return -1;
-	now = now_ns();
+	now = clock_now_ns(CLOCK_MONOTONIC);
 	while ((op = first_due(&fs->interrupted, now, &wait_ms)) ||
 	       (op = first_due(&fs->parked, now, &wait_ms))) {
 		TAILQ_REMOVE(op->due_list, op, due_link);
@@ -480,7 +473,7 @@ static void log_op(const struct op *op, int error)
 			  op->inode ? (unsigned long long)op->inode->nodeid : 0ULL,
 			  op->name ? " " : "", op->name ? op->name : "",
 			  error ? strerror(-error) : "ok",
-			  (unsigned long long)((now_ns() - op->started_ns) / 1000));
+			  (unsigned long long)((clock_now_ns(CLOCK_MONOTONIC) - op->started_ns) / 1000));
 }
 
 static void count_end(const struct op *op, int error)

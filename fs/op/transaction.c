@@ -8,14 +8,7 @@
 
 #include "fs/model/listing.h"
 #include "fs/op/transaction_impl.h"
-
-uint64_t transaction_now_ms(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * UINT64_C(1000) + ts.tv_nsec / 1000000;
-}
+#include "ring/clock.h"
 
 /* ---- on the wire ---- */
 
@@ -54,7 +47,7 @@ struct transactions *transactions_new(void)
 
 	if (!transactions)
 		return NULL;
-	transactions->first_ms = transaction_now_ms(CLOCK_REALTIME);
+	transactions->first_ms = clock_now_ms(CLOCK_REALTIME);
 	LIST_INIT(&transactions->open);
 	return transactions;
 }
@@ -144,7 +137,7 @@ void transactions_for_each(struct fs *fs, void (*fn)(void *arg, const struct tra
 {
 	struct transaction_info info;
 	struct transaction *tx;
-	uint64_t now = transaction_now_ms(CLOCK_MONOTONIC);
+	uint64_t now = clock_now_ms(CLOCK_MONOTONIC);
 
 	LIST_FOREACH(tx, &fs->transactions->open, link) {
 		info = (struct transaction_info){
@@ -184,7 +177,7 @@ bool transaction_is_root(const struct inode *dir)
 
 void transaction_touch(struct transaction *tx)
 {
-	tx->used_ms = transaction_now_ms(CLOCK_MONOTONIC);
+	tx->used_ms = clock_now_ms(CLOCK_MONOTONIC);
 }
 
 enum sight transaction_see(struct transaction *tx, const char *path)

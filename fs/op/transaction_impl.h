@@ -57,9 +57,6 @@ struct transaction {
 	struct inode *root;    /* with a reference, until it has ended; NULL: not known */
 };
 
-/* Returns the time of a clock in milliseconds. */
-uint64_t transaction_now_ms(clockid_t clock);
-
 /* Takes it off its owner's share, unless that was done. */
 void transaction_uncharge(struct transaction *tx);
 

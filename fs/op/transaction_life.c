@@ -10,6 +10,7 @@
 #include "fs/model/error.h"
 #include "fs/op/lock.h"
 #include "fs/op/transaction_impl.h"
+#include "ring/clock.h"
 
 /* ---- the start ---- */
 
@@ -104,7 +105,7 @@ static void set_started(struct transaction *tx, uint32_t tx_id)
 	tx->nodes = tx->tree;
 	tx->nodes.layout = FS_NODES;
 	empty_nodes_copy(&tx->empty_nodes, &fs->empty_nodes);
-	tx->started_ms = transaction_now_ms(CLOCK_MONOTONIC);
+	tx->started_ms = clock_now_ms(CLOCK_MONOTONIC);
 	transaction_touch(tx);
 	transaction_list_add(tx);
 }
@@ -385,7 +386,7 @@ int transactions_expire(struct fs *fs)
 	/* This is called all the time: the clock is left alone when there is nothing to do. */
 	if (all->count == 0)
 		return -1;
-	now = transaction_now_ms(CLOCK_MONOTONIC);
+	now = clock_now_ms(CLOCK_MONOTONIC);
 	LIST_FOREACH(tx, &all->open, link) {
 		due = due_ms(tx);
 		if (due <= now) {

@@ -8,6 +8,7 @@
 #include "fs/model/error.h"
 #include "fs/op/transaction.h"
 #include "fs/op/tx.h"
+#include "ring/clock.h"
 
 /* First and longest pause between two tries, in nanoseconds. */
 #define PAUSE_FIRST_NS 100000
@@ -25,14 +26,6 @@ enum verdict {
 	VERDICT_DOUBTFUL, /* another client may be the cause */
 	VERDICT_CONFLICT, /* another client is */
 };
-
-static uint64_t tx_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
 
 /* Starts a transaction. */
 MAY_WAIT static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
@@ -217,7 +210,7 @@ int tx_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 		if (doubts == DOUBTS_MAX)
 			return err;
 		/* It counts from the operation's start, and what the tries took counts, too. */
-		if (tx_now_ns() >= deadline)
+		if (clock_now_ns(CLOCK_MONOTONIC) >= deadline)
 			return -EBUSY;
 		op->fs->tx_retries++;
 		err = pause_before_retry(op, &seed, &pause);
