@@ -47,7 +47,6 @@ enum inode_kind {
 #define INODE_KINDS 3
 
 struct inode_ops;
-struct inode_queue;
 struct empty_nodes;
 struct special;
 struct transaction;
@@ -89,6 +88,21 @@ static inline bool view_is_over(const struct view *view)
 {
 	return view->hooks && view->hooks->is_over(view);
 }
+
+/*
+ * What the kernel remembers of an inode, and has to forget:
+ *
+ *              an event, inode_drop()              inode_take_stale()
+ *    SETTLED ──────────────────────────▶ QUEUED ──────────────────────▶ TELLING
+ *       ▲                                   ▲                            │   │
+ *       │                                   └─ an event, another round ──┘   │
+ *       └───────────────────── told for the last time ───────────────────────┘
+ */
+enum stale_state {
+	STALE_SETTLED, /* there is nothing to tell */
+	STALE_QUEUED,  /* waits in stale[round], with a reference */
+	STALE_TELLING, /* the notifier has it, with that reference */
+};
 
 struct inode {
 	/* Constant. */
@@ -152,9 +166,9 @@ struct inode {
 	uint64_t answered_ms;       /* CLOCK_MONOTONIC: when that was */
 	bool unsettled;             /* it may not have taken that in yet: it is told several times */
 	bool stale_name;            /* the name is to be told too, not only the attributes */
-	struct inode_queue *stale;  /* where it waits to be told, with a reference; NULL: nowhere */
+	enum stale_state stale;
 	uint64_t due_ms;            /* CLOCK_MONOTONIC: until when */
-	unsigned round;             /* which telling is under way, the first is 0 */
+	unsigned round;             /* QUEUED, TELLING: which telling that is, the first is 0 */
 	TAILQ_ENTRY(inode) stale_link;
 
 	char *key;

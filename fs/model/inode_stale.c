@@ -24,9 +24,10 @@ uint64_t inode_now_ms(void)
 /* Queues an inode, whose reference stays in the queue. */
 static void queue_stale(struct inodes *t, struct inode *inode, unsigned round)
 {
-	inode->stale = &t->stale[round];
+	inode->stale = STALE_QUEUED;
+	inode->round = round;
 	inode->due_ms = round ? inode_now_ms() + round_after_ms[round] : 0;
-	TAILQ_INSERT_TAIL(inode->stale, inode, stale_link);
+	TAILQ_INSERT_TAIL(&t->stale[round], inode, stale_link);
 }
 
 void inode_outdate(struct inodes *t, struct inode *inode, bool name)
@@ -36,10 +37,10 @@ void inode_outdate(struct inodes *t, struct inode *inode, bool name)
 	inode->stale_name |= name;
 	if (inode_now_ms() - inode->answered_ms < SETTLED_MS)
 		inode->unsettled = true;
-	if (inode->stale == &t->stale[0])
+	if (inode->stale == STALE_QUEUED && inode->round == 0)
 		return;
-	if (inode->stale)
-		TAILQ_REMOVE(inode->stale, inode, stale_link);
+	if (inode->stale == STALE_QUEUED)
+		TAILQ_REMOVE(&t->stale[inode->round], inode, stale_link);
 	else
 		inode->refs++;
 	queue_stale(t, inode, 0);
@@ -60,7 +61,7 @@ void inode_set_stale(struct inodes *t, struct inode *inode)
 void inode_drop(struct inodes *t, struct inode *inode)
 {
 	inode->stale_name = true;
-	if (!inode->stale) {
+	if (inode->stale != STALE_QUEUED) {
 		inode->refs++;
 		queue_stale(t, inode, 0);
 	}
@@ -89,9 +90,8 @@ bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms)
 
 	inode = next_stale(t, wait_ms);
 	if (inode) {
-		TAILQ_REMOVE(inode->stale, inode, stale_link);
-		inode->round = inode->stale - t->stale;
-		inode->stale = NULL;
+		TAILQ_REMOVE(&t->stale[inode->round], inode, stale_link);
+		inode->stale = STALE_TELLING;
 		/* An answer that is still on its way is believed when it arrives. */
 		if (inode_now_ms() - inode->answered_ms >= SETTLED_MS)
 			inode->believed = false;
@@ -104,12 +104,14 @@ bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms)
 
 bool inode_told(struct inodes *t, struct inode *inode)
 {
-	bool again;
-
-	again = !inode->stale && inode->unsettled && inode->round + 1 < INODE_ROUNDS;
-	if (again)
+	/* An event came meanwhile: the queue has a reference of its own. */
+	if (inode->stale == STALE_QUEUED)
+		return true;
+	if (inode->unsettled && inode->round + 1 < INODE_ROUNDS) {
 		queue_stale(t, inode, inode->round + 1);
-	else if (!inode->stale)
-		inode->unsettled = inode->stale_name = false;
-	return !again;
+		return false;
+	}
+	inode->stale = STALE_SETTLED;
+	inode->unsettled = inode->stale_name = false;
+	return true;
 }
