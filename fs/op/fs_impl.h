@@ -32,11 +32,11 @@
 
 #include "fs/model/config.h"
 #include "fs/model/dirs.h"
+#include "fs/model/empty_nodes.h"
 #include "fs/model/event.h"
 #include "fs/model/handle.h"
 #include "fs/model/inode.h"
 #include "fs/model/kept_poll.h"
-#include "fs/model/empty_nodes.h"
 #include "fs/model/quota.h"
 #include "fs/op/op_count.h"
 #include "ring/chan.h"
