@@ -354,30 +354,42 @@ static void keep_kind(struct op *op, const struct paths *paths)
 		empty_nodes_as_dir(empty_nodes, paths->to);
 }
 
+/* The node has moved.  What is remembered of it goes to where it is by now: a directory above may have been
+ * renamed while the store was busy.  Returns 0 or -ENOMEM. */
+static int moved(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct paths paths;
+	bool known = !paths_init(op, &paths);
+	int err;
+
+	if (known) {
+		keep_kind(op, &paths);
+		empty_nodes_rename(op->inode->view->empty_nodes, paths.from, paths.to);
+	}
+	set_last(op);
+	err = inode_rename(inodes, op->inode, op->name, op->target, op->new_name, &op->fs->wakeups);
+	/* The other layout knows the one as it was, and has lost the other. */
+	if (known && !op->inode->view->tx) {
+		inodes_doubted(inodes, paths.from);
+		inodes_doubted(inodes, paths.to);
+	}
+	return err;
+}
+
 MAY_WAIT static void rename_run(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
 	struct leaving source, target;
-	struct paths paths;
-	int err = paths_init(op, &paths);
+	int err;
 
 	inode_begin_leaving(inodes, op->inode, op->name, &source);
 	inode_begin_leaving(inodes, op->target, op->new_name, &target);
-	if (!err)
-		err = write_unwritten(op);
+	err = write_unwritten(op);
 	if (!err)
 		err = tx_run(op, rename_body);
-	if (!err) {
-		keep_kind(op, &paths);
-		empty_nodes_rename(op->inode->view->empty_nodes, paths.from, paths.to);
-		set_last(op);
-		err = inode_rename(inodes, op->inode, op->name, op->target, op->new_name, &op->fs->wakeups);
-		/* The other layout knows the one as it was, and has lost the other. */
-		if (!op->inode->view->tx) {
-			inodes_doubted(inodes, paths.from);
-			inodes_doubted(inodes, paths.to);
-		}
-	}
+	if (!err)
+		err = moved(op);
 	inode_end_leaving(inodes, &source);
 	inode_end_leaving(inodes, &target);
 	op_reply_error(op, err);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Renames whose directory is itself renamed meanwhile: what is remembered belongs to where the node is now. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fs/node/node.h"
+#include "tests/events_fixture.h"
+
+/* The watch on everything. */
+static struct token root;
+
+static int begin(void **state)
+{
+	events_fixture_setup(state);
+	root = watch_the_root(*state);
+	return 0;
+}
+
+/* Returns the directory /p, in which this mount has made the empty directory d. */
+static struct inode *directory_with_one_inside(struct fs_fixture *fx)
+{
+	made_add(&fx->fs.made, "/p/d");
+	return known_inode(fx, "p", INODE_DIR);
+}
+
+/* The kernel asks that d in `dir` become e. */
+static void begin_rename(struct fs_fixture *fx, struct inode *dir)
+{
+	struct op *op = kernel_asks(fx, dir->nodeid);
+
+	assert_true(op_set_name(op, "d"));
+	op->target = inode_ref(dir);
+	op->new_name = strdup("e");
+	assert_non_null(op->new_name);
+	node_rename(op);
+}
+
+/* Makes the path of a name in the directory `dir`. */
+static const char *in(const char *dir, const char *name)
+{
+	static char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+/* The store moves the empty node d of `dir` to e, as far as the commit. */
+static void store_moves(struct fs_fixture *fx, const char *dir)
+{
+	store_answers(fx, XS_TRANSACTION_START, "", "7");
+	/* both parents, and the two places */
+	store_answers(fx, XS_READ, dir, "");
+	store_answers(fx, XS_READ, dir, "");
+	store_answers(fx, XS_READ, in(dir, "d"), "");
+	store_refuses(fx, XS_READ, in(dir, "e"), "ENOENT");
+	store_refuses(fx, XS_DIRECTORY, in(dir, "e"), "ENOENT");
+	/* the copy */
+	store_answers(fx, XS_READ, in(dir, "d"), "");
+	store_answers(fx, XS_GET_PERMS, in(dir, "d"), "n0");
+	store_answers(fx, XS_DIRECTORY, in(dir, "d"), "");
+	store_answers(fx, XS_WRITE, in(dir, "e"), "OK");
+	store_answers(fx, XS_SET_PERMS, in(dir, "e"), "OK");
+	store_answers(fx, XS_RM, in(dir, "d"), "OK");
+}
+
+static void an_empty_directory_stays_one(void **state)
+{
+	struct fs_fixture *fx = *state;
+
+	begin_rename(fx, directory_with_one_inside(fx));
+	store_moves(fx, "/p");
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+	assert_true(made_has(&fx->fs.made, "/p/e"));
+	assert_false(made_has(&fx->fs.made, "/p/d"));
+}
+
+static void an_empty_directory_stays_one_whose_parent_moved_meanwhile(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inodes *inodes = &fx->fs.inodes;
+
+	begin_rename(fx, directory_with_one_inside(fx));
+	store_moves(fx, "/p");
+	/* What another thread of the pool has just done. */
+	assert_int_equal(inode_rename(inodes, inodes->root, "p", inodes->root, "q", &fx->fs.wakeups), 0);
+	made_rename(&fx->fs.made, "/p", "/q");
+	store_refuses(fx, XS_TRANSACTION_END, "T", "EAGAIN");
+	store_moves(fx, "/q");
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+	assert_true(made_has(&fx->fs.made, "/q/e"));
+	assert_false(made_has(&fx->fs.made, "/q/d"));
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, fs_fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(an_empty_directory_stays_one),
+		TEST(an_empty_directory_stays_one_whose_parent_moved_meanwhile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
