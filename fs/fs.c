@@ -121,6 +121,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	fs_lock_init(fs);
 	TAILQ_INIT(&fs->interrupted);
 	TAILQ_INIT(&fs->parked);
+	TAILQ_INIT(&fs->astray);
 	handles_init(&fs->handles, &fs->inodes, fs);
 	shares_set(fs);
 	empty_nodes_init(&fs->empty_nodes);

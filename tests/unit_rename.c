@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Renames whose directory is itself renamed meanwhile: what is remembered belongs to where the node is now. */
+/* Directories that are renamed while something is done in them: that ends at the new place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,12 +99,55 @@ static void an_empty_directory_stays_one_whose_parent_moved_meanwhile(void **sta
 	assert_false(made_has(&fx->fs.made, "/q/d"));
 }
 
+/* The kernel asks what /p/k is while the store has moved /p to /q, and the mount does not know it yet. */
+static void what_is_in_a_directory_is_found_while_that_moves(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inodes *inodes = &fx->fs.inodes;
+	struct inode *dir = known_inode(fx, "p", INODE_DIR);
+	struct inode *inside = inode_intern(inodes, dir, "k", INODE_LEAF, dir->view, NULL);
+	uint64_t renamed;
+	struct fake_msg commit;
+	struct op *op = kernel_asks(fx, INODE_ROOT_ID);
+
+	assert_true(op_set_name(op, "p"));
+	op->target = inode_ref(inodes->root);
+	op->new_name = strdup("q");
+	renamed = fx->unique;
+	node_rename(op);
+	store_answers(fx, XS_TRANSACTION_START, "", "7");
+	store_answers(fx, XS_READ, "/", "");
+	store_answers(fx, XS_READ, "/", "");
+	store_answers(fx, XS_READ, "/p", "");
+	store_refuses(fx, XS_READ, "/q", "ENOENT");
+	store_refuses(fx, XS_DIRECTORY, "/q", "ENOENT");
+	store_answers(fx, XS_READ, "/p", "");
+	store_answers(fx, XS_GET_PERMS, "/p", "n0");
+	store_answers(fx, XS_DIRECTORY, "/p", "");
+	store_answers(fx, XS_WRITE, "/q", "OK");
+	store_answers(fx, XS_SET_PERMS, "/q", "OK");
+	store_answers(fx, XS_RM, "/p", "OK");
+	commit = store_gets(fx, XS_TRANSACTION_END, "T");
+
+	node_getattr(kernel_asks(fx, inside->nodeid));
+	store_refuses(fx, XS_READ, "/p/k", "ENOENT");
+	store_refuses(fx, XS_DIRECTORY, "/p/k", "ENOENT");
+	kernel_hears_nothing(fx);
+	fake_store_reply(fx->base->store, &commit, "OK", 3);
+	store_answers(fx, XS_READ, "/q/k", "value");
+	store_answers(fx, XS_DIRECTORY, "/q/k", "");
+	kernel_hears_of(fx, renamed, 0);
+	kernel_hears_error(fx, 0);
+	inode_put(inodes, inside);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, fs_fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(an_empty_directory_stays_one),
 		TEST(an_empty_directory_stays_one_whose_parent_moved_meanwhile),
+		TEST(what_is_in_a_directory_is_found_while_that_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,16 +220,29 @@ static void looked(struct op *op)
 		op_reply_error(op, 0);
 }
 
-/* Asks whether the node is there, for the next poll. */
-static void look(const struct op *polled, const char *path)
+/* Asks whether the node is there. */
+static void ask_for_node(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	op_ask(op, looked, ask_for_node);
+}
+
+/* The same for the next poll. */
+static void look(const struct op *polled)
 {
 	struct op *op = op_new(polled->fs, NULL, polled->inode->nodeid, OP_OWN_LOOK);
 
 	if (!op)
 		return;
 	op->events = polled->events;
-	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, looked);
+	ask_for_node(op);
 }
 
 void poll_value(struct op *op)
@@ -261,13 +274,13 @@ void poll_value(struct op *op)
 	revents = register_poll(op, by_base, &unknown);
 	/* The caller will read the value anyway, so the poll need not wait for that. */
 	if (unknown && (revents & POLLPRI))
-		look(op, path);
+		look(op);
 	if (!unknown || (revents & POLLPRI)) {
 		op_reply_poll(op, revents);
 		return;
 	}
 	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, looked);
+	op_ask(op, looked, poll_value);
 }
 
 void poll_seen(struct op *op, bool gone)

@@ -123,6 +123,8 @@ struct inode {
 	bool cacheable; /* events tell when its attributes change: the kernel may remember them; nodes
 	                 * are from the start, special files are not */
 	unsigned leaving; /* removals and renames of it that are under way here */
+	bool moving;      /* a rename of it has come as far as the store, or is about to */
+	uint64_t moved;   /* the last rename of it: inode_moved() */
 	bool view_root; /* its path is the mount's root path */
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
 	bool hidden;    /* INODE_DIR: the store refuses to show it */
@@ -185,6 +187,7 @@ struct inodes {
 	struct inode *by_number;
 	struct recent recent; /* changes of nodes that have no inode */
 	uint64_t last_id;
+	uint64_t moves; /* renames of inodes so far */
 	unsigned unwritten; /* inodes that are */
 	char *root_path;
 	struct inode *root;
@@ -295,6 +298,15 @@ void inode_begin_leaving(struct inodes *t, struct inode *parent, const char *nam
 			 struct leaving *leaving);
 void inode_end_leaving(struct inodes *t, struct leaving *leaving);
 bool inode_is_leaving(const struct inode *inode);
+
+/* The store is about to move the node, as a rename here asks, or that is over.  The inode, or NULL. */
+void inode_set_moving(struct inode *inode, bool moving);
+
+/* Returns whether that is so of the inode, or of a directory above it: then its path may be wrong. */
+bool inode_is_moving(const struct inode *inode);
+
+/* Returns a number that is another one after each rename of the inode, or of a directory above it. */
+uint64_t inode_moved(const struct inode *inode);
 
 /*
  * The node `name` in `parent` was removed, and the kernel knows or is about to hear it: its inodes

@@ -66,6 +66,29 @@ bool inode_is_leaving(const struct inode *inode)
 	return inode;
 }
 
+void inode_set_moving(struct inode *inode, bool moving)
+{
+	if (inode)
+		inode->moving = moving;
+}
+
+bool inode_is_moving(const struct inode *inode)
+{
+	while (inode && !inode->moving)
+		inode = inode->parent;
+	return inode;
+}
+
+uint64_t inode_moved(const struct inode *inode)
+{
+	uint64_t last = 0;
+
+	for (; inode; inode = inode->parent)
+		if (inode->moved > last)
+			last = inode->moved;
+	return last;
+}
+
 /* Takes an inode, if there is one, out of the table of names for good. */
 static void remove(struct inodes *t, struct inode *inode, int why, struct wakeups *wakeups)
 {
@@ -124,6 +147,7 @@ static void move(struct inodes *t, struct inode *inode, struct inode *new_parent
 		free(key);
 		return;
 	}
+	inode->moved = ++t->moves;
 	inode_unhash(t, inode);
 	inode_set_key(inode, key, key_len);
 	inode_hash(t, inode);

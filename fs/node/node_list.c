@@ -211,7 +211,7 @@ static void list(struct op *op)
 	}
 	op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
-	op_submit(op, list_done);
+	op_ask(op, list_done, list);
 }
 
 void node_opendir(struct op *op)

@@ -72,7 +72,7 @@ void node_lookup(struct op *op)
 	}
 	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
 	op_call(op, XS_DIRECTORY, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, lookup_done);
+	op_ask(op, lookup_done, node_lookup);
 }
 
 /* ---- getattr ---- */
@@ -208,5 +208,5 @@ void node_getattr(struct op *op)
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
 	if (op->inode->kind == INODE_LEAF || names_wanted(op, path))
 		op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);
-	op_submit(op, op->inode->kind == INODE_LEAF ? getattr_leaf : getattr_dir);
+	op_ask(op, op->inode->kind == INODE_LEAF ? getattr_leaf : getattr_dir, node_getattr);
 }

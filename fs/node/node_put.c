@@ -163,6 +163,11 @@ static void put_asked(struct op *op)
 	put_send(op);
 }
 
+static void put_again(struct op *op)
+{
+	node_put_value(op, op->value_len, op->put);
+}
+
 void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int err))
 {
 	char path[PATH_SIZE];
@@ -178,7 +183,7 @@ void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int er
 	} else if (node_may_be_gone(op, op->inode, path)) {
 		op->foreign = inode_foreign(op->inode);
 		op_call(op, XS_READ, 0, path, NULL, 0);
-		op_submit(op, put_asked);
+		op_ask(op, put_asked, put_again);
 	} else {
 		put_send(op);
 	}

@@ -154,5 +154,5 @@ void node_read(struct op *op)
 	}
 	op->events = op->inode->events;
 	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, read_done);
+	op_ask(op, read_done, node_read);
 }

@@ -288,17 +288,35 @@ MAY_WAIT static int copy_subtree(struct op *op, uint32_t tx_id, const char *from
 	return err;
 }
 
+/* The store is about to move the node, or that is over. */
+static void set_moving(struct op *op, bool moving)
+{
+	static const enum inode_kind kinds[] = { INODE_DIR, INODE_LEAF };
+	struct inodes *inodes = &op->fs->inodes;
+	struct inode *inode;
+
+	for (unsigned i = 0; i < 2; i++) {
+		inode = inode_find(inodes, op->inode, op->name, kinds[i]);
+		inode_set_moving(inode, moving);
+		inode_put(inodes, inode);
+	}
+}
+
 MAY_WAIT static int rename_body(struct op *op, uint32_t tx_id)
 {
 	struct paths paths;
 	int err = paths_init(op, &paths);
 
+	/* The try before, if there was one, has come to nothing. */
+	set_moving(op, false);
+	ops_ask_again(op->fs);
 	if (!err)
 		err = clear_target(op, tx_id, &paths);
 	if (!err)
 		err = copy_subtree(op, tx_id, paths.from, paths.to);
 	if (!err) {
 		op_calls_clear(op);
+		set_moving(op, true);
 		op_call(op, XS_RM, tx_id, paths.from, NULL, 0);
 		err = op_wait(op);
 	}
@@ -388,10 +406,12 @@ MAY_WAIT static void rename_run(struct op *op)
 	err = write_unwritten(op);
 	if (!err)
 		err = tx_run(op, rename_body);
+	set_moving(op, false);
 	if (!err)
 		err = moved(op);
 	inode_end_leaving(inodes, &source);
 	inode_end_leaving(inodes, &target);
+	ops_ask_again(op->fs);
 	op_reply_error(op, err);
 }
 

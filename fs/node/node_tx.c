@@ -170,6 +170,6 @@ void node_tx_getattr(struct op *op)
 		tx_getattr_dir(op, path);
 	} else {
 		op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
-		op_submit(op, getattr_leaf_done);
+		op_ask(op, getattr_leaf_done, node_tx_getattr);
 	}
 }

@@ -77,7 +77,7 @@ void node_getxattr(struct op *op)
 		return;
 	}
 	op_call(op, is_perms(op) ? XS_GET_PERMS : XS_READ, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, is_perms(op) ? get_perms_done : get_value_done);
+	op_ask(op, is_perms(op) ? get_perms_done : get_value_done, node_getxattr);
 }
 
 static void set_perms_done(struct op *op)

@@ -96,6 +96,7 @@ struct fs {
 
 	/* Operations whose caller was interrupted, until the I/O thread deals with them. */
 	struct op_list interrupted;
+	struct op_list astray; /* that wait for the end of a rename: op_ask() */
 	struct op_list parked; /* in the same order: where config.park_ms bounds their wait */
 
 	struct handles handles;

@@ -74,6 +74,11 @@ struct op {
 	void (*run)(struct op *op);
 	void (*then)(struct op *op); /* what goes on after node_flush_empty() */
 
+	/* Of op_ask(). */
+	void (*asked)(struct op *op);
+	void (*again)(struct op *op);
+	uint64_t moved; /* inode_moved() when its paths were made */
+
 	/* Of node_put_value(). */
 	void (*put)(struct op *op, int err);
 	size_t value_len;
@@ -126,6 +131,16 @@ void op_call_message(struct op *op, uint32_t type, const void *payload, size_t l
 /* Sends the round off; `done` runs when all are answered, on the I/O thread, or here at once when
  * nothing could be sent.  The operation is no longer the caller's. */
 void op_submit(struct op *op, void (*done)(struct op *op));
+
+/*
+ * The same for a round that only asks, and that nothing was waited for since its paths were made.  If something
+ * is not there because this mount has renamed op->inode, or a directory above it, meanwhile, `again` begins
+ * anew with no round instead of `done`, when that is over.
+ */
+void op_ask(struct op *op, void (*done)(struct op *op), void (*again)(struct op *op));
+
+/* A rename is over: what waited for that is asked for again. */
+void ops_ask_again(struct fs *fs);
 
 /* Hands the operation to the pool, where `run` goes on with it. */
 void op_run(struct op *op, void (*run)(struct op *op));

@@ -17,6 +17,16 @@ bool special_is_name(const char *name)
 	return name[0] == '.';
 }
 
+static void read_again(struct op *op)
+{
+	special_ask(op, XS_READ, op->asked);
+}
+
+static void perms_again(struct op *op)
+{
+	special_ask(op, XS_GET_PERMS, op->asked);
+}
+
 void special_ask(struct op *op, uint32_t type, void (*done)(struct op *op))
 {
 	char path[PATH_SIZE];
@@ -27,7 +37,7 @@ void special_ask(struct op *op, uint32_t type, void (*done)(struct op *op))
 		return;
 	}
 	op_call(op, type, op->inode->view->tx_id, path, NULL, 0);
-	op_submit(op, done);
+	op_ask(op, done, type == XS_READ ? read_again : perms_again);
 }
 
 struct inode *special_intern(struct op *op, const struct special *special)

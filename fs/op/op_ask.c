@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Questions about paths that a rename of our own makes wrong while they are on their way.
+ *
+ * From the store's commit until the rename is noted here a path is made as it was before, and the store has
+ * nothing there.  Who asked for it has the file open, or stands in the directory, and must not be told that
+ * it is gone.
+ */
+#include <errno.h>
+
+#include "fs/op/op.h"
+
+static bool is_missing(const struct op *op)
+{
+	for (unsigned i = 0; i < op->n_calls; i++)
+		if (op_call_raw_error(op, i) == -ENOENT)
+			return true;
+	return false;
+}
+
+static void ask_again(struct op *op)
+{
+	op_calls_clear(op);
+	op->again(op);
+}
+
+static void unpark_astray(struct op *op)
+{
+	TAILQ_REMOVE(&op->fs->astray, op, parked_link);
+	op_reply_error(op, -EINTR);
+}
+
+/* What is there, or not, is not known before the rename is over. */
+static void wait_for_rename(struct op *op)
+{
+	int err = op_park(op, unpark_astray);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		TAILQ_INSERT_TAIL(&op->fs->astray, op, parked_link);
+}
+
+static void asked(struct op *op)
+{
+	if (!is_missing(op) || !op->inode)
+		op->asked(op);
+	else if (inode_is_moving(op->inode))
+		wait_for_rename(op);
+	else if (inode_moved(op->inode) != op->moved)
+		ask_again(op);
+	else
+		op->asked(op);
+}
+
+void op_ask(struct op *op, void (*done)(struct op *op), void (*again)(struct op *op))
+{
+	op->asked = done;
+	op->again = again;
+	op->moved = op->inode ? inode_moved(op->inode) : 0;
+	op_submit(op, asked);
+}
+
+void ops_ask_again(struct fs *fs)
+{
+	struct op_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
+	struct op *op;
+
+	/* Some may come back at once, as another rename is under way. */
+	TAILQ_CONCAT(&waiting, &fs->astray, parked_link);
+	while ((op = TAILQ_FIRST(&waiting))) {
+		TAILQ_REMOVE(&waiting, op, parked_link);
+		op_unpark(op);
+		ask_again(op);
+	}
+}
