@@ -84,6 +84,13 @@ bool journal_open(void)
 	return journal_fd >= 0;
 }
 
+void journal_close(void)
+{
+	if (journal_fd >= 0)
+		close(journal_fd);
+	journal_fd = -1;
+}
+
 bool journal_send(int priority, const char *mount, const char *text)
 {
 	struct message m = { .len = 0 };

@@ -16,6 +16,9 @@ bool journal_has_stderr(void);
 /* Opens it.  Returns whether there is one; may be called again, and does nothing then. */
 bool journal_open(void);
 
+/* Closes it, so that journal_open() opens it anew.  While there is no other thread. */
+void journal_close(void);
+
 /*
  * Sends a line of the severity `priority` (syslog(3)'s), which names `mount` ("": none) in a field of
  * its own.  Never waits.  Returns false where it was not taken.

@@ -138,6 +138,12 @@ struct logger *log_init(bool foreground, bool debug)
 	return &self.logger;
 }
 
+void log_close(void)
+{
+	self.journal = false;
+	journal_close();
+}
+
 void log_set_mount(const char *path)
 {
 	self.mount = path;

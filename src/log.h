@@ -21,6 +21,10 @@
  */
 struct logger *log_init(bool foreground, bool debug);
 
+/* Closes what log_init() opened, which opens it again: for background_fork(), which closes all descriptors, whose
+ * numbers others then get.  Until then lines go to standard error.  Main thread, while there is no other. */
+void log_close(void);
+
 /* From now on every line names the directory on which the store is mounted.  `path` is borrowed for good.
  * Main thread, while there is no other. */
 void log_set_mount(const char *path);

@@ -375,8 +375,10 @@ int main(int argc, char **argv)
 	} else if (p.options.version) {
 		version_print(stdout);
 	} else {
-		if (!p.options.foreground)
+		if (!p.options.foreground) {
+			log_close();
 			err = background_fork(&p.background);
+		}
 		if (err)
 			snprintf(p.why, sizeof(p.why), "cannot go into the background: %s",
 				 strerror(-err));

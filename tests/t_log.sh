@@ -98,4 +98,12 @@ for line in open(sys.argv[1]):
         print(message["MESSAGE"].split(":")[0], len(message["MESSAGE"].splitlines()))' "$JOURNAL" "$MNT" | sort -u)" \
 	"$SCRATCH/two\\nlines 1" 'the field is the path, the message one line'
 umount "$MNT"
+
+# As mount(8) starts it for a mount unit: into the background, with a standard error that is the journal's.
+MNT=$(mktemp -d "$SCRATCH/mnt.XXXXXX")
+MOUNTS+=("$MNT")
+succeeds 'in the background of a mount unit' env JOURNAL_STREAM="$(stat -c %d:%i "$log")" \
+	bash -c 'exec "${@:2}" 2>>"$1"' - "$log" "$XSFS" socket:"$FAKE/socket" "$MNT"
+comes_true 20 'lines go to the journal there, too' in_journal "mounted on $MNT over socket\", $(fields "$MNT" 6)"
+umount "$MNT"
 end_process "$FAKE_PID"
