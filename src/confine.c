@@ -38,23 +38,26 @@ static int capabilities_limit(uint64_t kept)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	uint32_t given_up = 0;
 
 	if (syscall(SYS_capget, &header, data) < 0)
 		return -errno;
 	for (size_t i = 0; i < ARRAY_SIZE(data); i++) {
 		uint32_t word = kept >> (32 * i);
 
+		given_up |= (data[i].effective | data[i].permitted | data[i].inheritable) & ~word;
 		data[i].effective &= word;
 		data[i].permitted &= word;
 		data[i].inheritable &= word;
 	}
-	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+	/* A service manager that left us no more may not let us call it, either. */
+	return given_up && syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
 void confine_capabilities(bool own_ring, struct logger *log)
 {
 	uint64_t kept = capabilities_kept(own_ring);
-	int err = 0;
+	int err = 0, limit_err;
 
 	if (geteuid() != 0)
 		return;
@@ -63,8 +66,10 @@ void confine_capabilities(bool own_ring, struct logger *log)
 		if (!(kept & UINT64_C(1) << cap) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
 		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			err = -errno;
+	/* Without CAP_SETPCAP only the former fails. */
+	limit_err = capabilities_limit(kept);
 	if (!err)
-		err = capabilities_limit(kept);
+		err = limit_err;
 	if (err)
 		log_warning(log, "capabilities cannot be given up: %s", strerror(-err));
 }

@@ -82,6 +82,31 @@ static void a_mount_keeps_few_capabilities(void **state)
 	assert_int_equal(in_child(capabilities_of_a_mount), 0);
 }
 
+/* As in a container, which may have kept CAP_SETPCAP back. */
+static int capabilities_without_setpcap(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return 1;
+	data[0].effective &= ~(UINT32_C(1) << CAP_SETPCAP);
+	data[0].permitted &= ~(UINT32_C(1) << CAP_SETPCAP);
+	if (syscall(SYS_capset, &header, data) < 0)
+		return 2;
+	confine_capabilities(false, &logger);
+	if (warnings != 1)
+		return 3;
+	return has_capability(CAP_SYS_ADMIN) && !has_capability(CAP_SETUID) ? 0 : 4;
+}
+
+static void what_children_may_get_cannot_be_limited(void **state)
+{
+	(void)state;
+	root_only();
+	assert_int_equal(in_child(capabilities_without_setpcap), 0);
+}
+
 static int capabilities_of_a_ring(void)
 {
 	bool had = has_capability(CAP_SYS_RAWIO);
@@ -183,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_mount_keeps_few_capabilities),
+		cmocka_unit_test(what_children_may_get_cannot_be_limited),
 		cmocka_unit_test(a_ring_keeps_what_finding_it_takes),
 #ifdef HAVE_SECCOMP
 		cmocka_unit_test(a_program_cannot_be_started_nor_something_mounted),
