@@ -148,7 +148,7 @@ int confine_calls(void)
 {
 	if (geteuid() == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return geteuid() == 0 ? -ENOTSUP : 0;
+	return 0;
 }
 
 #endif

@@ -21,7 +21,7 @@ void confine_capabilities(bool own_ring, struct logger *log);
 /*
  * When the mount is there: from now on no thread starts a program, and the kernel answers ENOSYS to every system call
  * that serving a mount does not need.  ENOSYS because a C library that is newer than the list then does without.
- * Returns 0, -ENOTSUP if xsfs was built without libseccomp, or -errno.
+ * Built without libseccomp it does the former only.  Returns 0 or -errno.
  */
 int confine_calls(void);
 

@@ -279,7 +279,7 @@ static void calls_confine(struct program *p)
 {
 	int err = p->options.seccomp ? confine_calls() : 0;
 
-	if (err && err != -ENOTSUP)
+	if (err)
 		log_warning(p->log, "system calls are not filtered: %s", strerror(-err));
 }
 

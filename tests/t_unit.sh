@@ -41,6 +41,7 @@ mkdir /xen/tool/dir && mv /xen/tool/key /xen/tool/dir && rm -r /xen/tool/dir
 say moved "$? $(ls /xen/tool)"
 say capabilities "$(field CapEff) $(field CapBnd)"
 say confined "$(field NoNewPrivs) $(field Seccomp)"
+say warnings "$(journalctl --sync; journalctl --no-pager -o cat -p warning -u xsfs@xen | sed -n 's,^/xen: ,,p' | paste -sd ' ')"
 say options "$(grep -zc '^timeout=7$' "/proc/$(systemctl show -P MainPID xsfs@xen)/cmdline")"
 kill -9 "$(systemctl show -P MainPID xsfs@xen)"
 for i in {1..600}; do
@@ -94,6 +95,7 @@ is "$(of written)" hello 'a value'
 is "$(of moved)" '0 xenstored' 'rename and rm -r'
 is "$(of capabilities)" '0000000000200000 0000000000200000' 'it has CAP_SYS_ADMIN alone'
 is "$(of confined)" '1 2' 'no new privileges, and a filter of system calls'
+is "$(of warnings)" '' 'nothing that it gives up by itself is in the way of the unit'\''s limits'
 is "$(of options)" 1 'options of this mount, by /etc/default/xsfs@xen'
 is "$(of killed)" 'active fuse.xsfs web' 'after kill -9 it is started again, in the place of its dead mount'
 is "$(of stop)" ' 0  inactive' 'systemctl stop unmounts'
