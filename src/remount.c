@@ -16,7 +16,8 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The words for what the kernel keeps. */
+/* The words for what the kernel keeps.  Not `suid` and `dev`, which are accepted and ignored when it is mounted, too:
+ * every FUSE mount begins with nosuid and nodev, and for a line of fstab mount(8) adds both words by itself. */
 static const struct {
 	const char *word;
 	unsigned long clear, set;
@@ -24,9 +25,7 @@ static const struct {
 	{ "ro", 0, MS_RDONLY },
 	{ "rw", MS_RDONLY, 0 },
 	{ "nosuid", 0, MS_NOSUID },
-	{ "suid", MS_NOSUID, 0 },
 	{ "nodev", 0, MS_NODEV },
-	{ "dev", MS_NODEV, 0 },
 	{ "noexec", 0, MS_NOEXEC },
 	{ "exec", MS_NOEXEC, 0 },
 	{ "noatime", MS_STRICTATIME | MS_RELATIME, MS_NOATIME },

@@ -34,7 +34,9 @@ no_daemon() {
 remounts() {
 	local dir=$1 output
 	exec 7<"$dir/k"
-	succeeds 'remount,rw' mount -o remount,rw "$dir"
+	# With a line of fstab mount(8) adds that to what is asked, and dev and suid, which it takes for the defaults.
+	succeeds 'remount,rw' mount --fstab "$SCRATCH/fstab" -o remount,rw "$dir"
+	like ",$(findmnt --noheadings --output OPTIONS "$dir")," '*,rw,nosuid,nodev,*' 'which leaves nosuid and nodev'
 	succeeds 'it can be written' bash -c 'echo y >"$1"' - "$dir/k"
 	is "$(value /m/k) $(cat <&7)" 'y y' 'the store has it, and who had a file open reads it'
 	exec 7<&-
