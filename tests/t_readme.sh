@@ -11,6 +11,11 @@ server_binary c >/dev/null || skip 'no xenstored (xen-utils)'
 export TMPDIR=$SCRATCH/tmp
 mkdir "$TMPDIR"
 
+# configure refuses another build directory once the checkout has been configured itself, and so do quickstart and
+# tests/run.
+is "$(sed -n 's/^    //p' "$TEST_DIR/../README.md" | grep -o '[.]*/configure\b')" $'../configure\n../configure' \
+	'each build has a directory of its own'
+
 # The lines of the tour that are indented: commands behind "# " and "> ", what they print.
 sed -n '/^## A short tour/,/^## On a Xen host/s/^    //p' "$TEST_DIR/../README.md" >"$SCRATCH/tour"
 commands() {
