@@ -6,6 +6,7 @@ requires xenstore-write xenstore-watch
 
 RINGCAT=$BUILD/tests/loop/ringcat
 EVTCHNCHECK=$BUILD/tests/loop/evtchncheck
+MANAGECHECK=$BUILD/tests/loop/managecheck
 has_config HAVE_XEN || skip 'built without the Xen libraries'
 
 REQUESTS=10000
@@ -71,6 +72,19 @@ test_evtchn() {
 	is "$("$XSLOOP" ports "$SERVER_DIR")" '   1: domain 0, handle 0, idle, waits for domain 0' \
 		'processes that ended leave no ports behind'
 	is "$(find "$SERVER_DIR" -type p)" '' '... and no FIFOs'
+}
+
+# Servers from Xen 4.21 on need it; none of Debian's does.
+test_manage() {
+	local output
+	new_world
+	if output=$(in_domain 0 "$MANAGECHECK" "$XSLOOP" 2>&1); then
+		ok 'the calls of libxenmanage tell which domains come and go'
+		note "$output"
+	else
+		not_ok 'the calls of libxenmanage tell which domains come and go' "$output"
+	fi
+	succeeds '... to domain 0 only' in_domain 7 "$MANAGECHECK"
 }
 
 test_command() {
@@ -198,6 +212,7 @@ test_domain_death() {
 }
 
 test_evtchn
+test_manage
 test_command
 for server in $XSFS_TEST_SERVER; do
 	if ! server_binary "$server" >/dev/null; then

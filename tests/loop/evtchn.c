@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <xen/xen.h>
 #include <xenevtchn.h>
 
 struct xenevtchn_handle {
@@ -257,19 +258,6 @@ xenevtchn_port_or_error_t xenevtchn_bind_interdomain(xenevtchn_handle *xce, uint
 	return port > 0 ? port : fail(port);
 }
 
-static bool virq_is_bound(uint32_t virq)
-{
-	uint32_t port;
-
-	for (port = 1; port < XSLOOP_PORTS; port++) {
-		const struct xsloop_port *p = &world_get()->ports[port];
-
-		if (p->state == XSLOOP_VIRQ && p->domid == world_domid() && p->virq == virq)
-			return true;
-	}
-	return false;
-}
-
 xenevtchn_port_or_error_t xenevtchn_bind_virq(xenevtchn_handle *xce, unsigned int virq)
 {
 	int lock, port;
@@ -280,10 +268,12 @@ xenevtchn_port_or_error_t xenevtchn_bind_virq(xenevtchn_handle *xce, unsigned in
 	if (lock < 0)
 		return fail(lock);
 	world_reap_locked();
-	port = virq_is_bound(virq) ? -EEXIST : port_alloc_locked(world_domid(), xce->id);
+	port = virq_is_bound_locked(virq) ? -EEXIST : port_alloc_locked(world_domid(), xce->id);
 	if (port > 0) {
 		world_get()->ports[port].virq = virq;
 		port_publish_locked(port, XSLOOP_VIRQ);
+		if (virq == VIRQ_DOM_EXC)
+			domains_all_changed_locked();
 	}
 	world_unlock(lock);
 	return port > 0 ? port : fail(port);

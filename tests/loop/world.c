@@ -6,7 +6,6 @@
  */
 #include "tests/loop/xsloop.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -239,108 +238,7 @@ void world_unlock(int lock)
 	close(lock);
 }
 
-/* ---- pages and domains --------------------------------------------------------------------- */
-
-/* Calls visit for each page file until it returns non-zero; that, or 0, or -errno. */
-static int pages_visit(int (*visit)(uint32_t domid, uint64_t gfn, void *arg), void *arg)
-{
-	DIR *dir = opendir(self.dir);
-	struct dirent *ent;
-	int rc = 0;
-
-	if (!dir)
-		return -errno;
-	while (rc == 0 && (ent = readdir(dir))) {
-		unsigned long long gfn;
-		unsigned int domid;
-
-		if (sscanf(ent->d_name, "page.%u.%llu", &domid, &gfn) == 2)
-			rc = visit(domid, gfn, arg);
-	}
-	closedir(dir);
-	return rc;
-}
-
-struct page_search {
-	uint32_t domid;
-	uint64_t gfn;
-	bool found;
-};
-
-static int page_compare(uint32_t domid, uint64_t gfn, void *arg)
-{
-	struct page_search *search = arg;
-
-	if (domid == search->domid && (!search->found || gfn < search->gfn)) {
-		search->gfn = gfn;
-		search->found = true;
-	}
-	return 0;
-}
-
-int world_page_first(uint32_t domid, uint64_t *gfn)
-{
-	struct page_search search = { .domid = domid };
-	int rc = pages_visit(page_compare, &search);
-
-	*gfn = search.gfn;
-	return rc < 0 ? rc : search.found ? 0 : -ENOENT;
-}
-
-int world_page_open(uint32_t domid, uint64_t gfn)
-{
-	char name[XSLOOP_NAME_MAX], path[PATH_MAX];
-	uint64_t first;
-	int fd, rc;
-
-	snprintf(name, sizeof(name), "page.%u.%llu", domid, (unsigned long long)gfn);
-	rc = world_path(path, name);
-	if (rc < 0)
-		return rc;
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
-	if (errno != ENOENT)
-		return -errno;
-	return world_page_first(domid, &first) == -ENOENT ? -ESRCH : -EINVAL;
-}
-
-struct domain_list {
-	uint32_t first;
-	uint32_t *domids;
-	unsigned int max, n;
-};
-
-/* Insertion into the sorted list, dropping what is in it already or beyond its end. */
-static int domain_insert(uint32_t domid, uint64_t gfn, void *arg)
-{
-	struct domain_list *list = arg;
-	unsigned int i;
-
-	(void)gfn;
-	if (domid < list->first)
-		return 0;
-	for (i = 0; i < list->n && list->domids[i] < domid; i++)
-		;
-	if (i == list->max || (i < list->n && list->domids[i] == domid))
-		return 0;
-	if (list->n < list->max)
-		list->n++;
-	memmove(&list->domids[i + 1], &list->domids[i],
-		(list->n - i - 1) * sizeof(list->domids[0]));
-	list->domids[i] = domid;
-	return 0;
-}
-
-int world_domains(uint32_t first, unsigned int max, uint32_t *domids)
-{
-	struct domain_list list = { .first = first, .domids = domids, .max = max };
-	int rc;
-
-	domain_insert(0, 0, &list);
-	rc = pages_visit(domain_insert, &list);
-	return rc < 0 ? rc : (int)list.n;
-}
+/* ---- the port of domain 0's store ---------------------------------------------------------- */
 
 void world_xsd_port_refresh(void)
 {
@@ -607,6 +505,19 @@ void port_raise(uint32_t port)
 					      __ATOMIC_RELAXED));
 	if (new == XSLOOP_QUEUED)
 		port_post(port);
+}
+
+bool virq_is_bound_locked(uint32_t virq)
+{
+	uint32_t port;
+
+	for (port = 1; port < XSLOOP_PORTS; port++) {
+		const struct xsloop_port *p = &world_get()->ports[port];
+
+		if (p->state == XSLOOP_VIRQ && p->domid == world_domid() && p->virq == virq)
+			return true;
+	}
+	return false;
 }
 
 void virq_raise_locked(uint32_t virq)

@@ -476,18 +476,25 @@ static int cmd_init(int argc, char **argv)
 static int cmd_domain(int argc, char **argv)
 {
 	char path[PATH_MAX];
-	int fd, rc;
+	uint32_t domid;
+	bool is_new;
+	int fd, lock, rc;
 
 	if (argc != 3)
 		usage(2);
 	attach(argv[0]);
-	path_format(path, "%s/page.%u.%llu", argv[0], domid_arg(argv[1]),
-		    number(argv[2], UINT64_MAX));
+	domid = domid_arg(argv[1]);
+	path_format(path, "%s/page.%u.%llu", argv[0], domid, number(argv[2], UINT64_MAX));
+	lock = lock_or_die();
+	is_new = !domain_exists(domid);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	rc = fd < 0 ? errno : posix_fallocate(fd, 0, XSLOOP_PAGE_SIZE);
 	if (rc)
 		die("%s: %s", path, strerror(rc));
 	close(fd);
+	if (is_new)
+		domain_changed_locked(domid);
+	world_unlock(lock);
 	return 0;
 }
 
@@ -560,7 +567,7 @@ static int cmd_kill_domain(int argc, char **argv)
 	for (port = 1; port < XSLOOP_PORTS; port++)
 		if (world->ports[port].state != XSLOOP_FREE && world->ports[port].domid == domid)
 			port_close_locked(port);
-	virq_raise_locked(VIRQ_DOM_EXC);
+	domain_changed_locked(domid);
 	world_unlock(lock);
 	return 0;
 }

@@ -27,13 +27,15 @@
 #define TESTS_LOOP_XSLOOP_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #define XSLOOP_MAGIC		0x704f4c53u
-#define XSLOOP_VERSION		2u
+#define XSLOOP_VERSION		3u
 #define XSLOOP_PORTS		4096u	/* a FIFO's 64 KiB hold every port four times */
 #define XSLOOP_HANDLES		1024u
+#define XSLOOP_DOMAINS		0x7ff0u	/* DOMID_FIRST_RESERVED: the numbers that a domain can have */
 #define XSLOOP_PAGE_SIZE	4096u
 #define XSLOOP_NAME_MAX		64	/* longest file name in the directory */
 
@@ -81,6 +83,9 @@ struct xsloop_world {
 	uint32_t next_handle;
 	uint32_t kernel_port;	/* domain 0's store port while no process owns its ring */
 	uint32_t pad[11];
+	uint64_t last_unique_id;
+	uint64_t unique_ids[XSLOOP_DOMAINS];	/* of the domain that has the number now; 0: not asked for yet */
+	uint8_t changed[XSLOOP_DOMAINS];	/* 1: made or gone since the store last asked which are */
 	struct xsloop_handle handles[XSLOOP_HANDLES];
 	struct xsloop_port ports[XSLOOP_PORTS];
 };
@@ -121,6 +126,22 @@ int world_page_first(uint32_t domid, uint64_t *gfn);
  * Lists the domains from *first* on, ascending, at most *max*.  Their number, or -errno.
  */
 int world_domains(uint32_t first, unsigned int max, uint32_t *domids);
+
+/* Whether there is such a domain: domain 0, and whichever has a page.  No lock needed. */
+bool domain_exists(uint32_t domid);
+/*
+ * What tells this domain from earlier and later ones of its number; never 0.  0, or -ESRCH.
+ */
+int domain_unique_id_locked(uint32_t domid, uint64_t *unique_id);
+/*
+ * To be called after a domain was made or is gone: the store is told by VIRQ_DOM_EXC, and finds
+ * the domain by domain_take_changed_locked().  *domid* is less than XSLOOP_DOMAINS.
+ */
+void domain_changed_locked(uint32_t domid);
+/* Makes all domains that exist, and no others, changed ones: a new store knows none of them. */
+void domains_all_changed_locked(void);
+/* Takes the lowest number of the domains that have changed off their list.  0, or -ENOENT. */
+int domain_take_changed_locked(uint32_t *domid);
 
 /*
  * Excludes every other process and thread from changing the tables.  The returned descriptor
@@ -171,6 +192,8 @@ int port_bind_static(int fd, uint32_t port);
 int port_send(uint32_t port);
 /* Whether $XSLOOP_WITHOUT has the word: a kernel that lacks something is played. */
 int world_lacks(const char *word);
+/* Whether a handle of this process's domain has bound the virtual interrupt. */
+bool virq_is_bound_locked(uint32_t virq);
 /* Raises a virtual interrupt of domain 0. */
 void virq_raise_locked(uint32_t virq);
 
