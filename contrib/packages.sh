@@ -95,6 +95,25 @@ packages_ci=(
 	pyflakes3
 )
 
+# what .ci/arm64 needs to build for another processor, and to run the unit tests on it, emulated
+packages_arm64=(
+	autoconf
+	automake
+	binutils
+	gcc-aarch64-linux-gnu
+	libc6-dev:arm64
+	libcmocka-dev:arm64
+	libfuse3-dev:arm64
+	libjson-c-dev:arm64
+	libseccomp-dev:arm64
+	libtool
+	libxen-dev:arm64
+	make
+	pkg-config
+	qemu-user-static
+	uthash-dev
+)
+
 # packages_missing PACKAGE...: prints those that are not installed.
 packages_missing() {
 	local package

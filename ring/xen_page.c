@@ -18,7 +18,20 @@
 
 #define PHYSICAL_MEMORY "/dev/mem"
 
-/* Maps a page of a file.  Returns 0 or -errno. */
+/*
+ * Whether a domain's page can be mapped there as the server has it, which is cached.  x86 gives
+ * what memory has.  Linux on Arm and others maps all that is not the kernel's own memory uncached,
+ * such as the address outside of it that the toolstack gives the ring there, and of the kernel's own it
+ * allows no mapping (phys_mem_access_prot() and devmem_is_allowed()).  Of a page that one side has in its cache
+ * and the other has not, both see old contents.
+ */
+#if defined(__x86_64__) || defined(__i386__)
+static const bool physical_is_shared = true;
+#else
+static const bool physical_is_shared = false;
+#endif
+
+/* Maps a page of a file.  Pages of Linux may be larger: what is mapped is at the start of one.  Returns 0 or -errno. */
 static int file_map(struct xen_page *page, int fd, uint64_t offset)
 {
 	void *addr = mmap(NULL, XEN_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
@@ -57,6 +70,8 @@ static int physical_map(struct xen_page *page, uint64_t gfn)
 {
 	int fd, err;
 
+	if (!physical_is_shared)
+		return -EOPNOTSUPP;
 	if (gfn > INT64_MAX / XEN_PAGE_SIZE)
 		return -EINVAL;
 	/* Without O_SYNC: cached, as the server's own mapping is. */
@@ -96,7 +111,10 @@ int xen_page_map(struct xen_page *page, uint32_t domid, uint64_t gfn, struct log
 	if (!err || domid != DOMID_SELF)
 		return err;
 	physical = physical_map(page, gfn);
-	if (physical)
+	if (physical == -EOPNOTSUPP)
+		log_error(log, "ring: on this architecture only a domain's kernel can map its ring; "
+			       "use the store \"auto\", which is the kernel's");
+	else if (physical)
 		log_error(log, "ring: frame %#llx: libxenforeignmemory: %s; " PHYSICAL_MEMORY ": %s",
 			  (unsigned long long)gfn, strerror(-err), strerror(-physical));
 	return physical;

@@ -25,7 +25,8 @@ struct xen_page {
 /*
  * Maps the page `gfn` of domain `domid`.  That of domain 0 with gfn 0 is a file; one of DOMID_SELF is
  * looked for in /dev/mem as well, where a PVH or HVM guest has it.
- * Returns 0, -EBUSY when it is the one that the kernel's own driver uses, or -errno.
+ * Returns 0, -EBUSY when it is the one that the kernel's own driver uses, -EOPNOTSUPP when it is our
+ * own and this architecture lets only the kernel map that (Arm), or -errno.  The log tells why.
  */
 int xen_page_map(struct xen_page *page, uint32_t domid, uint64_t gfn, struct logger *log);
 

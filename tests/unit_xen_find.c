@@ -22,6 +22,8 @@
 
 #include "ring/xen_find.h"
 
+#ifdef __x86_64__
+
 #define POINTER_AT 0xffffffff82a0d2c8
 #define INFO_AT 0xffff888001234000
 #define GFN 0x1abcd
@@ -206,13 +208,24 @@ static void no_ring(void **state)
 	assert_int_equal(k->place.gfn, 0);
 }
 
+#else
+
+/* Only x86 has such guests. */
+static void other_architecture(void **state)
+{
+	struct xen_finder finder = { 0 };
+	struct xen_place place = { 0 };
+
+	(void)state;
+	assert_int_equal(xen_find_start_info(&finder, "/proc/kallsyms", "/proc/kcore", &place), -ENOSYS);
+}
+
+#endif
+
 int main(void)
 {
-#ifndef __x86_64__
-	puts("1..0 # SKIP start_info is x86's");
-	return 77;
-#endif
 	static const struct CMUnitTest tests[] = {
+#ifdef __x86_64__
 		cmocka_unit_test_setup_teardown(is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(is_found_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_symbol, setup, teardown),
@@ -222,6 +235,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_start_info, setup, teardown),
 		cmocka_unit_test_setup_teardown(at_the_end_of_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_ring, setup, teardown),
+#else
+		cmocka_unit_test(other_architecture),
+#endif
 	};
 
 	return cmocka_run_group_tests_name("xen_find", tests, NULL, NULL);

@@ -5,6 +5,7 @@
  *
  * The seed decides what each client does; how they meet is chance.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -201,11 +202,14 @@ static void do_sub(const struct recorder *r, int fd, uint32_t tx, struct texts *
 
 /* ---- files ---- */
 
-/* Writes where a path is, seen through a view. */
+/* Writes where a path is, seen through a view of a mount. */
 static void file_path(const struct recorder *r, unsigned view, int path, const char *more,
 		      char *file)
 {
-	snprintf(file, PATH_MAX_, "%s%s%s/%u%s%s%s", r->config.mounts[view_mount(view)],
+	int mount = view_mount(view);
+
+	assert(mount >= 0);
+	snprintf(file, PATH_MAX_, "%s%s%s/%u%s%s%s", r->config.mounts[mount],
 		 view_is_nodes(view) ? "/.xsfs/nodes" : "", r->config.node, r->base,
 		 path == PATH_BASE ? "" : "/", path == PATH_BASE ? "" : path_name(path), more);
 }
