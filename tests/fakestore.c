@@ -24,7 +24,9 @@
  *	lie N TEXT         ... have that body
  *	lose N             the next N values are not written, whatever the reply says
  *	overlook N         the next N commits that conflict succeed, and undo what others did
+ *	features N         GET_FEATURE is answered with N; until then it is not known
  *	event PATH TOKEN   sends a watch event to everybody
+ *	event PATH         ... to the watches of that path
  *	set PATH VALUE     changes the tree, with events
  *	remove PATH        ... removes a node
  *	close              ends all connections
@@ -104,6 +106,9 @@ struct faults {
 	bool refuse;
 	char text[256];
 };
+
+/* What GET_FEATURE says; "": such a request is not known. */
+static char features[16];
 
 static TAILQ_HEAD(, connection) connections = TAILQ_HEAD_INITIALIZER(connections);
 static TAILQ_HEAD(, deferred) deferreds = TAILQ_HEAD_INITIALIZER(deferreds);
@@ -224,6 +229,18 @@ static void send_event(struct connection *c, const char *path, const char *token
 	memcpy(body + path_size, token, token_size);
 	hdr.len = path_size + token_size;
 	packet_add(c, &c->out, &hdr, body, hdr.len, false);
+}
+
+/* Tells those who watch just this path. */
+static void send_events_of(const char *path)
+{
+	struct connection *c;
+	struct watch *w;
+
+	TAILQ_FOREACH(c, &connections, link)
+		TAILQ_FOREACH(w, &c->watches, link)
+			if (!strcmp(w->path, path))
+				send_event(c, path, w->token);
 }
 
 /* Tells all watches what has changed. */
@@ -465,6 +482,12 @@ static void handle(struct connection *c)
 	case XS_DIRECTORY_PART:
 		tree_request(c, t);
 		break;
+	case WIRE_GET_FEATURE:
+		if (*features) {
+			reply(c, WIRE_GET_FEATURE, features, strlen(features) + 1);
+			break;
+		}
+		/* fallthrough */
 	default:
 		unknown_request(c);
 	}
@@ -533,6 +556,10 @@ static bool obey(const char *line)
 			snprintf(faults.text, sizeof(faults.text), "%s", rest);
 	} else if (!strcmp(name, "ok")) {
 		faults = (struct faults){ 0 };
+	} else if (!strcmp(name, "features")) {
+		snprintf(features, sizeof(features), "%s", first);
+	} else if (!strcmp(name, "event") && !*rest) {
+		send_events_of(first);
 	} else if (!strcmp(name, "event")) {
 		TAILQ_FOREACH(c, &connections, link)
 			send_event(c, first, rest);

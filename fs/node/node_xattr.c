@@ -12,6 +12,7 @@
 
 #include "fs/node/node.h"
 #include "fs/node/perms.h"
+#include "fs/op/features.h"
 
 #define XATTR_PERMS "user.xenstore.perms"
 #define XATTR_VALUE "user.xenstore.value"
@@ -92,17 +93,11 @@ static void set_value_done(struct op *op, int err)
 	op_reply_error(op, err);
 }
 
-/* The node is in the store by now. */
-static void setxattr_existing(struct op *op)
+static void perms_send(struct op *op)
 {
 	char path[PATH_SIZE];
-	int err;
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 
-	if (is_value(op)) {
-		node_put_value(op, op->size, set_value_done);
-		return;
-	}
-	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (!err)
 		err = perms_call(op, path, op->data, op->size);
 	if (err) {
@@ -110,6 +105,29 @@ static void setxattr_existing(struct op *op)
 		return;
 	}
 	op_submit(op, set_perms_done);
+}
+
+static void feature_known(struct op *op)
+{
+	int err = op_take_feature(op, FEATURE_DOMID_ANY);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		perms_send(op);
+}
+
+/* The node is in the store by now. */
+static void setxattr_existing(struct op *op)
+{
+	if (is_value(op)) {
+		node_put_value(op, op->size, set_value_done);
+	} else if (perms_name_all(op->data, op->size)) {
+		op_call_features(op);
+		op_submit(op, feature_known);
+	} else {
+		perms_send(op);
+	}
 }
 
 void node_setxattr(struct op *op)

@@ -13,6 +13,13 @@
 int perms_text(const struct op *op, char **text);
 
 /*
+ * Whether the text gives rights to "all domains" by the number that stands for them (DOMID_ANY).
+ * Only newer servers know it (FEATURE_DOMID_ANY); others take it for a domain that does not exist,
+ * and drop it without a word.
+ */
+bool perms_name_all(const char *text, size_t len);
+
+/*
  * Adds a SET_PERMS of `len` bytes of text (one newline may be at the end) to the round.  Returns 0,
  * -EINVAL for what is no list of permissions, or -ENOMEM.  What is too long for a message is -E2BIG
  * in op_call_error().

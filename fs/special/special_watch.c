@@ -3,6 +3,9 @@
  * The streams.  `.watch` tells of events at and below a directory's node; `.next` tells that node's values,
  * one after each change; to `.xsfs/watch` paths are written, one a line, with a `-` in front to take
  * it away again.
+ *
+ * "@releaseDomain/7" tells of one domain, which servers can from Xen 4.22 on.  Older ones set such
+ * a watch and never fire it, so the server is asked for its features first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +14,7 @@
 
 #include "fs/events/stream.h"
 #include "fs/node/node.h"
+#include "fs/op/features.h"
 #include "fs/special/special_files.h"
 
 /* Gives the operation a handle with an empty stream, of the values of a path or (NULL) of events.
@@ -99,9 +103,26 @@ static void watch_open(struct op *op)
 		op_reply_open_stream(op, op->handle);
 }
 
+/* "@introduceDomain/N" and "@releaseDomain/N". */
+static bool is_of_one_domain(const char *path, size_t len)
+{
+	static const char *const events[] = { "@introduceDomain/", "@releaseDomain/" };
+	uint64_t domid;
+	size_t begin;
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		begin = strlen(events[i]);
+		if (len > begin && !memcmp(path, events[i], begin))
+			return !wire_number_parse(path + begin, len - begin, UINT16_MAX, &domid);
+	}
+	return false;
+}
+
 static bool path_can_be_watched(const char *path)
 {
-	return path[0] == '@' ? name_is_legal(path) : path_is_legal(path);
+	if (path[0] != '@')
+		return path_is_legal(path);
+	return name_is_legal(path) || is_of_one_domain(path, strlen(path));
 }
 
 /* What op->data says: lines, cut in place.  `paths` has room for one a byte pair. */
@@ -137,30 +158,72 @@ static void watch_written(struct op *op, int error)
 		op_reply_write(op, op->size);
 }
 
-/* A bad line, and nothing is done; then paths are taken away, and then added. */
-static void watch_write(struct op *op)
+/* Takes paths away, and then adds others. */
+static void watch_apply(struct op *op, const struct wanted *wanted)
 {
 	struct stream *stream = op->handle->own;
+	int err = 0;
+
+	for (unsigned i = 0; i < wanted->n_remove && !err; i++)
+		err = stream_unsubscribe(stream, wanted->remove[i]);
+	if (err)
+		op_reply_error(op, err);
+	else
+		stream_subscribe(stream, op, wanted->add, wanted->n_add, watch_written);
+}
+
+/* Does what op->data says: all of it, or nothing if a line is bad. */
+static void watch_parse(struct op *op)
+{
 	size_t max = op->size / 2 + 1;
 	struct wanted wanted = {
 		.add = calloc(max, sizeof(char *)),
 		.remove = calloc(max, sizeof(char *)),
 	};
-	int err = wanted.add && wanted.remove ? 0 : -ENOMEM;
+	int err = wanted.add && wanted.remove ? parse(op->data, &wanted) : -ENOMEM;
 
-	op->data[op->size] = '\0';
-	if (!err && (op->size > WIRE_PAYLOAD_MAX * 16 || strlen(op->data) != op->size))
-		err = -EINVAL;
-	if (!err)
-		err = parse(op->data, &wanted);
-	for (unsigned i = 0; i < wanted.n_remove && !err; i++)
-		err = stream_unsubscribe(stream, wanted.remove[i]);
 	if (err)
 		op_reply_error(op, err);
 	else
-		stream_subscribe(stream, op, wanted.add, wanted.n_add, watch_written);
+		watch_apply(op, &wanted);
 	free(wanted.add);
 	free(wanted.remove);
+}
+
+static void features_known(struct op *op)
+{
+	int err = op_take_feature(op, FEATURE_WATCH_DEPTH);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		watch_parse(op);
+}
+
+/* Whether a path is added that only newer servers know. */
+static bool needs_features(const char *text)
+{
+	size_t len;
+
+	for (; *text; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		if (is_of_one_domain(text, len))
+			return true;
+	}
+	return false;
+}
+
+static void watch_write(struct op *op)
+{
+	op->data[op->size] = '\0';
+	if (op->size > WIRE_PAYLOAD_MAX * 16 || strlen(op->data) != op->size) {
+		op_reply_error(op, -EINVAL);
+	} else if (needs_features(op->data)) {
+		op_call_features(op);
+		op_submit(op, features_known);
+	} else {
+		watch_parse(op);
+	}
 }
 
 const struct special special_watch = {

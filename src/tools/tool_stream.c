@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "ring/wire.h"
 #include "src/tools/tool_stream.h"
 
 struct stream_file {
@@ -18,7 +19,19 @@ struct stream_file {
 
 bool stream_is_special(const char *path)
 {
-	return !strcmp(path, "@introduceDomain") || !strcmp(path, "@releaseDomain");
+	static const char *const events[] = { "@introduceDomain", "@releaseDomain" };
+	uint64_t domid;
+	const char *rest;
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		if (strncmp(path, events[i], strlen(events[i])) != 0)
+			continue;
+		rest = path + strlen(events[i]);
+		if (!*rest)
+			return true;
+		return *rest == '/' && !wire_number_parse(rest + 1, strlen(rest + 1), UINT16_MAX, &domid);
+	}
+	return false;
 }
 
 int stream_open(struct stream *s, struct tool *t)
@@ -106,9 +119,12 @@ int stream_add(struct stream *s, struct tool *t, const char *path)
 		if (!s->watch)
 			return tool_fail(t, -errno, file);
 	}
-	if (TEMP_FAILURE_RETRY(write(s->watch->fd, path, len)) != (ssize_t)len)
-		return tool_fail(t, -errno, path);
-	return 0;
+	if (TEMP_FAILURE_RETRY(write(s->watch->fd, path, len)) == (ssize_t)len)
+		return 0;
+	if (errno == EOPNOTSUPP)
+		return tool_complain(t, -errno, "%s: this server tells of all domains together only (one of Xen "
+						"4.22 or newer can do more)", path);
+	return tool_fail(t, -errno, path);
 }
 
 /* Understands a line, without its newline. */

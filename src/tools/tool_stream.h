@@ -30,10 +30,11 @@ struct stream_event {
 int stream_open(struct stream *s, struct tool *t);
 
 /*
- * Subscribes to a path of mountpoint_key(), or to "@introduceDomain" or "@releaseDomain".  When it
- * returns the store has its watch.  On a mount that is read-only the subtree of the nearest node
- * above the path is read instead, so that there are events of other paths too.
- * Returns 0 or -errno with a reason.
+ * Subscribes to a path of mountpoint_key(), or to "@introduceDomain" or "@releaseDomain", which may
+ * be followed by "/DOMID".  When it returns the store has its watch.  On a mount that is read-only
+ * the subtree of the nearest node above the path is read instead, so that there are events of other
+ * paths too.  Returns 0 or -errno with a reason: -EOPNOTSUPP where the server cannot tell of one
+ * domain only.
  */
 int stream_add(struct stream *s, struct tool *t, const char *path);
 

@@ -24,7 +24,7 @@ static struct tool tool = {
 	.usage = "usage: xsfs-watch [-m MOUNT] [--json] [--count N] KEY...",
 	.help = "Prints changes at and below keys of a mounted xenstore, with the old value and the new.\n"
 		"  KEY                  a path in the store or in the mount, or from where you are;\n"
-		"                       @introduceDomain, @releaseDomain\n"
+		"                       @introduceDomain, @releaseDomain, or @releaseDomain/DOMID\n"
 		"  -n, --count=N        end after N lines\n"
 		"  -j, --json           print an object a line, for programs\n"
 		"  -m, --mount=MOUNT    where the store is mounted ($XSFS_MOUNT, or where you are)\n"
