@@ -24,7 +24,7 @@ refuses() {
 }
 
 help=$("$XSFS" --help)
-is "$(sed '/^Tools/,$d' <<<"$help" | wc -l | awk '{ print ($1 <= 28) }')" 1 'what it says of mounting is short'
+is "$(sed '/^Tools/,$d' <<<"$help" | wc -l | awk '{ print ($1 <= 32) }')" 1 'what it says of mounting is short'
 is "$(awk 'length > 80' <<<"$help")" '' 'no line is long'
 is "$("$XSFS" -h)" "$help" '-h is --help'
 like "$("$XSFS" -V)" 'xsfs [0-9]*' 'the version'

@@ -25,7 +25,7 @@ static int begin(void **state)
 /* Returns the directory /p, in which this mount has made the empty directory d. */
 static struct inode *directory_with_one_inside(struct fs_fixture *fx)
 {
-	made_add(&fx->fs.made, "/p/d");
+	empty_nodes_add(&fx->fs.empty_nodes, "/p/d");
 	return known_inode(fx, "p", INODE_DIR);
 }
 
@@ -77,8 +77,8 @@ static void an_empty_directory_stays_one(void **state)
 	store_moves(fx, "/p");
 	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
 	kernel_hears_error(fx, 0);
-	assert_true(made_has(&fx->fs.made, "/p/e"));
-	assert_false(made_has(&fx->fs.made, "/p/d"));
+	assert_true(empty_nodes_has(&fx->fs.empty_nodes, "/p/e"));
+	assert_false(empty_nodes_has(&fx->fs.empty_nodes, "/p/d"));
 }
 
 static void an_empty_directory_stays_one_whose_parent_moved_meanwhile(void **state)
@@ -90,13 +90,13 @@ static void an_empty_directory_stays_one_whose_parent_moved_meanwhile(void **sta
 	store_moves(fx, "/p");
 	/* What another thread of the pool has just done. */
 	assert_int_equal(inode_rename(inodes, inodes->root, "p", inodes->root, "q", &fx->fs.wakeups), 0);
-	made_rename(&fx->fs.made, "/p", "/q");
+	empty_nodes_rename(&fx->fs.empty_nodes, "/p", "/q");
 	store_refuses(fx, XS_TRANSACTION_END, "T", "EAGAIN");
 	store_moves(fx, "/q");
 	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
 	kernel_hears_error(fx, 0);
-	assert_true(made_has(&fx->fs.made, "/q/e"));
-	assert_false(made_has(&fx->fs.made, "/q/d"));
+	assert_true(empty_nodes_has(&fx->fs.empty_nodes, "/q/e"));
+	assert_false(empty_nodes_has(&fx->fs.empty_nodes, "/q/d"));
 }
 
 /* The kernel asks what /p/k is while the store has moved /p to /q, and the mount does not know it yet. */
