@@ -55,7 +55,7 @@ void changes_deinit(struct changes *changes)
 	changes->root = NULL;
 }
 
-/* Cuts the next name off `path`.  Returns its length, 0 at the end. */
+/* Cuts the next name off `path`.  Returns its length, 0 at the end of the path. */
 static size_t next_name(const char **path, const char **name)
 {
 	*path += strspn(*path, "/");
@@ -101,7 +101,7 @@ int changes_note(struct changes *changes, uint32_t type, const char *path)
 		changes->root = change_new("", 0);
 	change = changes->root;
 	while (change && (len = next_name(&path, &name))) {
-		/* What is above something that was made was made on the way, or was there. */
+		/* Every node above one that was made existed already, or was made along with it. */
 		if (made)
 			change_set_state(parent, change, CHANGE_THERE);
 		parent = change;
@@ -137,7 +137,7 @@ enum sight changes_see(const struct changes *changes, const char *path)
 		return SIGHT_DIR;
 	if (change->state == CHANGE_THERE && cleared)
 		return SIGHT_LEAF;
-	/* Who removes the last child of a directory does not make it a file. */
+	/* Removing the last child of a directory does not turn the directory into a file. */
 	if (change->state == CHANGE_THERE)
 		return change->children ? SIGHT_DIR : SIGHT_THERE;
 	if (cleared)
@@ -152,7 +152,7 @@ struct visit {
 	char path[PATH_SIZE];
 };
 
-/* Visits `change`, whose path is in v->path, and all below. */
+/* Visits `change`, whose path is in v->path, and everything below it. */
 static void visit(struct visit *v, const struct change *change)
 {
 	size_t len = strlen(v->path);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which nodes a transaction has made, written and removed: a tree of names.  With it a lookup in the
- * transaction's view is answered from outside and without asking the store within the transaction,
- * where all that is asked counts as read, and makes conflicts.
+ * The tree of names that a transaction has made, written and removed.  With it, a lookup in
+ * the transaction's view is answered from outside, without asking the store inside the
+ * transaction: everything asked there counts as read, and so makes conflicts more likely.
  * Pure; the caller locks.
  */
 #ifndef FS_MODEL_CHANGES_H
@@ -29,15 +29,15 @@ enum sight {
 void changes_init(struct changes *changes);
 void changes_deinit(struct changes *changes);
 
-/* A request of `type` on `path` succeeded: XS_WRITE, XS_MKDIR and XS_RM are noted.
+/* Notes that a request of `type` on `path` succeeded; only XS_WRITE, XS_MKDIR and XS_RM count.
  * Returns 0 or -ENOMEM. */
 int changes_note(struct changes *changes, uint32_t type, const char *path);
 
 /* Returns what is known of `path`. */
 enum sight changes_see(const struct changes *changes, const char *path);
 
-/* Calls `removed` for each node that was removed with what was below it, whether it was made again
- * or not, and then `there` for each that was made or written and is still there. */
+/* Calls `removed` for each node that was removed together with everything below it, even if it was
+ * made again since; then calls `there` for each node that was made or written and still exists. */
 void changes_for_each(const struct changes *changes, void (*removed)(void *arg, const char *path),
 		      void (*there)(void *arg, const char *path), void *arg);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a filesystem is to be: what the mount options say.  For all of fs/, and for src/ through fs.h. */
+/* The configuration of a filesystem, from the mount options.  For all of fs/, and for
+ * src/ through fs.h. */
 #ifndef FS_MODEL_CONFIG_H
 #define FS_MODEL_CONFIG_H
 
@@ -31,7 +32,7 @@ enum fs_cache {
 struct fs_config {
 	struct chan *chan;     /* borrowed; connected, with no handlers set */
 	struct logger *log;    /* borrowed */
-	const char *server_dir; /* with the `socket` of a server of our own; NULL: there is none (borrowed) */
+	const char *server_dir; /* with the `socket` of our own server; NULL: none (borrowed) */
 	const char *root;      /* store path that is mounted, absolute; "/" for all (copied) */
 	enum fs_format format;
 	enum fs_layout layout;
@@ -41,16 +42,16 @@ struct fs_config {
 	mode_t umask;          /* taken from 0666 and 0777; the default 0077 leaves 0600 and 0700 */
 	bool strict_modes;     /* chmod, chown and utimens: EPERM instead of no effect */
 	bool privileged;       /* the store exempts us from quotas: more transactions at a time */
-	int self_domid;        /* our own domain where the caller knows it, -1: ask the store */
+	int self_domid;        /* our own domain if the caller knows it; -1: ask the store */
 	unsigned threads;      /* that read /dev/fuse, the I/O thread included; at least 1 */
 	unsigned timeout_ms;   /* how long an operation waits for the store */
 	const char *dirs;      /* the option dirs=, legal (dirs.h); NULL: not given (copied) */
 	const char *protect;   /* the option protect=, legal (patterns.h); NULL: not given (copied) */
-	unsigned park_ms;      /* how long an operation may wait for events, then EINTR; 0: for ever */
+	unsigned park_ms;      /* bound for waiting for events, then EINTR; 0: none */
 	uint64_t streams;      /* a user's share of these, as in quota.h, */
 	uint64_t watched;
 	uint64_t transactions;
-	unsigned tx_idle_s;    /* after how long without use a transaction is aborted; 0: never */
+	unsigned tx_idle_s;    /* seconds unused until a transaction is aborted; 0: never */
 };
 
 #endif

@@ -8,12 +8,12 @@
 #define ID "/[0-9]*"
 
 /*
- * From Xen's docs/misc/xenstore-paths.pandoc: all that it puts something below.  Libxl makes
- * many of them empty when it creates a domain (tools/libs/light/libxl_create.c), and the guest, or
- * the backend, fills them.  A path of which the document says that it has a value is not here, also
- * if it may be empty: control/shutdown, control/feature-*, device/suspend/event-channel,
- * rtc/timeoffset, attr/vif/ID/ipv4/INDEX.  Ids begin with a digit, so that values beside them do
- * not match (libxl/disable_udev, device/suspend/event-channel).
+ * Every path below which Xen's docs/misc/xenstore-paths.pandoc places nodes.  Libxl creates many of
+ * them empty along with a domain (tools/libs/light/libxl_create.c); the guest or the backend fills
+ * them.  A path to which the document gives a value is left out even if the value may be empty:
+ * control/shutdown, control/feature-*, device/suspend/event-channel, rtc/timeoffset,
+ * attr/vif/ID/ipv4/INDEX.  The patterns of ids begin with a digit, so that values next to the ids
+ * do not match (libxl/disable_udev, device/suspend/event-channel).
  */
 static const char *const builtin[] = {
 	"/local",
@@ -29,7 +29,7 @@ static const char *const builtin[] = {
 	HOME "/bios-strings",
 	HOME "/platform",
 	HOME "/control",
-	/* The guest's own. */
+	/* The guest's own directories. */
 	HOME "/data",
 	HOME "/drivers",
 	HOME "/feature",
@@ -41,7 +41,7 @@ static const char *const builtin[] = {
 	HOME "/attr/vif" ID "/ipv4",
 	HOME "/attr/vif" ID "/ipv6",
 	HOME "/error", /* Linux writes error/device/TYPE/ID/error */
-	/* Devices: first of one type, then of one domain. */
+	/* Devices: first those of one type, then those of one domain. */
 	HOME "/device",
 	HOME "/device/*",
 	HOME "/device/*" ID,
@@ -58,7 +58,7 @@ static const char *const builtin[] = {
 	HOME "/device-model" ID "/backends/*",
 	HOME "/libxl",
 	HOME "/libxl" ID,
-	/* The toolstack's. */
+	/* The toolstack's directories. */
 	"/vm",
 	"/vm/*",
 	"/vm/*/image",
@@ -73,7 +73,8 @@ static const char *const builtin[] = {
 	"/libxl" ID "/remus/netbuf" ID,
 	"/tool",
 	"/tool/xenstored",
-	/* Not in the document: libxl_cpupool.c makes a directory for each pool, xenpmd.c /pm. */
+	/* Not in the document: libxl_cpupool.c makes a directory for each pool,
+	 * xenpmd.c makes /pm. */
 	"/local/pool",
 	"/local/pool" ID,
 	"/pm",

@@ -23,7 +23,8 @@ int error_from_store(uint32_t type, int error)
 		return -EBUSY;
 	case -ENOSYS:
 		return -EOPNOTSUPP;
-	/* What the kernel says of a mount whose process is gone; ours is here. */
+	/* The kernel reports ENOTCONN for a mount whose process is gone, and our
+	 * process is here. */
 	case -ENOTCONN:
 	case -ESTALE:
 	case -ESHUTDOWN:

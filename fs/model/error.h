@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What a store's refusal is called in a filesystem.  Pure; any thread. */
+/* How a refusal by the store is reported as a file error.  Pure; any thread. */
 #ifndef FS_MODEL_ERROR_H
 #define FS_MODEL_ERROR_H
 
 #include <stdint.h>
 
 /*
- * Translates how a request of `type` ended (0 or -errno, see ring/chan.h and
+ * Translates the result of a request of `type` (0 or -errno, see ring/chan.h and
  * ring/wire.h) to the error that the user of a file gets.  The table of xsfs(5), "ERRORS":
  *
  *   ENOSPC, EDQUOT (any)         -> EDQUOT         a quota of the server
@@ -17,11 +17,11 @@
  *   EMSGSIZE (SET_PERMS)         -> E2BIG          list of permissions, likewise
  *   EMSGSIZE (any other)         -> ENAMETOOLONG
  *   EINVAL (path over 1024 B)    -> ENAMETOOLONG   the server's limit, by op_call_error()
- *   EAGAIN (any)                 -> EBUSY          a commit's, after the retries
+ *   EAGAIN (any)                 -> EBUSY          from a commit, after the retries
  *   ENOSYS (any)                 -> EOPNOTSUPP     (ENOSYS would tell the kernel never to ask again)
  *   ESTALE, ESHUTDOWN, EPROTO    -> EIO            the connection, see ring/chan.h
- *   EISCONN (any)                -> EIO            the server's word for a state of its own
- *   all else                     -> as it is
+ *   EISCONN (any)                -> EIO            the server reports a state of its own
+ *   all others                   -> unchanged
  */
 int error_from_store(uint32_t type, int error);
 

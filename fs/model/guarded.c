@@ -7,14 +7,15 @@
 #define HOME "/local/domain/[0-9]*"
 
 /*
- * From Xen's docs/misc/xenstore-paths.pandoc, and from libxl: where the toolstack and the drivers look
- * for what belongs to a domain, and what they make when the host or the domain starts and not again.
- * Single values, such as /local/domain/0/name, are not here: they are replaced in the course of
- * things, and easily written again.  Nor is what one device or one job of a guest's keeps, which
+ * From Xen's docs/misc/xenstore-paths.pandoc and from libxl: the directories in which the toolstack
+ * and the drivers look for a domain's nodes, and which they make once, when the host or the domain
+ * starts.  Single values, such as /local/domain/0/name, are left out: they are replaced in normal
+ * operation and easily rewritten.  So are the nodes of a single device or job of a guest, which
  * somebody may have to clear away.
  */
 static const char *const builtin[] = {
-	/* All domains, and what makes one of them known; libxl finds its devices in /libxl. */
+	/* All domains, and the nodes that make a domain known; libxl finds its
+	 * devices in /libxl. */
 	"/local",
 	"/local/domain",
 	HOME,
@@ -25,7 +26,7 @@ static const char *const builtin[] = {
 	/* The names of the CPU pools: libxl_cpupool.c. */
 	"/local/pool",
 	"/local/pool/[0-9]*",
-	/* Where the drivers of domain 0, or of a driver domain, serve the devices of all guests. */
+	/* Domain 0, or a driver domain, serves the devices of all guests from here. */
 	HOME "/backend",
 	HOME "/backend/*",
 	/* Domain 0 itself: its memory target, its CPUs, the device models of its guests. */
@@ -34,7 +35,7 @@ static const char *const builtin[] = {
 	"/local/domain/0/device-model",
 	"/local/domain/0/libxl",
 	"/local/domain/0/memory",
-	/* The server's own, and the tools'. */
+	/* Directories of the server and of the tools. */
 	"/tool",
 	"/tool/xenstored",
 	NULL,

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which directories a host cannot do without: what they are for is told by Xen's documents.  A table, and
- * the option protect=.  fs/node/protect.h keeps them.
+ * Which directories a host cannot do without, according to Xen's documents.  A built-in table,
+ * extended by the option protect=.  fs/node/protect.h enforces it.
  */
 #ifndef FS_MODEL_GUARDED_H
 #define FS_MODEL_GUARDED_H
 
 #include "fs/model/patterns.h"
 
-/* Makes the set of them from the value of the option, as patterns_init() does. */
+/* Makes the set of these directories from the value of the option, as patterns_init() does. */
 int guarded_init(struct patterns *guarded, const char *option);
 
-/* Returns the `i`th pattern of the table, NULL behind the last.  For tests. */
+/* Returns the `i`th pattern of the table, or NULL past the end.  For tests. */
 const char *guarded_builtin(unsigned i);
 
 #endif

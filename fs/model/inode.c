@@ -8,7 +8,7 @@
 #include "fs/model/inode_impl.h"
 #include "fs/model/listing.h"
 
-/* A transaction stays for those that show it. */
+/* A transaction lives for as long as an inode shows it, so each such inode tells it. */
 static const struct view *view_get(const struct view *view)
 {
 	if (view->hooks)
@@ -48,7 +48,7 @@ void inode_release(struct inodes *t, struct inode *inode)
 	}
 }
 
-/* Returns a new inode with a reference.  Takes `key`, also on failure. */
+/* Returns a new inode with a reference.  Takes `key`, even on failure. */
 static struct inode *inode_new(struct inodes *t, struct inode *parent, char *key,
 				      size_t key_len)
 {
@@ -194,7 +194,7 @@ struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *n
 			inode->view = view_get(view);
 			inode->special = special;
 			inode->view_root = view != parent->view;
-			/* No event is about a transaction. */
+			/* Events are never about a transaction. */
 			if (inode->view_root && !view->tx)
 				t->nodes_root = inode;
 			inode_stat_begin(t, inode, false);
@@ -210,7 +210,7 @@ struct inode *inode_new_single(struct inodes *t, struct inode *parent, const cha
 	size_t key_len = 0;
 	char *key;
 
-	/* A kind that nobody looks for, and another each time. */
+	/* The kind in the key is one that no lookup uses, and differs each time. */
 	key = inode_key_new(parent, name, ~t->last_id, &key_len);
 	if (key)
 		inode = inode_new(t, parent, key, key_len);
@@ -246,7 +246,7 @@ void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup)
 	struct inode *inode;
 
 	HASH_FIND(by_id, t->by_id, &nodeid, sizeof(nodeid), inode);
-	/* The root is looked up by nobody and may be forgotten at the end all the same. */
+	/* The root is never looked up, yet the kernel may forget it at the end. */
 	if (inode && inode != t->root) {
 		inode->nlookup -= nlookup < inode->nlookup ? nlookup : inode->nlookup;
 		inode_release(t, inode);
@@ -292,7 +292,7 @@ void inode_new_content(struct inodes *t, struct inode *inode)
 	inode_set_unwritten(t, inode, false);
 	inode->contents++;
 	inode_change_value(inode);
-	/* The value of a directory's node is its own, too. */
+	/* A directory's `.value` shares the value of the directory's node. */
 	if (inode->kind == INODE_SPECIAL && inode->parent->kind == INODE_DIR)
 		inode_change_value(inode->parent);
 }
@@ -302,7 +302,7 @@ void inode_for_each_unwritten(struct inodes *t, const struct inode *parent,
 {
 	struct inode *inode, *next;
 
-	/* Rarely is there any, and not for long. */
+	/* Pending inodes are rare and do not stay so for long. */
 	for (inode = t->unwritten ? t->by_id : NULL; inode; inode = next) {
 		next = inode->by_id.next;
 		if (inode->unwritten && inode->parent == parent && inode->hashed)

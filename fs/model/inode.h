@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel knows: nodeids and the nodes, files and directories that they stand for.
+ * The nodeids that the kernel knows, and the nodes, files and directories that they stand for.
  * For the operations of fs/; no I/O.
  *
  * Inodes form a tree by name, so a rename moves one of them, not a subtree.  The same node may have
- * two: one as a file and one as a directory, for the kernel must never see a nodeid change its type.
+ * two inodes, one as a file and one as a directory, because the kernel must never see a nodeid
+ * change its type.
  *
  * Lifetime.  An inode lives while the kernel knows it (nlookup), while it has children, or while
  * somebody holds a reference (inode_get and friends give one; inode_put returns it).
  *
- * Removal.  The kernel marks an inode dead when its directory was removed, and remembers that as long
- * as anybody holds it: its nodeid must not be given out again.  So a removal that the kernel knows of
- * (unlink, rmdir, the target of a rename) takes the inode out of the table of names for good; the
- * next lookup or creation of that name makes another.  The removed one has no path any more, nor has
- * anything below it: inode_path() fails, and with it every operation that needs the store.  What
- * somebody else removes from the store is no such removal: its inode stays, and is the node's again
- * if that comes back.
+ * Removal.  When a directory is removed the kernel marks its inode dead, and remembers that for as
+ * long as anybody holds it, so its nodeid must not be given out again.  So a removal that the
+ * kernel knows of (unlink, rmdir, the target of a rename) takes the inode out of the table of names
+ * for good; the next lookup or creation of that name makes another.  The removed inode no longer
+ * has a path, and neither has anything below it: inode_path() fails, and with it every operation
+ * that needs the store.  A node that somebody else removes from the store is a different case: its
+ * inode stays, and stands for the node again if the node comes back.
  *
  * The caller holds the filesystem's lock (fs/op/fs_impl.h).
  */
@@ -38,10 +39,10 @@
 enum inode_kind {
 	INODE_DIR,     /* a node as a directory */
 	INODE_LEAF,    /* a node as a regular file */
-	INODE_SPECIAL, /* a file or directory of ours, see special.h */
+	INODE_SPECIAL, /* a file or directory of xsfs itself, see special.h */
 };
 
-/* How often the kernel is told of one change at the most. */
+/* The most times that the kernel is told of one change. */
 #define INODE_ROUNDS 4
 
 #define INODE_KINDS 3
@@ -55,30 +56,30 @@ struct listing;
 struct cover_ref;
 struct wakeups;
 
-/* Bytes of names that are remembered of directories, all together. */
+/* Bytes of directory names that are remembered, over all directories. */
 #define INODE_LISTING_BYTES_MAX (16u << 20)
 
 struct view;
 struct op;
 
-/* What a view that does not last (a transaction's) is asked and told. */
+/* Hooks of a view that does not last (a transaction's). */
 struct view_hooks {
-	/* An inode begins to show it, or ends. */
+	/* An inode begins to show the view, or stops showing it. */
 	void (*get)(const struct view *view);
 	void (*put)(const struct view *view);
 	bool (*is_over)(const struct view *view);
-	/* An operation in it begins, and has a round of requests answered. */
+	/* An operation in the view begins, and a round of its requests was answered. */
 	void (*touch)(const struct view *view);
 	void (*answered)(const struct view *view, const struct op *op);
 };
 
-/* A way to look at the store.  That of a transaction lives as long as an inode shows it. */
+/* A way to look at the store.  A transaction's view lives for as long as an inode shows it. */
 struct view {
 	const struct view_hooks *hooks; /* NULL: it lasts as long as the mount */
 	enum fs_layout layout;
 	uint32_t tx_id;         /* 0: none */
-	uint32_t epoch;         /* the connection on which that was started */
-	struct transaction *tx; /* whose view it is; NULL: nobody's */
+	uint32_t epoch;         /* the connection on which the transaction was started */
+	struct transaction *tx; /* the transaction whose view this is; NULL: none */
 	uid_t owner;            /* the user who started that */
 	struct empty_nodes *empty_nodes;      /* what is known here of nodes without a value */
 };
@@ -105,17 +106,17 @@ enum stale_state {
 };
 
 struct inode {
-	/* Constant. */
+	/* Constant members. */
 	uint64_t nodeid;
 	enum inode_kind kind;
-	const struct inode_ops *ops; /* what file operations do on it */
+	const struct inode_ops *ops; /* the file operations of this inode */
 	const struct view *view;
-	const struct special *special; /* INODE_SPECIAL */
+	const struct special *special; /* set for INODE_SPECIAL */
 	uint64_t number;               /* for stat(2) */
 
-	/* Changing. */
+	/* Members that change. */
 	struct inode *parent; /* with a reference; NULL for the root */
-	const char *name;     /* in key */
+	const char *name;     /* points into key */
 	uint64_t nlookup;
 	unsigned refs;
 	unsigned opens;   /* those of the references that are open files */
@@ -129,47 +130,48 @@ struct inode {
 	bool sticky;    /* INODE_DIR: stays a directory although the node has no children */
 	bool hidden;    /* INODE_DIR: the store refuses to show it */
 	bool unwritten; /* created here, not yet in the store, */
-	bool refused;   /* which has refused it, and somebody was told: it is not tried again unasked */
+	bool refused;   /* refused by the store, and told so: not retried unasked */
 	bool hashed;    /* can be found by name */
 	int removed;    /* 0, or why it has no path: -ENOENT; -ESTALE: another file replaced it */
-	char *last;     /* the value that the file then had; NULL: unknown */
+	char *last;     /* the value that the replaced file had; NULL: unknown */
 	size_t last_len;
-	bool numbered;  /* no other has its number */
-	bool absent;    /* it was last found to be gone */
+	bool numbered;  /* no other inode has its number */
+	bool absent;    /* the store last said that the node is gone */
 	LIST_HEAD(, inode) children;
 	LIST_ENTRY(inode) sibling;
 
-	/* What events told, see event.h. */
-	uint64_t events;            /* counts events that concern it; starts at 1 */
-	uint64_t foreign;           /* counts those that no write of ours made; starts at 1 */
+	/* What events have told; see event.h. */
+	uint64_t events;            /* counts the events that concern the inode; starts at 1 */
+	uint64_t foreign;           /* counts those that no write of ours caused; starts at 1 */
 	uint64_t found;             /* `foreign` when it was last found in the store; 0: not yet */
-	uint64_t looked_at;         /* `events` when the store was last asked for it by a poll */
-	uint64_t confirmed;         /* `events` when a lookup last found it there; 0: since unknown */
+	uint64_t looked_at;         /* `events` when a poll last asked the store about the node */
+	uint64_t confirmed;         /* `events` when a lookup last found it; 0: not known since */
 	bool gone;                  /* the store said so then, or when it was read */
-	struct timespec changed_at; /* 0: not as far as is known */
-	uint64_t value_hash;        /* of the value that was last seen, */
-	bool value_known;           /* if one was */
-	bool names_known;           /* INODE_DIR: which children it had was seen, */
-	bool names_unsure;          /* and they may have changed since */
+	struct timespec changed_at; /* time of the last change; 0: no change known */
+	uint64_t value_hash;        /* hash of the value last seen */
+	bool value_known;           /* value_hash is valid */
+	bool names_known;           /* INODE_DIR: the names of its children have been seen */
+	bool names_unsure;          /* those names may have changed since */
 	unsigned n_names;
-	uint64_t *names;            /* hashes of their names, sorted; owned */
-	struct timespec names_event_at; /* when that was, if names_unsure */
+	uint64_t *names;            /* sorted hashes of the names; owned */
+	struct timespec names_event_at; /* when they may have changed, if names_unsure */
 	LIST_HEAD(, handle) emptied;    /* open files through which it reads as empty, see handle.h */
-	unsigned own_writes;        /* our own writes whose events are to come, */
-	uint64_t own_write_ms;      /* and when the last was */
+	unsigned own_writes;        /* our own writes whose events are still to come */
+	uint64_t own_write_ms;      /* when the last of them was made */
 	LIST_HEAD(, handle) pollers;
 	struct cover_ref *cover;    /* poll.c: a watch for this path alone */
-	struct listing *listing;    /* the names in it, while they are known to be right */
+	struct listing *listing;    /* the names in it, for as long as they are known to be right */
 	TAILQ_ENTRY(inode) listing_link;
 	LIST_ENTRY(inode) unnamed_link;
 
-	/* What the kernel may believe without asking, and what it is to be told; see notifier.c. */
-	bool believed;              /* it was given a time of validity since it was last told */
+	/* What the kernel may believe without asking, and what it has yet to be
+	 * told; see notifier.c. */
+	bool believed;              /* a time of validity was given since it was last told */
 	uint64_t answered_ms;       /* CLOCK_MONOTONIC: when that was */
-	bool unsettled;             /* it may not have taken that in yet: it is told several times */
-	bool stale_name;            /* the name is to be told too, not only the attributes */
+	bool unsettled;             /* it may not be stored there yet: it is told several times */
+	bool stale_name;            /* the name must be told too, not only the attributes */
 	enum stale_state stale;
-	uint64_t due_ms;            /* CLOCK_MONOTONIC: until when */
+	uint64_t due_ms;            /* CLOCK_MONOTONIC: when it is to be told */
 	unsigned round;             /* QUEUED, TELLING: which telling that is, the first is 0 */
 	TAILQ_ENTRY(inode) stale_link;
 
@@ -191,24 +193,25 @@ struct inodes {
 	unsigned unwritten; /* inodes that are */
 	char *root_path;
 	struct inode *root;
-	struct inode *nodes_root; /* of the uniform view, if the kernel knows it */
-	TAILQ_HEAD(, inode) listings; /* inodes with one, longest unused first */
+	struct inode *nodes_root; /* root of the uniform view, if the kernel knows it */
+	TAILQ_HEAD(, inode) listings; /* inodes that hold a listing, longest unused first */
 	size_t listing_bytes;
-	LIST_HEAD(, inode) unnamed;   /* not hashed for want of memory, but not removed */
-	/* What the kernel is to be told for the n-th time, the first due first. */
+	LIST_HEAD(, inode) unnamed;   /* not hashed for want of memory, yet not removed */
+	/* Inodes that the kernel has yet to be told of for the n-th time, the
+	 * earliest due first. */
 	TAILQ_HEAD(inode_queue, inode) stale[INODE_ROUNDS];
-	bool track_stale;             /* the kernel caches: it has to be told */
+	bool track_stale;             /* the kernel caches, so it has to be told */
 };
 
 /*
- * Makes a table that holds the root, a directory in `view` (borrowed for the table's life), whose
- * store path is `root_path` (copied).  `ops` (borrowed) has INODE_KINDS tables of operations.
+ * Makes a table that holds only the root, a directory in `view` (borrowed for the table's life),
+ * whose store path is `root_path` (copied).  `ops` (borrowed) has INODE_KINDS tables of operations.
  * Returns 0 or -ENOMEM.
  */
 int inodes_init(struct inodes *t, const char *root_path, const struct view *view,
 		const struct inode_ops *const *ops);
 
-/* Frees the table and all that is in it. */
+/* Frees the table and everything in it. */
 void inodes_deinit(struct inodes *t);
 
 /* Returns how many inodes there are. */
@@ -223,35 +226,38 @@ struct inode *inode_ref(struct inode *inode);
 /* Gives a reference back; NULL is allowed. */
 void inode_put(struct inodes *t, struct inode *inode);
 
-/* The same for a reference that is an open file. */
+/* Like inode_ref() and inode_put(), for a reference that is an open file. */
 struct inode *inode_ref_open(struct inode *inode);
 void inode_put_open(struct inodes *t, struct inode *inode);
 
 /*
  * Returns the inode of `name` in `parent` with that kind, made if need be, with a reference.
- * `view`: what it shows; `special`: for INODE_SPECIAL.  NULL when out of memory.
+ * `view`: the view that it shows; `special`: for INODE_SPECIAL.  NULL when out of memory.
  */
 struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *name,
 			   enum inode_kind kind, const struct view *view,
 			   const struct special *special);
 
-/* Returns a new inode of `name` in `parent`, of INODE_SPECIAL, that is found by its nodeid only; with
- * a reference.  NULL when out of memory. */
+/* Returns a new INODE_SPECIAL inode of `name` in `parent` that can be found only by its nodeid;
+ * with a reference.  NULL when out of memory. */
 struct inode *inode_new_single(struct inodes *t, struct inode *parent, const char *name,
 			       const struct special *special);
 
-/* Returns the inode of `name` in `parent` with that kind if there is one, with a reference. */
+/* Returns the inode of `name` in `parent` with that kind, with a reference, or NULL
+ * if there is none. */
 struct inode *inode_find(struct inodes *t, struct inode *parent, const char *name,
 			 enum inode_kind kind);
 
-/* The kernel got (or, if the reply did not reach it, did not get) a reference by lookup. */
+/* The kernel got a reference by a lookup, or, if the reply did not reach it, did not
+ * get it after all. */
 void inode_remember(struct inode *inode);
 void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup);
 
 /*
- * Writes the store path of `inode`, or of `name` in it if that is not NULL, to `path` (PATH_SIZE).
- * For a special file: of the node that it belongs to.  Returns 0, -ENAMETOOLONG, -ENOENT if it was
- * removed, or something above it, or -ESTALE if it is a file that another one replaced.
+ * Writes the store path of `inode`, or of `name` in it if that is not NULL, to `path`
+ * (PATH_SIZE).  For a special file this is the path of the node that it belongs to.  Returns
+ * 0, -ENAMETOOLONG, -ENOENT if the inode or anything above it was removed, or -ESTALE if it is
+ * a file that another one replaced.
  */
 int inode_path(struct inodes *t, const struct inode *inode, const char *name, char *path);
 
@@ -261,14 +267,14 @@ bool inode_is_removed(const struct inode *inode);
 /* Returns the directory of an inode, with a reference. */
 struct inode *inode_get_parent(const struct inode *inode);
 
-/* The file was created here and is not yet in the store; or that is over. */
+/* Sets whether the file was created here and is not in the store yet. */
 void inode_set_unwritten(struct inodes *t, struct inode *inode, bool unwritten);
 
 /* A file that is unwritten was refused by the store.  This lasts until it is no longer, or created again. */
 void inode_refuse(struct inode *inode);
 
-/* Writes the store path of the inode, or of the lowest directory above it, that is hidden to `path`
- * (PATH_SIZE).  Returns whether there is one. */
+/* Finds the lowest inode, from this one upwards, that is hidden, and writes its store path to
+ * `path` (PATH_SIZE).  Returns whether there is one. */
 bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path);
 
 /* The file got a new content, or was removed: it is no longer unwritten. */
@@ -279,20 +285,21 @@ void inode_for_each_unwritten(struct inodes *t, const struct inode *parent,
 			      void (*fn)(void *arg, const char *name), void *arg);
 
 /*
- * The store has no node `name` in `parent`: its directory no longer sticks, its file is no longer
+ * The store has no node `name` in `parent`: its directory no longer sticks, and its file is no
  * unwritten.
  */
 void inode_gone(struct inodes *t, struct inode *parent, const char *name);
 
-/* The inodes of a name that is about to lead somewhere else, or nowhere. */
+/* The inodes of a name that is about to lead elsewhere or nowhere. */
 struct leaving {
 	struct inode *dir, *leaf; /* with references; NULL: there is none */
 };
 
 /*
- * This mount is about to remove or rename the node `name` in `parent`, and has done so, or not, and noted it.
- * In between a path that is asked for may be out of date when it reaches the store: inode_is_leaving()
- * says so of the inode and all that is below it.
+ * Call the first before this mount removes or renames the node `name` in `parent`, and the
+ * second when that is done and noted, or has failed.  In between, a path obtained from an
+ * inode may be out of date by the time it reaches the store; inode_is_leaving() says so for
+ * the inode and everything below it.
  */
 void inode_begin_leaving(struct inodes *t, struct inode *parent, const char *name,
 			 struct leaving *leaving);
@@ -309,54 +316,56 @@ bool inode_is_moving(const struct inode *inode);
 uint64_t inode_moved(const struct inode *inode);
 
 /*
- * The node `name` in `parent` was removed, and the kernel knows or is about to hear it: its inodes
+ * The node `name` in `parent` was removed, and the kernel knows it or is about to: removes its
  * are removed.  To be called before the reply.  `wakeups` as for inodes_note_event().
  */
 void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 		  struct wakeups *wakeups);
 
-/* The file is about to be replaced by a rename, and had the value `data` (from malloc, with room for a
- * byte more; taken): who has it open goes on reading that, as from any file that was replaced. */
+/* A rename is about to replace the file, whose value is `data` (from malloc, with room
+ * for one more byte; taken): programs that have the file open go on reading that value,
+ * as from any replaced file. */
 void inode_set_last(struct inode *inode, char *data, size_t len);
 
-/* Returns that value (the caller's to free, with room for a byte more) if the inode was replaced and
- * it is known, or NULL. */
+/* Returns that value (for the caller to free, with room for one more byte) if the inode was
+ * replaced and the value is known, else NULL. */
 char *inode_get_last(const struct inode *inode, size_t *len);
 
-/* The node at `path` was removed, in a way of which the kernel does not know: by the commit of a
- * transaction, or in the other layout.  Directories there and below no longer stick, and nothing
+/* The node at `path` was removed in a way that the kernel does not know of: by the commit of a
+ * transaction, or in the other layout.  Directories at and below it no longer stick, and nothing
  * there counts as found. */
 void inodes_removed(struct inodes *t, const char *path);
 
-/* The node at `path` was moved or replaced in a way of which the kernel does not know: nothing there
- * and below counts as found. */
+/* The node at `path` was moved or replaced in a way that the kernel does not know of: nothing at or
+ * below it counts as found. */
 void inodes_doubted(struct inodes *t, const char *path);
 
 /*
- * Something at or below `path` may have changed, or something above it come into being.  Notes
- * that in all inodes that it concerns, drops the listings that may be wrong, and queues what the
- * kernel has to be told.  Polls that wait for it are added to `wakeups`: fs->wakeups.  NULL for
- * `path`: anything may have changed.
+ * Something at or below `path` may have changed, or something above it come into being.  Notes that
+ * in all inodes concerned, drops the listings that may be wrong, and queues what the kernel has to
+ * be told.  Polls that wait for it are added to `wakeups`: fs->wakeups.  NULL for `path`: anything
+ * may have changed.
  */
 void inodes_note_event(struct inodes *t, const char *path, struct wakeups *wakeups);
 
-/* This mount is about to write the node's value: the event of that is news neither about its kind, nor
- * about its being there, nor about the names above it.  And: the write failed. */
+/* inode_wrote(): this mount is about to write the node's value, so the resulting event says nothing
+ * new about its kind, its existence or the names above it.  The second function:
+ * that write failed. */
 void inode_wrote(struct inode *inode);
-bool inode_is_written(struct inode *inode); /* and the event has not come */
+bool inode_is_written(struct inode *inode); /* its event has not come yet */
 void inode_not_written(struct inode *inode);
 
 /*
- * Whether a node may be taken to be in the store.  inode_found(): it was there, as the store said
- * when it was asked after inode_foreign() had returned `foreign` (0: take that back).
- * inode_is_doubtful(): it was not found yet, or something has happened to it, or above it, since,
- * that was no write of ours.  For a special file: about its node.
+ * Whether a node may be taken to be in the store.  inode_found(): the store said that it was there,
+ * asked after inode_foreign() had returned `foreign` (0: withdraws that).  inode_is_doubtful(): it
+ * was not found yet, or something that was not our own write has happened since to the node or
+ * above it.  For a special file, all of this is about its node.
  */
 uint64_t inode_foreign(const struct inode *inode);
 void inode_found(struct inode *inode, uint64_t foreign);
 bool inode_is_doubtful(const struct inode *inode);
 
-/* The store was asked when inode->events was `events`: the node was there, or not. */
+/* The store was asked when inode->events was `events`, and said whether the node was there. */
 void inode_looked(struct inode *inode, uint64_t events, bool gone);
 
 /* Returns whether a lookup has found the node (inode->confirmed) and no event has come since. */
@@ -366,60 +375,61 @@ bool inode_is_confirmed(const struct inode *inode);
 void inode_made(struct inodes *t, struct inode *inode);
 
 /*
- * What the store said of a node: another value than before, without an event, is a change, now.
- * inode_saw_names(): the reply to XS_DIRECTORY, NULL if it was too large; `covered`: events tell
- * of changes; `sure`: none has come since the store was asked.
+ * Compare what the store now says of a node with what it said before: another value
+ * without an event is a change, made now.  inode_saw_names() takes the reply to
+ * XS_DIRECTORY, NULL if it was too large; `covered`: events tell of changes; `sure`: no
+ * event has come since the store was asked.
  */
 void inode_saw_value(struct inode *inode, const void *value, size_t len);
 void inode_saw_names(struct inodes *t, struct inode *dir, const char *reply, size_t len,
 		     bool covered, bool sure);
 
 /*
- * Numbers for a listing: of `name` in a directory, also if the kernel does not know it yet, with what
- * inode_number_prefix() returned for that directory; and of the directory above it.
+ * Inode numbers for a listing: of `name` in a directory, even if the kernel does not know it yet,
+ * given what inode_number_prefix() returned for that directory; and of the directory above it.
  */
 uint64_t inode_number_prefix(const struct inode *dir);
 uint64_t inode_child_number(struct inodes *t, const struct inode *dir, uint64_t prefix,
 			    const char *name);
 uint64_t inode_parent_number(const struct inode *inode);
 
-/* Writes the processes that emptied an open file of the inode to `processes`, `max` at the most.  Returns
- * how many. */
+/* Writes the processes that emptied an open file of the inode to `processes`, `max` at most.
+ * Returns how many. */
 unsigned inode_emptiers(const struct inode *inode, pid_t *processes, unsigned max);
 
-/* Remembers the names in a directory (a reference is taken), or drops them (NULL). */
+/* Remembers the names in a directory (takes a reference), or drops them (NULL). */
 void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *listing);
 
-/* Returns the names in a directory with a reference, or NULL if they are not known to be right. */
+/* Returns the names in a directory, with a reference, or NULL if they are not known to be right. */
 struct listing *inode_get_listing(struct inodes *t, struct inode *inode);
 
-/* The kernel is about to be given an answer that it may believe for a while.  After this an event
+/* The kernel is about to be given an answer that it may believe for a while.  From now on an event
  * finds the inode. */
 void inode_believed(struct inode *inode);
 
-/* The kernel has something to forget about an inode.  See notifier_wake(). */
+/* The kernel has something to forget about the inode.  See notifier_wake(). */
 void inode_set_stale(struct inodes *t, struct inode *inode);
 
-/* The kernel is to forget the inode and all below it.  See notifier_wake(). */
+/* The kernel has to forget the inode and everything below it.  See notifier_wake(). */
 void inode_drop(struct inodes *t, struct inode *inode);
 
-/* What the kernel is to be told. */
+/* One thing that the kernel has to be told. */
 struct stale {
 	struct inode *inode;  /* with a reference */
 	uint64_t parent;      /* 0: only its attributes are stale */
-	char name[PATH_SIZE]; /* in parent */
+	char name[PATH_SIZE]; /* name in `parent` */
 };
 
-/* Takes the next thing to tell the kernel; inode_told() comes next.  Returns false if there is none
- * now: *wait_ms is then the time until there will be, or -1. */
+/* Takes the next thing to tell the kernel; the caller then calls inode_told().  Returns false if
+ * nothing is due now: *wait_ms is then the time until something is, or -1. */
 bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms);
 
-/* The kernel was told.  Returns whether that is all: then the reference is the caller's to give back,
- * else it will be told again. */
+/* The kernel was told.  Returns true if that was the last time: the caller then gives the reference
+ * back.  Otherwise the kernel will be told again. */
 bool inode_told(struct inodes *t, struct inode *inode);
 
 /*
- * The node moved: whatever inodes it had move with it, and what stood at the new place is removed.
+ * The node moved: its inodes move with it, and any inodes at the new place are removed.  `wakeups`
  * `wakeups` as for inodes_note_event().  Returns 0 or -ENOMEM with nothing changed.
  */
 int inode_rename(struct inodes *t, struct inode *parent, const char *name,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What events mean for inodes: whom they wake up, and what is no longer right.  No I/O. */
+/* The effect of events on inodes: which polls wake up, and what is no longer right.  No I/O. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +8,11 @@
 #include "fs/model/inode_impl.h"
 #include "fs/model/listing.h"
 
-/* The event of a write of our own comes with its reply, or shortly after. */
+/* The event of one of our own writes comes with its reply or shortly after. */
 #define OWN_EVENT_MS 1000
 
-/* A node of which an event told; `inode` stands for it.  `own`: a write of ours made it, and has set the
- * time already. */
+/* An event told of a node, for which `inode` stands.  `own`: the event comes from a write of ours,
+ * which has set the time already. */
 static void touch(struct inodes *t, struct inode *inode, bool own,
 			 const struct timespec *now, struct wakeups *wakeups)
 {
@@ -30,7 +30,7 @@ static void touch(struct inodes *t, struct inode *inode, bool own,
 	inode_outdate(t, inode, true);
 }
 
-/* An inode and all below it. */
+/* Touches an inode and everything below it. */
 static void touch_subtree(struct inodes *t, struct inode *top, bool own,
 				 const struct timespec *now, struct wakeups *wakeups)
 {
@@ -53,17 +53,17 @@ void inode_wake_removed(struct inodes *t, struct inode *top, struct wakeups *wak
 	}
 }
 
-/* Returns whether the next event of the node itself is probably that of a write of our own; NULL is
- * allowed. */
+/* Returns whether the next event of the node itself is probably caused by one of our own writes;
+ * NULL is allowed. */
 static bool expects_own(struct inode *inode)
 {
-	/* Events are merged, or never sent: what did not come soon will not. */
+	/* Events are merged or never sent, so one that did not come soon will not come at all. */
 	if (inode && inode_now_ms() - inode->own_write_ms > OWN_EVENT_MS)
 		inode->own_writes = 0;
 	return inode && inode->own_writes > 0;
 }
 
-/* That event has come.  Returns whether it was. */
+/* Called for the event that may be expected; returns whether it was one of our own. */
 static bool take_own(struct inode *inode)
 {
 	bool own = expects_own(inode);
@@ -73,8 +73,9 @@ static bool take_own(struct inode *inode)
 	return own;
 }
 
-/* Keeps the time of an event for nodes that have no inode: that of `event` with all below it, and, from
- * the first `known` bytes on, those above it, which may have come into being on the way. */
+/* Keeps the time of an event for nodes that have no inode: that of `event` and everything below it,
+ * and, past the first `known` bytes, those above it, which may have come into
+ * being along the way. */
 static void remember(struct inodes *t, const char *event, size_t known,
 			    const struct timespec *now)
 {
@@ -86,7 +87,8 @@ static void remember(struct inodes *t, const char *event, size_t known,
 	recent_add(&t->recent, event, len, now, true);
 }
 
-/* What an event below a directory means for it: it may have come into being on the way. */
+/* The effect on a directory of an event below it: the directory may have come into
+ * being along the way. */
 static void pass(struct inodes *t, struct inode *dir, const struct timespec *now,
 			struct wakeups *wakeups)
 {
@@ -98,8 +100,8 @@ static void pass(struct inodes *t, struct inode *dir, const struct timespec *now
 		touch(t, value, false, now, wakeups);
 }
 
-/* Walks from the root of a view along `path`, relative to it and without a leading slash: the end of
- * `event`. */
+/* Walks from the root of a view along `path`, the end of `event`, which is relative to the root and
+ * has no leading slash. */
 static void walk(struct inodes *t, struct inode *dir, const char *event, const char *path,
 			const struct timespec *now, struct wakeups *wakeups)
 {
@@ -121,7 +123,8 @@ static void walk(struct inodes *t, struct inode *dir, const char *event, const c
 		if (!*path || (dir->listing && !listing_has(dir->listing, name)))
 			inode_drop_listing(t, dir);
 		own = !*path && take_own(leaf);
-		/* Made or removed, perhaps; of a write of our own the kernel need not ask. */
+		/* The node may have been made or removed; after a write of our own the
+		 * kernel need not ask. */
 		if (!*path || (!leaf && !sub))
 			inode_names_event(t, dir, now, !own && !expects_own(sub));
 		if (leaf)
@@ -136,15 +139,15 @@ static void walk(struct inodes *t, struct inode *dir, const char *event, const c
 	if (event)
 		recent_add(&t->recent, event, strlen(event), now, true);
 	own = take_own(dir);
-	/* Unless that was our own doing it may have been removed and made again, perhaps as something
+	/* Unless this mount caused it, the node may have been removed and made again, perhaps
 	 * without children: it no longer has to be a directory. */
 	if (!own)
 		dir->sticky = false;
 	touch_subtree(t, dir, own, now, wakeups);
 }
 
-/* Returns the part of `path` below the mount's root, "" for the root itself and all above it, or
- * NULL if it is somewhere else. */
+/* Returns the part of `path` below the mount's root: "" for the root itself and everything above
+ * it, NULL for a path elsewhere. */
 static const char *path_in_mount(const struct inodes *t, const char *path)
 {
 	const char *below = path_below(path, t->root_path);
@@ -152,7 +155,7 @@ static const char *path_in_mount(const struct inodes *t, const char *path)
 	return !below && path_below(t->root_path, path) ? "" : below;
 }
 
-/* Inodes that are not found by their names for want of memory.  There are few, if any. */
+/* Touches the inodes that cannot be found by name for want of memory.  There are few, if any. */
 static void touch_unnamed(struct inodes *t, const char *event, const struct timespec *now,
 				  struct wakeups *wakeups)
 {
@@ -180,7 +183,7 @@ void inodes_note_event(struct inodes *t, const char *path, struct wakeups *wakeu
 	}
 }
 
-/* What is at `path`, from `top` on, and below it is not known to be there. */
+/* Nothing at or below `path`, starting at `top`, counts as known to exist. */
 static void doubt_below(struct inodes *t, struct inode *top, const char *path, bool removed)
 {
 	struct inode *inode, *leaf = NULL;
@@ -223,7 +226,7 @@ void inodes_doubted(struct inodes *t, const char *path)
 	doubt(t, path, false);
 }
 
-/* What stands for the node of a special file is its directory. */
+/* A special file is represented by its directory, which stands for the node. */
 static const struct inode *node_of(const struct inode *inode)
 {
 	return inode->kind == INODE_SPECIAL && inode->parent ? inode->parent : inode;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the table of inodes, for its own files.  From the bottom up: inode_name.c (names and
- * paths), inode_listing.c (names in directories), inode_stale.c (what the kernel is to be told),
- * inode_stat.c (numbers and times), inode.c (lifetimes and flags), inode_events.c (what events mean),
- * inode_tree.c (removals and renames).
+ * The inside of the table of inodes, for its own files.  From the bottom up: inode_name.c (names
+ * and paths), inode_listing.c (names in directories), inode_stale.c (news for the kernel),
+ * inode_stat.c (numbers and times), inode.c (lifetimes and flags), inode_events.c (effects of
+ * events), inode_tree.c (removals and renames).
  */
 #ifndef FS_MODEL_INODE_IMPL_H
 #define FS_MODEL_INODE_IMPL_H
@@ -11,21 +11,22 @@
 #include "fs/model/inode.h"
 #include "fs/model/kept_poll.h"
 
-/* Returns CLOCK_MONOTONIC in milliseconds, some of them late. */
+/* Returns CLOCK_MONOTONIC in milliseconds, by the coarse clock, which lags by a few of them. */
 uint64_t inode_now_ms(void);
 
-/* Returns the key (malloc) under which `name` in `parent` is found, and its length; NULL without
- * memory.  `kind`: an enum inode_kind, or a number of its own for what is not to be found. */
+/* Returns the key (malloc) under which `name` in `parent` is found, and its length; NULL
+ * without memory.  `kind`: an enum inode_kind, or a unique number for an inode that must not
+ * be found by name. */
 char *inode_key_new(const struct inode *parent, const char *name, uint64_t kind, size_t *len);
 
 /* Gives the inode, which is not in the table of names, a key (taken). */
 void inode_set_key(struct inode *inode, char *key, size_t len);
 
-/* Puts the inode into the table of names.  Without memory it is not found there: its name will lead
- * to another, and events find it on a list. */
+/* Puts the inode into the table of names.  Without memory it cannot be found there: its name will
+ * lead to another inode, and events find it on a list. */
 void inode_hash(struct inodes *t, struct inode *inode);
 
-/* Takes it out; nothing happens if it is not in. */
+/* Takes the inode out of the table of names; does nothing if it is not in it. */
 void inode_unhash(struct inodes *t, struct inode *inode);
 
 /* Returns the inode with that key, without a reference, or NULL. */
@@ -38,43 +39,47 @@ struct inode *inode_peek(struct inodes *t, const struct inode *parent, const cha
 /* inode_path() of the inode itself. */
 int inode_own_path(struct inodes *t, const struct inode *inode, char *path);
 
-/* The next inode of a subtree in preorder, or NULL behind the last. */
+/* Returns the next inode of a subtree in preorder, or NULL after the last. */
 struct inode *inode_next(const struct inode *top, struct inode *inode);
 
-/* An inode and all below it were removed: nobody is to wait for a change any more. */
+/* An inode and everything below it was removed: wakes every poll on them. */
 void inode_wake_removed(struct inodes *t, struct inode *top, struct wakeups *wakeups);
 
-/* Frees the inode if nothing needs it, and then perhaps its parent. */
+/* Frees the inode if nothing needs it, and then its parent if nothing needs that. */
 void inode_release(struct inodes *t, struct inode *inode);
 
 /* Forgets the names in a directory, if they are known. */
 void inode_drop_listing(struct inodes *t, struct inode *inode);
 
-/* The kernel is to be told of the inode's attributes, and with `name` of its name, if it believes
- * anything of it: of changes that nobody looks at, only the first costs anything. */
+/* The kernel must be told that the inode's attributes are outdated, and with `name` its name
+ * too, if it believes anything about it.  If nobody looks, only the first of many changes
+ * costs anything. */
 void inode_outdate(struct inodes *t, struct inode *inode, bool name);
 
-/* The inode changed at that time; later than any before, whatever the clock says. */
+/* The inode changed at that time.  The recorded time always moves forward, whatever
+ * the clock says. */
 void inode_move_time(struct inode *inode, const struct timespec *at);
 
-/* A child of a directory was made or removed here, now. */
+/* A child of the directory was made or removed by this mount, now. */
 void inode_change_dir(struct inodes *t, struct inode *dir);
 
-/* The content of a file changed here, now. */
+/* The content of the file was changed by this mount, now. */
 void inode_change_value(struct inode *inode);
 
-/* The node is not there any more; NULL is allowed.  The first time that changes its directory. */
+/* The node is no longer there; NULL is allowed.  The first such call counts as a change
+ * of its directory. */
 void inode_absent(struct inodes *t, struct inode *inode);
 
-/* An event at that time may be about the making or the removal of a child.  `tell`: the kernel too. */
+/* An event at that time may mean that a child was made or removed.  `tell`: the kernel must
+ * hear of it too. */
 void inode_names_event(struct inodes *t, struct inode *dir, const struct timespec *at,
 			      bool tell);
 
-/* A new inode that is complete otherwise gets its number and time; `shared`: a number that others of
- * that name have, too. */
+/* Gives a new, otherwise complete inode its number and time; `shared`: the number is one that other
+ * inodes of that name have, too. */
 void inode_stat_begin(struct inodes *t, struct inode *inode, bool shared);
 
-/* The same backwards, for one that can still be found by its name. */
+/* Undoes inode_stat_begin(), for an inode that can still be found by its name. */
 void inode_stat_end(struct inodes *t, struct inode *inode);
 
 #endif

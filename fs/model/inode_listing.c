@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The names in directories that are known to be right, for as long as there is room.  No I/O. */
+/* The names in directories that are known to be right, kept for as long as there
+ * is room.  No I/O. */
 #include "fs/model/inode_impl.h"
 #include "fs/model/listing.h"
 
@@ -29,7 +30,7 @@ struct listing *inode_get_listing(struct inodes *t, struct inode *inode)
 {
 	struct listing *listing = NULL;
 
-	/* While a file of this mount is not yet written the store's names are not all there are. */
+	/* While a file of this mount is not written yet, the store's names are not complete. */
 	if (inode->listing && t->unwritten == 0) {
 		listing = listing_get(inode->listing);
 		TAILQ_REMOVE(&t->listings, inode, listing_link);

@@ -6,13 +6,13 @@
 
 #include "fs/model/inode_impl.h"
 
-/* What stands in front of the name in a key. */
+/* The part of a key before the name. */
 struct key_head {
 	uint64_t parent;
 	uint64_t kind;
 };
 
-/* Writes a key to `key`, which has room for the head and a name of that length with its NUL. */
+/* Writes a key to `key`, which has room for the head and for a name of that length with its NUL. */
 static void key_write(char *key, const struct inode *parent, const char *name, size_t name_len,
 		      uint64_t kind)
 {
@@ -68,7 +68,7 @@ struct inode *inode_find_key(struct inodes *t, const char *key, size_t key_len)
 struct inode *inode_peek(struct inodes *t, const struct inode *parent, const char *name,
 				enum inode_kind kind)
 {
-	/* Without an allocation: an event has to find its inode. */
+	/* On the stack, because an event must find its inode even without memory. */
 	char key[sizeof(struct key_head) + PATH_SIZE];
 	size_t len = strlen(name);
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What stat(2) says of inodes beyond what the store knows: numbers, times, and for whom a file is empty.
- * No I/O.
+ * The parts of stat(2) that the store does not have: inode numbers, times, and for which processes
+ * a file is empty.  No I/O.
  *
- * A number follows from view and path, so that it is the same when the kernel has forgotten the inode
- * and asks again.  An inode keeps it wherever it is moved; another that would get the same one meanwhile
- * gets the next.
+ * A number is derived from view and path, so that it is the same after the kernel has forgotten the
+ * inode and asks again.  An inode keeps its number wherever it is moved; another inode that would
+ * get the same number in the meantime gets the next one.
  *
- * A time is that of the last event, of what this mount did, or, where no event would come, the time at
- * which a change was seen.  A directory changes when its own node does, and when a child is made or
- * removed: an event says only that a child may have been, so the names are compared when somebody asks.
+ * A time is that of the last event, of the last change made by this mount, or, where no event would
+ * come, the time at which a change was noticed.  A directory changes when its own node does, and
+ * when a child is made or removed.  An event says only that the latter may have happened, so the
+ * names are compared when somebody asks.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 
 #define HASH_BEGIN UINT64_C(14695981039346656037)
 
-/* What libfuse takes for "no inode number". */
+/* libfuse's value for "no inode number". */
 #define NUMBER_UNKNOWN 0xffffffff
 
 /* FNV-1a: a guest that makes two of its own names collide confuses nobody but itself. */
@@ -35,7 +36,7 @@ static uint64_t hash(uint64_t h, const void *data, size_t len)
 
 /* ---- numbers ---- */
 
-/* What all numbers below a directory begin with. */
+/* The start of all numbers below a directory. */
 static uint64_t prefix(const struct inode *dir)
 {
 	const struct view *view = dir->view;
@@ -61,7 +62,7 @@ static uint64_t name_number(uint64_t prefix, const char *name)
 	return hash(prefix, name, strlen(name));
 }
 
-/* Returns the first number of those for `wanted` that nobody has. */
+/* Returns the first number at or after `wanted` that no inode has. */
 static uint64_t free_number(const struct inodes *t, uint64_t wanted)
 {
 	uint64_t number = wanted;
@@ -80,7 +81,7 @@ static void set_number(struct inodes *t, struct inode *inode, bool shared)
 		inode->number = INODE_ROOT_ID;
 		return;
 	}
-	/* A view's root is the root of its store; its own name is that of the view. */
+	/* A view's root counts as the root of its store; its own name is the name of the view. */
 	wanted = inode->view_root ? prefix(inode) :
 				    name_number(prefix(inode->parent), inode->name);
 	inode->number = shared ? wanted : free_number(t, wanted);
@@ -126,7 +127,7 @@ void inode_move_time(struct inode *inode, const struct timespec *at)
 		*last = *at;
 		return;
 	}
-	/* The clock was set back, or two changes came at once: each is to be seen. */
+	/* The clock was set back, or two changes came at once: each must be visible. */
 	if (++last->tv_nsec == 1000000000L) {
 		last->tv_nsec = 0;
 		last->tv_sec++;
@@ -195,7 +196,8 @@ static int compare_hashes(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Returns the sorted hashes of the names in a reply to XS_DIRECTORY (malloc), NULL without memory. */
+/* Returns the sorted hashes of the names in a reply to XS_DIRECTORY (malloc), or NULL
+ * without memory. */
 static uint64_t *hash_names(const char *reply, size_t len, unsigned *count)
 {
 	struct wire_strings names = wire_strings_init(reply, len);
@@ -212,8 +214,8 @@ static uint64_t *hash_names(const char *reply, size_t len, unsigned *count)
 	return hashes;
 }
 
-/* Names that were not there before came into being when they were seen, with all below them: no event
- * tells of that. */
+/* Names that were not there before count as made when they were first seen, with everything below
+ * them: no event tells of that. */
 static void note_new_names(struct inodes *t, const struct inode *dir, const char *reply,
 				  size_t len, const struct timespec *now)
 {
@@ -231,7 +233,7 @@ static void note_new_names(struct inodes *t, const struct inode *dir, const char
 		if (name_len == 0 || bsearch(&h, dir->names, dir->n_names, sizeof(h), compare_hashes))
 			continue;
 		path[dir_len] = '\0';
-		/* The reply has a NUL behind each name. */
+		/* The reply has a NUL after each name. */
 		if (!path_append(path, name))
 			recent_add(&t->recent, path, strlen(path), now, true);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What removals and renames mean for inodes.  No I/O. */
+/* The effect of removals and renames on inodes.  No I/O. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +99,7 @@ static void remove(struct inodes *t, struct inode *inode, int why, struct wakeup
 	inode_unhash(t, inode);
 	inode->removed = why;
 	for (below = inode; below; below = inode_next(inode, below)) {
-		/* No empty value is due any more. */
+		/* An empty value is no longer due for any of them. */
 		inode_new_content(t, below);
 		below->sticky = false;
 		below->confirmed = 0;
@@ -137,7 +137,7 @@ char *inode_get_last(const struct inode *inode, size_t *len)
 	return copy;
 }
 
-/* Moves one inode, if there is one; `key` is that of its new name, and taken. */
+/* Moves one inode, if there is one; `key` is that of its new name, and is taken. */
 static void move(struct inodes *t, struct inode *inode, struct inode *new_parent, char *key,
 			size_t key_len)
 {
@@ -160,7 +160,7 @@ static void move(struct inodes *t, struct inode *inode, struct inode *new_parent
 	inode_release(t, old_parent);
 }
 
-/* The same with what is at the new place, which is removed. */
+/* Moves one inode and removes the one at the new place. */
 static void rename_kind(struct inodes *t, struct inode *parent, const char *name,
 			       struct inode *new_parent, const char *new_name,
 			       enum inode_kind kind, char *key, size_t key_len,
@@ -173,7 +173,7 @@ static void rename_kind(struct inodes *t, struct inode *parent, const char *name
 		free(key);
 		return;
 	}
-	/* Whoever looks the file up while it is replaced is to look again, not to miss it. */
+	/* A lookup of the file during the replacement must be repeated, not fail: hence ESTALE. */
 	remove(t, target, kind == INODE_LEAF ? -ESTALE : -ENOENT, wakeups);
 	move(t, inode, new_parent, key, key_len);
 }

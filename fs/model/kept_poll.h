@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Polls that the kernel waits for.  One is kept by whatever it is about, is moved to a list when
- * there is news, and is notified when the lock of the filesystem is released (fs_unlock()).  Pure.
+ * Polls that the kernel waits for.  Each is kept by the object that it is about, moves to a list
+ * when there is something to report, and is notified when the filesystem's lock is released
+ * (fs_unlock()).  Pure.
  */
 #ifndef FS_MODEL_KEPT_POLL_H
 #define FS_MODEL_KEPT_POLL_H
@@ -12,9 +13,9 @@
 
 struct fuse_pollhandle;
 
-/* Of all polls of a mount: counted with and without the lock. */
+/* Counters over all polls of a mount, updated with and without the lock. */
 struct poll_counters {
-	atomic_uint now;       /* that the kernel waits for */
+	atomic_uint now;       /* polls that the kernel waits for now */
 	atomic_ulong notified; /* wake-ups of the kernel */
 };
 
@@ -27,7 +28,7 @@ struct kept_poll {
 /* Polls to be notified; STAILQ_HEAD_INITIALIZER(). */
 STAILQ_HEAD(wakeups, kept_poll);
 
-/* Moves a poll, if there is one, to those that will be notified. */
+/* Moves a poll, if there is one, to the list of those to be notified. */
 static inline void wakeups_take(struct wakeups *wakeups, struct kept_poll **poll)
 {
 	if (*poll)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The names in a directory, as one snapshot.  Pure.  While it is being filled it belongs to one
- * thread; afterwards it is shared by references and not changed any more.
+ * thread; afterwards it is shared by references and no longer changes.
  */
 #ifndef FS_MODEL_LISTING_H
 #define FS_MODEL_LISTING_H
@@ -11,10 +11,10 @@
 
 struct listing {
 	char **names;  /* each owned; in the order of the store */
-	char **sorted; /* the same, for listing_has(); NULL before listing_sort() */
+	char **sorted; /* the same names, sorted, for listing_has(); NULL before listing_sort() */
 	unsigned count;
 	unsigned max;
-	size_t bytes;  /* of memory, about */
+	size_t bytes;  /* memory used, approximately */
 	unsigned refs;
 };
 
@@ -36,12 +36,12 @@ bool listing_has(const struct listing *listing, const char *name);
 /* Empties it. */
 void listing_clear(struct listing *listing);
 
-/* Adds a name of ours.  Returns 0 or -ENOMEM. */
+/* Adds one of xsfs's own names.  Returns 0 or -ENOMEM. */
 int listing_add(struct listing *listing, const char *name);
 
 /*
- * Adds the names of a DIRECTORY reply, or of a part of one.  What cannot be the name of a node is
- * left out: the kernel is to see no slash and no dot that a store made up.
+ * Adds the names of a DIRECTORY reply, or of a part of one.  Anything that cannot be the name of a
+ * node is left out: the kernel must never see a slash or a dot that a store made up.
  * Returns 0, -ENOMEM, or -EPROTO if the last name has no end.
  */
 int listing_add_names(struct listing *listing, const char *body, size_t len);

@@ -34,7 +34,7 @@ const char *path_below(const char *path, const char *top)
 {
 	size_t len = strlen(top);
 
-	/* The root ends in the slash that stands behind every other path. */
+	/* The root already ends in the slash that follows every other path. */
 	if (len == 1 && top[0] == '/')
 		return path[0] == '/' ? path + 1 : NULL;
 	if (strncmp(path, top, len) != 0)

@@ -18,7 +18,7 @@
 #define NAME_OF_VALUE ".value"
 
 /* Returns whether `name` can be the last component of a node's path: not empty, only letters,
- * digits and "-_@".  A name with a dot never can, so none of ours collides with a node. */
+ * digits and "-_@".  A dot is not legal, so none of xsfs's own names collides with a node. */
 bool name_is_legal(const char *name);
 
 /* Returns whether `path` is "/" or a slash followed by legal names between single slashes, and no
@@ -26,16 +26,17 @@ bool name_is_legal(const char *name);
 bool path_is_legal(const char *path);
 
 /*
- * Returns the part of `path` behind `top`, without the slash between them: "" if both are the same.
- * NULL if `path` is neither `top` nor below it.  Both are absolute, or one special path ("@…") each.
+ * Returns the part of `path` after `top`, without the slash between them: "" if both are the
+ * same.  NULL if `path` is neither `top` nor below it.  Both are absolute, or each is one
+ * special path ("@…").
  */
 const char *path_below(const char *path, const char *top);
 
-/* Returns whether one path is at or below the other. */
+/* Returns whether one of the paths is at or below the other. */
 bool path_related(const char *a, const char *b);
 
 /*
- * Appends "/name" to the path in `buf`, a buffer of PATH_SIZE ("/" itself gets just the name).
+ * Appends "/name" to the path in `buf`, a buffer of PATH_SIZE ("/" itself gets only the name).
  * Returns 0, or -ENAMETOOLONG with the buffer unchanged.
  */
 int path_append(char *buf, const char *name);

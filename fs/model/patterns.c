@@ -10,7 +10,7 @@
 
 #define NONE "none"
 
-/* What a pattern may have beside the letters of names. */
+/* Characters that a pattern may contain in addition to those of names. */
 static bool is_pattern(const char *text, size_t len)
 {
 	const char *allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -76,8 +76,8 @@ static unsigned depth(const char *path)
 }
 
 /*
- * A star stands for one name, or a part of it, but never for a slash.  fnmatch(3) takes a third of a
- * microsecond, and is asked last.
+ * A star matches one name, or a part of it, but never a slash.  fnmatch(3) takes a third of a
+ * microsecond, so it comes last.
  */
 static bool matches(const char *pattern, const char *path)
 {
@@ -89,7 +89,8 @@ static bool matches(const char *pattern, const char *path)
 	return fnmatch(pattern, path, FNM_PATHNAME | FNM_NOESCAPE) == 0;
 }
 
-/* Whether a pattern for paths further down matches `path` with as many of its names as that has. */
+/* Returns whether a pattern for deeper paths matches `path` with as many of its
+ * names as `path` has. */
 static bool leads_below(const char *pattern, const char *path)
 {
 	char top[PATH_SIZE];

@@ -9,8 +9,8 @@
 
 struct recent_entry {
 	UT_hash_handle hh;
-	struct timespec at;    /* when the node changed, or came into being */
-	struct timespec below; /* when all below it may have; 0: unknown */
+	struct timespec at;    /* when the node itself changed or came into being */
+	struct timespec below; /* when everything below it may have changed; 0: unknown */
 	char path[];
 };
 
@@ -34,7 +34,7 @@ static struct recent_entry *find(const struct recent *recent, const char *path, 
 	return entry;
 }
 
-/* Takes the entry of a path out, or makes one. */
+/* Takes the entry of a path out, or makes a new one. */
 static struct recent_entry *recent_take(struct recent *recent, const char *path, size_t len)
 {
 	struct recent_entry *entry = find(recent, path, len);
@@ -79,7 +79,7 @@ struct timespec recent_find(const struct recent *recent, const char *path)
 	entry = find(recent, path, len);
 	if (entry)
 		at = entry->at;
-	/* What is above it, the root of the store last. */
+	/* The paths above it, ending with the root of the store. */
 	while (len > 1) {
 		while (len > 1 && path[len - 1] != '/')
 			len--;

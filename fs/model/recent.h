@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When nodes changed that no inode stands for: a bounded set of paths, the one longest untouched goes
- * first.  For inode_stat.c; no I/O.
+ * Times of change for nodes that have no inode: a bounded set of paths, from which the one longest
+ * untouched is dropped first.  For inode_stat.c; no I/O.
  */
 #ifndef FS_MODEL_RECENT_H
 #define FS_MODEL_RECENT_H
@@ -16,18 +16,18 @@
 struct recent_entry;
 
 struct recent {
-	struct recent_entry *entries; /* the one longest untouched first */
+	struct recent_entry *entries; /* longest untouched first */
 };
 
-/* Frees all of it.  One that is all zero is empty. */
+/* Frees everything in it.  A struct of zeros is empty. */
 void recent_deinit(struct recent *recent);
 
-/* The node at the first `len` bytes of `path` changed, and, with `below`, perhaps everything below it.
- * Without memory that is not remembered. */
+/* The node at the first `len` bytes of `path` changed, and, with `below`, perhaps everything below
+ * it.  Without memory this is not remembered. */
 void recent_add(struct recent *recent, const char *path, size_t len, const struct timespec *at,
 		bool below);
 
-/* Returns when `path` changed last, as far as that is remembered, or 0. */
+/* Returns when `path` changed last, as far as remembered, or 0. */
 struct timespec recent_find(const struct recent *recent, const char *path);
 
 /* Returns whether `a` is later than `b`. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Values as contents of files.  Pure; any thread. */
+/* Values as the content of files.  Pure; any thread. */
 #include <stdlib.h>
 #include <string.h>
 

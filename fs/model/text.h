@@ -2,8 +2,9 @@
 /*
  * A value as a file's content, and back.  Pure; any thread.
  *
- * In text format the content is the value and one newline, or nothing for an empty value, and the
- * value is the content without one final newline: so every value survives the way out and in.
+ * In text format the content is the value and one newline, or nothing for an empty value,
+ * and the value is the content without one final newline, so every value survives being
+ * read and written back.
  */
 #ifndef FS_MODEL_TEXT_H
 #define FS_MODEL_TEXT_H
@@ -18,7 +19,7 @@ static inline size_t text_size(enum fs_format format, size_t len)
 	return format == FS_TEXT && len > 0 ? len + 1 : len;
 }
 
-/* Returns the length of the value that `size` bytes of content stand for: its first bytes. */
+/* Returns the length of the value in `size` bytes of content; the value is their beginning. */
 static inline size_t text_value_len(enum fs_format format, const char *content, size_t size)
 {
 	return format == FS_TEXT && size > 0 && content[size - 1] == '\n' ? size - 1 : size;
@@ -31,8 +32,9 @@ static inline size_t text_value_len(enum fs_format format, const char *content, 
 size_t text_from_value(enum fs_format format, char *buf, size_t len);
 
 /*
- * Returns a new content: the old one (`size` bytes at `content`, may be NULL if 0) with `len`
- * bytes at `data` put in at offset `off`, zeros in a gap before that.  *new_size gets its size.
+ * Returns new content: the old one (`size` bytes at `content`, which may be NULL if 0) with
+ * the `len` bytes at `data` placed at offset `off`, and zeros in any gap before them.
+ * *new_size gets its size.
  * The caller frees it; NULL when out of memory.
  */
 char *text_splice(const char *content, size_t size, size_t off, const char *data, size_t len,
