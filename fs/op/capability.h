@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Words with which a declaration says what it does to a lock, or needs of it, for clang's
- * -Wthread-safety.  Other compilers see nothing of them.
+ * Macros that state in a declaration how a function uses a lock, for clang's -Wthread-safety.  For
+ * other compilers they expand to nothing.
  */
 #ifndef FS_OP_CAPABILITY_H
 #define FS_OP_CAPABILITY_H
@@ -22,16 +22,17 @@
 #define NO_LOCK_ANALYSIS CAPABILITY_ATTRIBUTE(no_thread_safety_analysis)
 
 /*
- * Stands for fs->lock, of which a process has one: in C the analysis cannot follow a member from one
- * pointer to another, as from op->fs to fs.  It is only named, and never defined.
+ * Stands for fs->lock, of which a process has one: in C the analysis cannot see that members
+ * reached through different pointers, such as op->fs and fs, are the same lock.  It is only named
+ * in attributes and never defined.
  */
 struct CAPABILITY("mutex") fs_lock_held {
 	pthread_mutex_t none;
 };
 extern struct fs_lock_held fs_lock_held;
 
-/* Of a function that waits, on a thread of the pool, with the lock released: what its caller knew of
- * anything that is not its own may be different afterwards. */
+/* Marks a function that waits, on a thread of the pool, with the lock released: when it returns,
+ * anything that does not belong to its caller alone may have changed. */
 #define MAY_WAIT REQUIRES(fs_lock_held)
 
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of fs/ share: the mounted filesystem.  For fs/ only.
+ * The mounted filesystem, as the files of fs/ share it.  For fs/ only.
  *
  * Threads: the I/O thread (fs_run()'s caller: reads /dev/fuse, services the channel, runs
- * completions), further readers of /dev/fuse, the pool, the notifier.  None but the pool's ever waits
- * for the store.
+ * completions), further readers of /dev/fuse, the pool, the notifier.  Only threads of the pool
+ * ever wait for the store.
  *
- * Lock discipline.  `lock` guards everything in fs/ that changes.  Whoever works on a FUSE request, a
- * completion, an event, a timer or a job of the pool holds it from beginning to end: all of ring/ that
- * may call back is called with it held, so that a callback of ring/ always has it, whether it runs in
- * chan_service(), or inside a chan_submit() or a chan_abandon() on the caller's stack.  A caller
- * therefore leaves its own data in order before it submits.  libfuse calls op_interrupted() only out
- * of calls of ours, and so with the lock held, too.
+ * Lock discipline.  `lock` guards everything in fs/ that changes.  A thread that works on a FUSE
+ * request, a completion, an event, a timer or a job of the pool holds it from beginning to end.
+ * Every function of ring/ that may call back is called with it held, so a callback from ring/
+ * always has it, whether it runs in chan_service(), or inside a chan_submit() or a chan_abandon()
+ * on the caller's stack.  A caller therefore leaves its own data in order before it submits.
+ * libfuse calls op_interrupted() only out of calls of ours, and so with the lock held, too.
  *
  * The lock is released around system calls that may wait (poll, reading /dev/fuse, the kernel's
  * notifications) and around the pool's waits (lock.h).  Replies do not wait, and are sent under it.
@@ -70,7 +70,7 @@ struct fs {
 	struct view root_view;
 	struct view nodes_view;
 	struct timespec mounted_at;
-	uint32_t generation; /* of all nodeids: those of another mount are others */
+	uint32_t generation; /* makes nodeids differ from those of another mount */
 	struct pool *pool;
 	int wake_readers; /* eventfd, readable when the readers are to end */
 
@@ -78,7 +78,7 @@ struct fs {
 	struct empty_nodes empty_nodes;
 	struct events events;
 
-	/* What the files above keep, which alone know what is in it. */
+	/* Data of the floors above, which alone know what is in it. */
 	struct transactions *transactions;
 	struct cover *cover;
 	struct polls *polls;
@@ -86,23 +86,24 @@ struct fs {
 	struct raws *raws;
 	struct protect *protect; /* NULL: nothing is protected */
 	struct notifier *notifier;
-	/* The kernel believes something that is no longer so: notifier_wake(). */
+	/* Tells the kernel that something it believes is no longer true: notifier_wake(). */
 	void (*tell_kernel)(struct fs *fs);
-	/* Whether events tell of all that happens at and below a path: cover_has(). */
+	/* Returns whether events tell of everything that happens at and below a
+	 * path: cover_has(). */
 	bool (*covers)(struct fs *fs, const char *path);
 	bool caching;              /* the kernel may remember what events cover */
 	bool can_expire;           /* the kernel can be told to ask for a name again */
-	int root_listable;         /* what the store said last of the mount's root; -1: nothing */
+	int root_listable;         /* what the store last said of the mount's root; -1: nothing */
 
-	/* Operations whose caller was interrupted, until the I/O thread deals with them. */
+	/* Operations whose caller was interrupted, until the I/O thread handles them. */
 	struct op_list interrupted;
 	struct op_list astray; /* that wait for the end of a rename: op_ask() */
-	struct op_list parked; /* in the same order: where config.park_ms bounds their wait */
+	struct op_list parked; /* oldest first: those whose wait config.park_ms bounds */
 
 	struct handles handles;
 	struct quotas quotas;
 
-	atomic_bool stop; /* read also by those who do not hold the lock */
+	atomic_bool stop; /* also read without the lock */
 	bool store_died;  /* for good: nothing that somebody waits for will come */
 	struct op_counters op_counters;
 	struct poll_counters poll_counters;

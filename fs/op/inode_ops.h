@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the file operations do on an inode, by what it stands for: a node as a directory, a node as a
- * file, a file of our own.  ops.c calls them; node.h and special.h have the tables.
+ * The file operations of an inode.  There is a table for each thing that an inode can stand for: a
+ * node as a directory, a node as a file, a file of xsfs itself.  ops.c calls them; the tables are
+ * declared in node.h and special.h.
  *
- * Each takes an operation whose op->inode is the inode, and replies, now or later.  NULL: ops.c replies
- * with the error that says that there is no such thing.
+ * Each takes an operation whose op->inode is the inode, and replies, now or later.  NULL: ops.c
+ * replies with the error for an operation that does not exist.
  */
 #ifndef FS_OP_INODE_OPS_H
 #define FS_OP_INODE_OPS_H
@@ -13,7 +14,7 @@ struct op;
 
 struct inode_ops {
 	void (*getattr)(struct op *op);  /* op->handle may be NULL */
-	void (*touch)(struct op *op);    /* times, owner and mode are set, which changes nothing */
+	void (*touch)(struct op *op);    /* sets times, owner and mode, which changes nothing */
 	void (*truncate)(struct op *op); /* to op->new_size; op->handle may be NULL */
 	void (*readlink)(struct op *op);
 	void (*open)(struct op *op);     /* op->flags, op->fi */

@@ -4,14 +4,15 @@
 #include "fs/op/lock.h"
 #include "fs/op/wakeup.h"
 
-/* The capability is fs->lock's stand-in, which the analysis cannot know: NO_LOCK_ANALYSIS. */
+/* The capability stands in for fs->lock, which the analysis cannot follow: hence
+ * NO_LOCK_ANALYSIS. */
 
 void fs_lock_init(struct fs *fs)
 {
 	pthread_mutexattr_t attr;
 
-	/* It is held for microseconds.  Whoever finds it taken looks again for a moment before sleeping: to
-	 * sleep and be woken would take longer than the work that he waits for. */
+	/* The lock is held for microseconds.  A thread that finds it taken therefore spins for a
+	 * moment: sleeping and being woken would take longer than the work that it waits for. */
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_init(&fs->lock, &attr);
@@ -36,7 +37,8 @@ NO_LOCK_ANALYSIS void fs_unlock(struct fs *fs)
 NO_LOCK_ANALYSIS int fs_wait(struct fs *fs, pthread_cond_t *cond, const struct timespec *until)
 {
 	if (!STAILQ_EMPTY(&fs->wakeups)) {
-		/* They must not wait as long.  What the caller waits for may have come meanwhile. */
+		/* Polls collected so far must not wait that long.  What the caller waits for may
+		 * have come in the meantime. */
 		fs_unlock(fs);
 		fs_lock(fs);
 		return 0;

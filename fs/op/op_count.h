@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many file operations of which kind there were, how they ended and how long the store took for
- * them.  Counted by op.c, shown by fs/special/figures.c, under fs->lock.  No look at a clock, as every
- * operation comes by here.
+ * Counters of file operations: how many of each kind there were, how they ended, and how long the
+ * store took for them.  Updated by op.c and shown by fs/special/figures.c, under fs->lock.  Nothing
+ * here reads a clock, because every operation passes through.
  */
 #ifndef FS_OP_OP_COUNT_H
 #define FS_OP_OP_COUNT_H
@@ -27,7 +27,7 @@ enum op_kind {
 	OP_READ,
 	OP_READDIR,
 	OP_READLINK,
-	OP_RELEASE, /* one that has an empty value to write */
+	OP_RELEASE, /* only if there is an empty value to write */
 	OP_REMOVEXATTR,
 	OP_RENAME,
 	OP_RMDIR,
@@ -35,17 +35,17 @@ enum op_kind {
 	OP_SETXATTR,
 	OP_UNLINK,
 	OP_WRITE,
-	/* Of our own, on nobody's behalf. */
+	/* Our own, on nobody's behalf. */
 	OP_OWN_DOMID, /* asks which domain this is */
-	OP_OWN_LOOK,  /* looks whether a polled node is still there */
+	OP_OWN_LOOK,  /* checks whether a polled node is still there */
 	OP_KINDS
 };
 
 struct op_counters {
 	uint64_t started[OP_KINDS];
 	uint64_t errors_by[CHAN_ERRNOS]; /* by errno, see chan_error_index() */
-	/* Of operations that the store answered and that waited for nothing else: in the buckets of
-	 * chan_latency_bucket(), and nanoseconds in all. */
+	/* For operations that the store answered and that waited for nothing else: the number in
+	 * each bucket of chan_latency_bucket(), and the sum in nanoseconds. */
 	uint64_t latency[OP_KINDS][CHAN_LATENCY_BUCKETS];
 	uint64_t latency_ns[OP_KINDS];
 };
@@ -53,13 +53,13 @@ struct op_counters {
 /* Returns the name of a kind, such as "getattr". */
 const char *op_kind_name(enum op_kind kind);
 
-/* Counts an operation that begins. */
+/* Counts the start of an operation. */
 void op_count_start(struct op_counters *counters, enum op_kind kind);
 
 /* Counts an error, negative; 0 is none. */
 void op_count_error(struct op_counters *counters, int error);
 
-/* Counts for how many nanoseconds an operation had the store at work. */
+/* Counts the nanoseconds for which an operation kept the store busy. */
 void op_count_latency(struct op_counters *counters, enum op_kind kind, uint64_t ns);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of an operation, for op.c (its life) and reply.c (its replies).  For nobody else. */
+/* The internals of an operation, for op.c (its life) and reply.c (its replies) only. */
 #ifndef FS_OP_OP_IMPL_H
 #define FS_OP_OP_IMPL_H
 
 #include "fs/op/op.h"
 
-/* The operation is about to be answered, with 0 or -errno: from now on no interruption finds it. */
+/* The operation is about to be answered with 0 or -errno: from now on no interruption finds it. */
 void op_begin_reply(struct op *op, int error);
 
-/* It was answered: drops all that it holds.  The operation is gone. */
+/* The operation was answered: frees it and everything that it holds. */
 void op_end(struct op *op);
 
 #endif

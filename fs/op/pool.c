@@ -129,7 +129,7 @@ static void *pool_thread(void *arg)
 	return NULL;
 }
 
-/* Starts one more thread, with all signals blocked: they are the main thread's. */
+/* Starts one more thread, with all signals blocked: signals are for the main thread. */
 static int start_thread(struct pool *pool)
 {
 	sigset_t all, old;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads and processes, by /proc.  Any thread. */
+/* Looks up threads and processes in /proc.  Any thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,10 +10,10 @@
 
 #include "fs/op/process.h"
 
-/* The first lines of /proc/PID/status have what is wanted. */
+/* The fields read here are within this many bytes of the start of /proc/PID/status. */
 #define STATUS_SIZE 1024
 
-/* Reads the number behind `field`, such as "\nTgid:", of a thread.  Returns 0 if there is none. */
+/* Reads the number after `field`, such as "\nTgid:", for a thread.  Returns 0 if there is none. */
 static pid_t status_field(pid_t thread, const char *field)
 {
 	char path[64], status[STATUS_SIZE];
@@ -38,7 +38,8 @@ pid_t process_of(pid_t thread)
 {
 	pid_t process;
 
-	/* Signal 0 is none: this only asks whether the thread is the first of its process. */
+	/* Signal 0 sends nothing: the call only asks whether the thread is the first
+	 * of its process. */
 	if (thread <= 0 || syscall(SYS_tgkill, thread, thread, 0) == 0 || errno != ESRCH)
 		return thread;
 	process = status_field(thread, "\nTgid:");

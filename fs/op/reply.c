@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The replies of operations, and what the kernel may believe of them and for how long.
- */
+/* The replies to operations, and how long the kernel may believe what they say. */
 #include <errno.h>
 #include <linux/fuse.h>
 #include <string.h>
 
 #include "fs/op/op_impl.h"
 
-/* How long the kernel may believe a name or an attribute without asking again.  Events drop what
- * has changed; this only bounds for how long a mistake could last. */
+/* For how many seconds the kernel may believe a name or an attribute without asking again.  Events
+ * invalidate what has changed; this only bounds how long a mistake could last. */
 #define META_VALID_SECONDS 60.0
 
-/* What the table of inodes knows better: the number, and the time of the last change, if there was one. */
+/* Fills in what the table of inodes knows better: the number, and the time of the last
+ * change, if any. */
 static void stamp(const struct inode *inode, struct stat *st)
 {
 	struct timespec at = inode->changed_at;
@@ -35,15 +34,15 @@ bool op_is_covered(const struct op *op, const struct inode *inode, const char *p
 
 	if (!fs->covers(fs, path))
 		return false;
-	/* A server does not tell an unprivileged domain of what is removed with a node that it may
-	 * not see. */
+	/* A server does not tell an unprivileged domain about nodes removed along with one that the
+	 * domain may not see. */
 	return fs->config.privileged || !inode_hidden_above(&fs->inodes, inode, hidden) ||
 	       !fs->covers(fs, hidden);
 }
 
 /*
- * Returns for how many seconds the kernel may believe what we say of an inode: for as long as no
- * event drops it, if one would come and none has come since we asked the store.
+ * Returns for how many seconds the kernel may believe what we say of an inode: non-zero if an event
+ * would tell of a change, and none has come since we asked the store.
  */
 static double validity(const struct op *op, struct inode *inode)
 {
@@ -54,13 +53,16 @@ static double validity(const struct op *op, struct inode *inode)
 	if (!fs->caching || inode->unwritten || inode->view->tx_id || !inode->cacheable ||
 	    inode_path(&fs->inodes, inode, NULL, path))
 		return 0;
-	/* What is empty by a truncate is so for who did it only, and each is to be answered. */
+	/* A file that is empty because of a truncate is so only for the process that truncated it,
+	 * so every process has to be answered anew. */
 	if (inode_emptiers(inode, &process, 1) > 0)
 		return 0;
-	/* What was asked before a write of our own must not be kept beyond it: the event will tell. */
+	/* An answer obtained before a write of our own must not be kept beyond that write, whose
+	 * event will tell. */
 	if (inode_is_written(inode) || !op_is_covered(op, inode, path))
 		return 0;
-	/* In this order: an event that is not seen here finds the inode believed. */
+	/* In this order: an event that the check below misses finds the inode
+	 * marked as believed. */
 	inode_believed(inode);
 	if (events_since(&fs->events, op->seq, path))
 		return 0;
@@ -76,7 +78,8 @@ static void fill_entry(struct op *op, struct fuse_entry_param *entry, struct ino
 		.attr = *attr,
 	};
 	stamp(inode, &entry->attr);
-	/* What cannot be listed may become so without an event that we would get. */
+	/* A directory that cannot be listed may become listable without an event
+	 * that we would get. */
 	if (S_ISDIR(attr->st_mode) && (attr->st_mode & 0777) == 0111)
 		return;
 	entry->attr_timeout = validity(op, inode);
@@ -90,8 +93,8 @@ void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
 	struct fuse_entry_param entry;
 
 	op_begin_reply(op, 0);
-	/* Counted before the kernel can answer with a FORGET, and before it is decided for how long
-	 * it may believe this: from here on an event finds the inode. */
+	/* Counted before the kernel can answer with a FORGET, and before the time of validity is
+	 * chosen: from here on an event finds the inode. */
 	inode_remember(inode);
 	fill_entry(op, &entry, inode, attr);
 	if (fuse_reply_entry(op->req, &entry) < 0)
@@ -102,9 +105,9 @@ void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
 static void fill_open(struct fuse_file_info *fi, struct handle *handle)
 {
 	fi->fh = (uintptr_t)handle;
-	/* Values change behind the kernel's back: it is to ask for each read. */
+	/* Values change behind the kernel's back, so it must ask for each read. */
 	fi->direct_io = 1;
-	/* Only who writes has something to say at close. */
+	/* Only a writer has anything to report at close. */
 	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
 }
 
@@ -186,8 +189,8 @@ void op_reply_poll(struct op *op, unsigned revents)
 	op_end(op);
 }
 
-/* libfuse 3.14 cannot set FOPEN_STREAM, without which a blocked read() would block every write()
- * on the same open file: the answer is made by hand, as linux/fuse.h lays it out. */
+/* libfuse 3.14 cannot set FOPEN_STREAM, without which a blocked read() would block every write() on
+ * the same open file.  So the reply is built by hand, as linux/fuse.h lays it out. */
 void op_reply_open_stream(struct op *op, struct handle *handle)
 {
 	const struct fuse_open_out out = {

@@ -10,21 +10,21 @@
 #include "fs/op/tx.h"
 #include "ring/clock.h"
 
-/* First and longest pause between two tries, in nanoseconds. */
+/* The first and the longest pause between two tries, in nanoseconds. */
 #define PAUSE_FIRST_NS 100000
 #define PAUSE_LAST_NS 20000000
 
-/* A doubtful answer is believed when so many tries in a row have got it: some 0.2 s. */
+/* A doubtful answer is believed after this many tries in a row have got it: some 0.2 s. */
 #define DOUBTS_MAX 16
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 #define NSEC_PER_SEC UINT64_C(1000000000)
 
-/* What a try that failed means. */
+/* How to judge a try that failed. */
 enum verdict {
-	VERDICT_STANDS,   /* its error is the operation's */
-	VERDICT_DOUBTFUL, /* another client may be the cause */
-	VERDICT_CONFLICT, /* another client is */
+	VERDICT_STANDS,   /* its error is the result of the operation */
+	VERDICT_DOUBTFUL, /* another client may have caused it */
+	VERDICT_CONFLICT, /* another client has caused it */
 };
 
 /* Starts a transaction. */
@@ -44,7 +44,7 @@ MAY_WAIT static int start(struct op *op, uint32_t *tx_id, uint32_t *epoch)
 	if (err)
 		return err;
 	op->epoch = *epoch;
-	/* The interruption and the answer may come together. */
+	/* The interruption and the answer may come at the same time. */
 	if (interrupted)
 		tx_abort(op->fs, *tx_id, *epoch);
 	return interrupted;
@@ -58,17 +58,17 @@ MAY_WAIT static int commit(struct op *op, uint32_t tx_id, uint32_t epoch)
 	op_call(op, XS_TRANSACTION_END, tx_id, "T", NULL, 0);
 	if (op->n_calls)
 		op->calls[0]->epoch = epoch;
-	/* The answer counts, also when an interruption came with it. */
+	/* The answer counts, even if an interruption came with it. */
 	op_wait(op);
 	err = op_call_raw_error(op, 0);
-	/* A request that has an id was on the wire, and the outcome is the store's.  One that was
-	 * given up before leaves the transaction open. */
+	/* A request that has an id was on the wire, so the store decided the outcome.  One that was
+	 * given up earlier leaves the transaction open. */
 	if (err && (op->n_calls == 0 || op->calls[0]->msg.req_id == 0))
 		tx_abort(op->fs, tx_id, epoch);
 	return err;
 }
 
-/* ---- what is believed ---- */
+/* ---- which answers are believed ---- */
 
 int tx_finding(struct op *op, int err)
 {
@@ -111,14 +111,14 @@ static bool was_refused(const struct op *op)
 	return false;
 }
 
-/* Judges the error of a body that ran in a transaction of connection `epoch`. */
+/* Judges the error of a body that ran in a transaction on connection `epoch`. */
 static enum verdict judge(const struct op *op, uint32_t epoch, int err)
 {
 	if (err == -EAGAIN)
 		return VERDICT_CONFLICT;
 	if (err == op->finding)
 		return VERDICT_STANDS;
-	/* The store did not say that: it is an error of ours, or the connection was lost. */
+	/* The store did not say this: it is an error of ours, or the connection was lost. */
 	if (!was_refused(op) || chan_epoch(op->fs->chan) != epoch)
 		return VERDICT_STANDS;
 	switch (err) {
@@ -158,8 +158,8 @@ MAY_WAIT static int run_once(struct op *op, int (*body)(struct op *op, uint32_t 
 	return error_from_store(XS_TRANSACTION_END, err);
 }
 
-/* In a user's transaction.  What failed half way cannot be undone there without the rest, and what
- * may be due to others cannot be tried again. */
+/* Runs the body in a user's transaction.  A body that fails half-way cannot be undone there without
+ * the rest, and a failure that others may have caused cannot be retried. */
 MAY_WAIT static int run_inside(struct op *op, struct transaction *tx,
 			       int (*body)(struct op *op, uint32_t tx_id))
 {
@@ -181,8 +181,8 @@ MAY_WAIT static int run_inside(struct op *op, struct transaction *tx,
 	return err;
 }
 
-/* Sleeps before the next try.  Half of the time is chance, so that two who conflicted do not meet
- * again.  Returns 0 or -EINTR. */
+/* Sleeps before the next try.  Half of the time is random, so that two clients in conflict do not
+ * meet again.  Returns 0 or -EINTR. */
 MAY_WAIT static int pause_before_retry(struct op *op, unsigned *seed, uint64_t *pause)
 {
 	uint64_t ns = *pause / 2 + rand_r(seed) % (*pause / 2);
@@ -209,7 +209,8 @@ int tx_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 		doubted = err;
 		if (doubts == DOUBTS_MAX)
 			return err;
-		/* It counts from the operation's start, and what the tries took counts, too. */
+		/* The deadline counts from the operation's start, so the time spent on earlier
+		 * tries counts too. */
 		if (clock_now_ns(CLOCK_MONOTONIC) >= deadline)
 			return -EBUSY;
 		op->fs->tx_retries++;

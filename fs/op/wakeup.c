@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Polls are notified.  Any thread. */
+/* Notifies polls.  Any thread. */
 #define FUSE_USE_VERSION 312
 
 #include <fuse_lowlevel.h>

@@ -6,11 +6,11 @@
 #include "fs/model/kept_poll.h"
 #include "fs/op/capability.h"
 
-/* Returns a poll that can be kept (`handle` is taken), or NULL when out of memory.  `counters` have to
- * outlive it. */
+/* Returns a poll that can be kept (takes `handle`), or NULL when out of memory.  `counters`
+ * must outlive it. */
 struct kept_poll *kept_poll_new(struct fuse_pollhandle *handle, struct poll_counters *counters);
 
-/* Frees one that is not to be notified; NULL is allowed. */
+/* Frees a poll without notifying it; NULL is allowed. */
 void kept_poll_free(struct kept_poll *poll);
 
 /* Notifies and frees all of them: for fs_unlock(). */
