@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Events are remembered, and passed on to inodes, streams and the notifier, in this order. */
+/* Records events and passes them on to inodes, streams and the notifier, in this order. */
 #include "fs/events/dispatch.h"
 #include "fs/events/notifier.h"
 #include "fs/events/stream.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an event of the store sets in motion here: polls are woken, streams fed, and the kernel is
- * told what it must no longer believe.  cover.c is handed these functions (dispatch_handlers).
+ * The effects of an event from the store: polls are woken, streams are fed, and the kernel is told
+ * what it must no longer believe.  cover.c is handed these functions (dispatch_handlers).
  */
 #ifndef FS_EVENTS_DISPATCH_H
 #define FS_EVENTS_DISPATCH_H

@@ -20,7 +20,8 @@ struct notifier {
 	bool ended;
 };
 
-/* Makes the kernel ask for a name again, without taking away what is mounted or stood in there. */
+/* Makes the kernel ask for a name again without removing anything mounted there or disturbing
+ * anybody whose current directory it is. */
 static void expire_entry(struct fs *fs, fuse_ino_t parent, const char *name, size_t len)
 {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 16)
@@ -31,8 +32,9 @@ static void expire_entry(struct fs *fs, fuse_ino_t parent, const char *name, siz
 }
 
 /*
- * One inode: its attributes, then its name, which makes the next walk ask us again.  In this order:
- * a lookup of it that is on its way holds its directory, and so is over when the name's turn comes.
+ * Invalidates one inode: its attributes, then its name, which makes the next walk ask us again.  In
+ * this order because a lookup of the inode that is under way holds its directory, and so is over by
+ * the time the name's turn comes.
  */
 static void invalidate(struct fs *fs, const struct stale *stale, bool over)
 {
@@ -41,7 +43,7 @@ static void invalidate(struct fs *fs, const struct stale *stale, bool over)
 	fuse_lowlevel_notify_inval_inode(fs->se, stale->inode->nodeid, -1, 0);
 	if (stale->parent == 0)
 		return;
-	/* Of a transaction that is over nothing is to stay, unless somebody is in it. */
+	/* Nothing of a finished transaction should stay, unless somebody is in it. */
 	if (over)
 		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
 	else if (fs->can_expire)
@@ -50,7 +52,8 @@ static void invalidate(struct fs *fs, const struct stale *stale, bool over)
 		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
 }
 
-/* Tells what is due, with the lock released.  Returns the milliseconds until something else is, or -1. */
+/* Tells the kernel everything that is due, with the lock released around each call.  Returns the
+ * milliseconds until something else is due, or -1. */
 REQUIRES(fs_lock_held) static int invalidate_all(struct fs *fs)
 {
 	struct stale stale;
@@ -79,7 +82,7 @@ REQUIRES(fs_lock_held) static void wait_for_work(struct fs *fs, int wait_ms)
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &until);
-	/* One more, as the clock that they are counted by is coarse. */
+	/* One more, because the clock that these milliseconds are counted by is coarse. */
 	until.tv_nsec += (wait_ms + 1) * NSEC_PER_MSEC;
 	until.tv_sec += until.tv_nsec / NSEC_PER_SEC;
 	until.tv_nsec %= NSEC_PER_SEC;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tells the kernel what it no longer knows.  A thread of its own, as the kernel makes it wait for
- * directories that somebody else has locked, perhaps while waiting for us: nothing may wait for
- * this thread, but the end, which goes on answering meanwhile.
+ * Tells the kernel what is no longer true.  On a thread of its own, because the kernel makes it
+ * wait for directories that somebody else has locked, perhaps while waiting for us.  So nothing may
+ * wait for this thread except the end of the filesystem, which goes on answering meanwhile.
  */
 #ifndef FS_EVENTS_NOTIFIER_H
 #define FS_EVENTS_NOTIFIER_H
@@ -20,8 +20,8 @@ int notifier_start(struct fs *fs) REQUIRES(fs_lock_held);
 /* There may be stale inodes.  Never waits.  Does nothing if there is no notifier. */
 void notifier_wake(struct fs *fs);
 
-/* Asks the thread to end.  Returns whether it has; until then requests must be answered.  After
- * true the notifier is gone.  The lock is not held. */
+/* Asks the thread to end.  Returns whether it has ended; until then requests must be answered.
+ * After true the notifier is gone.  Call it without the lock. */
 bool notifier_end(struct fs *fs) EXCLUDES(fs_lock_held);
 
 #endif

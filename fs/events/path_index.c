@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The index of paths that somebody wants to hear of.  Pure. */
+/* The index of paths that have users.  Pure. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -70,7 +70,8 @@ static size_t next_name(const char **path, const char **name, bool first)
 	return len;
 }
 
-/* Frees an entry that has no users at or below it, and then perhaps those above it. */
+/* Frees an entry that has no users at or below it, and then any above it that no
+ * longer have any. */
 static void entry_drop_unused(struct path_index *index, struct path_entry *entry)
 {
 	struct path_entry *parent;
@@ -104,7 +105,8 @@ static struct path_entry *entry_new(struct path_index *index, struct path_entry 
 	return entry;
 }
 
-/* Returns the entry of a path, made if need be together with those above it; NULL without memory. */
+/* Returns the entry of a path, created if need be along with those above it; NULL
+ * without memory. */
 static struct path_entry *entry_intern(struct path_index *index, const char *path)
 {
 	struct path_entry *entry = NULL, *parent = NULL;
@@ -159,7 +161,7 @@ struct path_user *path_index_find(struct path_index *index, const char *path,
 	return user;
 }
 
-/* Returns the next entry below `top` in preorder, or NULL behind the last. */
+/* Returns the next entry below `top` in preorder, or NULL after the last. */
 static struct path_entry *entry_next(const struct path_entry *top, struct path_entry *entry)
 {
 	if (!LIST_EMPTY(&entry->below))
@@ -184,7 +186,7 @@ void path_index_visit(struct path_index *index, const char *path,
 		LIST_FOREACH(user, &top->users, link)
 			fn(arg, user, path);
 	}
-	/* What is below may have gone with it, or come with it. */
+	/* Nodes below may have gone or come with it. */
 	entry = top;
 	while (entry && (entry = entry_next(top, entry)))
 		LIST_FOREACH(user, &entry->users, link)

@@ -34,7 +34,7 @@ bool path_queue_add(struct path_queue *queue, const char *path)
 	size_t size = strlen(path) + 1;
 	struct path_item *item;
 
-	/* Until the overflow was taken there is nothing more to say. */
+	/* Nothing more can be added until the overflow was taken. */
 	if (queue->overflow)
 		return true;
 	HASH_FIND_STR(queue->items, path, item);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A bounded queue of paths on which something happened, each once, in the order of arrival.  When
- * there is no room, or no memory, it forgets them all and says that it overflowed: then nothing more
- * is queued until that was taken.  Pure; the caller serialises.
+ * there is no room, or no memory, it drops all of them and records an overflow; nothing more is
+ * queued until the overflow was taken.  Pure; the caller serialises.
  */
 #ifndef FS_EVENTS_PATH_QUEUE_H
 #define FS_EVENTS_PATH_QUEUE_H
@@ -14,21 +14,22 @@ struct path_item;
 
 struct path_queue {
 	struct path_item *items;
-	size_t bytes;  /* that they take */
+	size_t bytes;  /* memory that they take */
 	size_t max;
-	bool overflow; /* paths were forgotten, and that was not taken yet */
+	bool overflow; /* paths were dropped, and that was not taken yet */
 };
 
-/* `max`: the bytes that it may take. */
+/* `max`: the most memory that it may take, in bytes. */
 void path_queue_init(struct path_queue *queue, size_t max);
 
-/* Forgets all paths. */
+/* Drops all paths. */
 void path_queue_clear(struct path_queue *queue);
 
-/* Adds a path (copied) unless it is there.  Returns false if the queue has overflowed by that. */
+/* Adds a path (copied) unless it is queued already.  Returns false if this made the
+ * queue overflow. */
 bool path_queue_add(struct path_queue *queue, const char *path);
 
-/* Returns the first path, which stays valid until the queue is changed, or NULL. */
+/* Returns the first path, or NULL.  It stays valid until the queue changes. */
 const char *path_queue_first(const struct path_queue *queue);
 
 /* Removes the first path. */

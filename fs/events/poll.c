@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Polls on values.  They are kept in their handles, on a list of the inode; an event wakes them through
+ * Polls on values.  Each is kept in its handle, on a list of the inode; an event wakes it through
  * inodes_note_event().
  */
 #include <errno.h>
@@ -13,15 +13,15 @@
 #include "fs/model/inode_impl.h"
 #include "fs/op/op.h"
 
-/* How often pollers of what is not watched are told to look. */
+/* How often the pollers of an unwatched file are told to look. */
 #define UNWATCHED_MS 1000
 
-/* How long after a watch was refused another is tried for: less than that, so that the poll which
- * each telling leads to may do it. */
+/* How long after a refused watch to wait before trying for another.  Less than UNWATCHED_MS, so
+ * that the poll which each such wake-up leads to may try. */
 #define RETRY_MS (UNWATCHED_MS / 2)
 
 enum cover_outcome {
-	OUTCOME_DUE, /* the server is asked */
+	OUTCOME_DUE, /* the server has been asked */
 	OUTCOME_SET,
 	OUTCOME_REFUSED,
 };
@@ -40,13 +40,13 @@ void polls_free(struct polls *polls)
 	free(polls);
 }
 
-/* Sees to it that a path is watched which the base does not cover, or not yet. */
+/* A watch for a path that the base watch does not cover, or does not cover yet. */
 struct poll_cover {
 	struct cover_ref ref;
 	struct handle *handle;
 	enum cover_outcome outcome;
-	bool warned; /* of a refusal */
-	char path[]; /* when it was set; a file may be moved while it is open */
+	bool warned; /* a refusal was logged */
+	char path[]; /* the path when it was set; an open file may be moved */
 };
 
 static void set_unwatched(struct fs *fs, struct handle *handle, bool unwatched)
@@ -66,16 +66,16 @@ static void set_unwatched(struct fs *fs, struct handle *handle, bool unwatched)
 	}
 }
 
-/* Nothing tells of changes of the handle's file for now. */
+/* Nothing tells of changes to the handle's file for now. */
 static void not_watched(struct fs *fs, struct handle *handle)
 {
 	set_unwatched(fs, handle, true);
 	fs->polls->refused_ms = inode_now_ms();
-	/* The I/O thread may be asleep for longer than until they are to be told. */
+	/* The I/O thread may otherwise sleep past the time at which the pollers are due. */
 	chan_wake(fs->chan);
 }
 
-/* From now on changes are reported.  What came before is unknown: who polls is to look again. */
+/* From now on changes are reported.  Earlier ones are unknown, so the poller must look again. */
 static void cover_armed(struct cover_ref *ref, int error)
 {
 	struct poll_cover *cover = (struct poll_cover *)ref;
@@ -145,7 +145,8 @@ static bool cover_will_do(struct fs *fs, const struct poll_cover *cover, const c
 	}
 }
 
-/* The base does not cover the file's path: sets a watch of the handle's own, or tries again. */
+/* The base watch does not cover the file's path: sets a watch for the handle
+ * alone, or tries again. */
 static void cover_renew(struct fs *fs, struct handle *handle, uid_t user, const char *path)
 {
 	bool again = handle->cover && !strcmp(handle->cover->path, path);
@@ -165,12 +166,12 @@ static void cover_renew(struct fs *fs, struct handle *handle, uid_t user, const 
 		cover_armed(&handle->cover->ref, -ENOMEM);
 }
 
-/* Forgets the handle's poll and watch. */
+/* Drops the handle's poll and watch. */
 static void poll_release(struct fs *fs, struct handle *handle)
 {
 	struct kept_poll *poll;
 
-	/* First: its outcome may be that the handle is unwatched. */
+	/* First, because its outcome may mark the handle as unwatched. */
 	cover_free(fs, handle);
 	if (handle->polled)
 		LIST_REMOVE(handle, poll_link);
@@ -181,8 +182,8 @@ static void poll_release(struct fs *fs, struct handle *handle)
 	kept_poll_free(poll);
 }
 
-/* Keeps the poll to be notified.  Returns what is ready; *unknown: whether the node is there has to be
- * asked. */
+/* Keeps the poll until it is notified.  Returns what is ready; *unknown: the store must be asked
+ * whether the node exists. */
 static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 {
 	struct handle *handle = op->handle;
@@ -195,8 +196,9 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 	handle->unpoll = poll_release;
 	op_keep_poll(op, &handle->poll);
 	op->events = inode->events;
-	/* Also while a watch is being set, whose outcome will wake the poll, and while there is none,
-	 * when it is woken once a second: a poll that was ready each time would never wait. */
+	/* This also applies while a watch is being set, whose outcome will wake the poll, and
+	 * while there is none, when it is woken once a second: a poll that was ready each time
+	 * would never wait. */
 	if (by_base)
 		set_unwatched(op->fs, handle, false);
 	if (handle->seen != inode->events)
@@ -252,7 +254,7 @@ void poll_value(struct op *op)
 	bool by_base, unknown;
 	int err;
 
-	/* No event tells what changes in a transaction. */
+	/* No event tells of changes inside a transaction. */
 	if (op->inode->view->tx) {
 		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 		return;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll, select and epoll on a value, as sysfs does it: POLLPRI and POLLERR while it was not read
- * from the start (or on from where its text ended before) through this open file since it last
- * changed, POLLHUP while there is no such node.
+ * poll, select and epoll on a value, as on an attribute of sysfs: POLLPRI and POLLERR until this
+ * open file has been read from the start (or on from where its text ended before) after the last
+ * change, POLLHUP while there is no such node.
  * For the operations of fs/.
  *
- * Where the base watch does not reach, each open file that is polled gets a watch.  The server may
- * refuse that, for a quota mostly.  Then the file is unwatched: once a second its pollers are told to
- * look, as something may have changed, and the watch is tried for again.
+ * Where the base watch does not reach, each open file that is polled gets a watch of its own.  The
+ * server may refuse it, mostly because of a quota.  Then the file is unwatched: once a second its
+ * pollers are told to look, as something may have changed, and the watch is tried again.
  */
 #ifndef FS_EVENTS_POLL_H
 #define FS_EVENTS_POLL_H
@@ -21,15 +21,16 @@
 struct fs;
 struct op;
 
-/* Of a mount. */
+/* The polls of a mount. */
 struct polls {
-	struct handle_list unwatched; /* open files that are */
-	unsigned count;               /* their number */
-	uint64_t tell_ms;             /* CLOCK_MONOTONIC: when to tell their pollers next, */
-	uint64_t refused_ms;          /* and when a watch was refused last */
+	struct handle_list unwatched; /* open files that have no watch */
+	unsigned count;               /* how many there are */
+	uint64_t tell_ms;             /* CLOCK_MONOTONIC: when to wake their pollers next */
+	uint64_t refused_ms;          /* CLOCK_MONOTONIC: when a watch was last refused */
 };
 
-/* Returns those of a mount, or NULL when out of memory.  And: frees them; NULL is allowed. */
+/* Returns the polls of a mount, or NULL when out of memory.  The second function frees them;
+ * NULL is allowed. */
 struct polls *polls_new(void);
 void polls_free(struct polls *polls);
 
@@ -37,11 +38,11 @@ void polls_free(struct polls *polls);
  * Takes the operation. */
 void poll_value(struct op *op);
 
-/* This open file has read all of the value, having asked for it after op->events. */
+/* This open file has read all of the value, which it asked for after op->events. */
 void poll_seen(struct op *op, bool gone);
 
-/* Tells the pollers of unwatched files, if it is time for that.  I/O thread.  Returns the
- * milliseconds after which to call it again, or -1 if there is none. */
+/* Wakes the pollers of unwatched files if it is time for that.  I/O thread.  Returns the
+ * milliseconds after which to call it again, or -1 if there are none. */
 int polls_tell_unwatched(struct fs *fs) REQUIRES(fs_lock_held);
 
 #endif
