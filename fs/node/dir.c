@@ -30,7 +30,7 @@ void dir_listed(struct op *op, struct listing *listing)
 	op_reply_open(op, handle);
 }
 
-/* Returns the name at position `i`, or NULL behind the last. */
+/* Returns the name at position `i`, or NULL past the end. */
 static const char *entry_name(const struct listing *listing, off_t i)
 {
 	if (i < 2)
@@ -38,7 +38,7 @@ static const char *entry_name(const struct listing *listing, off_t i)
 	return i - 2 < listing->count ? listing->names[i - 2] : NULL;
 }
 
-/* Names of nodes are directories for certain in one layout; else only a lookup can tell. */
+/* In one layout every node is a directory; in the other only a lookup can tell. */
 static mode_t entry_type(const struct op *op, off_t i, const char *name)
 {
 	if (i < 2)
@@ -48,7 +48,7 @@ static mode_t entry_type(const struct op *op, off_t i, const char *name)
 	return 0;
 }
 
-/* The number that a lookup would show: find(1) takes it from here. */
+/* The number that a lookup would show, because find(1) takes it from here. */
 static ino_t entry_number(const struct op *op, off_t i, const char *name, uint64_t prefix)
 {
 	struct inodes *inodes = &op->fs->inodes;

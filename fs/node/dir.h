@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Open directories: handing a listing to the kernel, page by page.  For node_read.c and special.c. */
+/* Open directories: passing a listing to the kernel, page by page.  For
+ * node_list.c and special.c. */
 #ifndef FS_NODE_DIR_H
 #define FS_NODE_DIR_H
 
 #include "fs/op/op.h"
 
 /*
- * The names of op->inode are known: takes `listing`, and answers the OPENDIR (op->handle is NULL: a
+ * The names of op->inode are known: takes `listing` and answers the OPENDIR (op->handle is NULL: a
  * handle is made) or the READDIR that asked for them.
  */
 void dir_listed(struct op *op, struct listing *listing);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a node is as a file or a directory, by what the store says and by what is remembered of it.
- * For all other files of nodes.  Nothing waits here.
+ * Decides whether a node is a file or a directory, from what the store says and from what is
+ * remembered of it.  For all other files about nodes.  Nothing waits here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static void attr_common(const struct fs *fs, mode_t mode, struct stat *st)
 void node_attr_dir(const struct fs *fs, bool readable, struct stat *st)
 {
 	attr_common(fs, S_IFDIR | 0777, st);
-	/* Not to be listed, but what is below may be reached. */
+	/* It cannot be listed, but nodes below it may be reachable. */
 	if (!readable)
 		st->st_mode = S_IFDIR | 0111;
 }
@@ -103,7 +103,7 @@ bool node_is_dir(struct op *op, const struct node_facts *facts, const char *path
 {
 	if (!facts->readable || facts->has_children || node_stays_dir(op, path))
 		return true;
-	/* A value must be seen, wherever a guest has put it. */
+	/* A value must be visible, wherever a guest has put it. */
 	return facts->value_len == 0 && node_is_meant_dir(op, path);
 }
 
@@ -121,14 +121,14 @@ bool node_has_value(const struct op *op, unsigned i, const char *path)
 		empty_nodes_value_written(empty_nodes, path);
 		return true;
 	}
-	/* Whether it is empty is not known of one that must not be read. */
+	/* Whether an unreadable value is empty is not known. */
 	return op->inode->view->layout == FS_NODES &&
 	       (op_call_raw_error(op, i) || !empty_nodes_has_no_value(empty_nodes, path));
 }
 
-/* ---- what it was before ---- */
+/* ---- a file that was emptied ---- */
 
-/* The open files that process_descends() is tried for: rarely is there more than one. */
+/* How many open files to try process_descends() for; there is rarely more than one. */
 #define EMPTIERS_MAX 8
 
 bool node_sees_empty(struct op *op)
@@ -152,7 +152,7 @@ void node_saw(struct op *op, struct inode *inode, int read, int dir)
 	char path[PATH_SIZE];
 	bool covered;
 
-	/* The view of a transaction is looked up outside of it. */
+	/* The view of a transaction is looked up outside the transaction. */
 	if (inode->view->tx || inode_path(&fs->inodes, inode, NULL, path))
 		return;
 	covered = fs->caching && op_is_covered(op, inode, path);
@@ -207,7 +207,7 @@ void node_reply_found(struct op *op, const char *path, bool dir, bool readable, 
 		return;
 	}
 	if (dir) {
-		/* From now on the kernel has it as a directory, and `rm -r` relies on that. */
+		/* From now on the kernel takes it for a directory, and `rm -r` relies on that. */
 		inode->sticky = readable;
 		inode->hidden = !readable;
 		if (readable)

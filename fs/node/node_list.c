@@ -11,7 +11,7 @@
 #include "fs/node/dir.h"
 #include "fs/node/node.h"
 
-/* Times that a listing in parts starts over because the directory changes under it. */
+/* How often a listing in parts starts over because the directory changes meanwhile. */
 #define LIST_RESTARTS 8
 
 /* One pass over a directory in parts.  Returns 0, -EAGAIN if it changed meanwhile, or an error. */
@@ -105,7 +105,7 @@ static void add_unwritten(void *arg, const char *name)
 		unwritten->err = listing_add(unwritten->listing, name);
 }
 
-/* Keeps the names for the next who asks, if an event would tell when they are wrong. */
+/* Keeps the names for later listings, if an event would tell when they become wrong. */
 static void remember_listing(struct op *op, struct listing *listing)
 {
 	struct fs *fs = op->fs;
@@ -116,13 +116,15 @@ static void remember_listing(struct op *op, struct listing *listing)
 		return;
 	if (!op_is_covered(op, op->inode, path) || listing_sort(listing))
 		return;
-	/* First kept, then checked: an event between the two drops it, or is seen. */
+	/* Stored first and checked afterwards: an event between the two drops them, or is
+	 * seen by the check. */
 	inode_set_listing(&fs->inodes, op->inode, listing);
 	if (events_since(&fs->events, op->seq, path))
 		inode_set_listing(&fs->inodes, op->inode, NULL);
 }
 
-/* The names from the store are there: adds ours, and answers what asked for them. */
+/* The names from the store have arrived: adds our own, and answers the operation that
+ * asked for them. */
 static void listing_complete(struct op *op, struct listing *listing, bool has_value)
 {
 	struct unwritten_names unwritten = { .listing = listing };
@@ -223,7 +225,7 @@ void node_readdir(struct op *op)
 {
 	struct handle *handle = op->handle;
 
-	/* rewinddir: a new snapshot.  The first reader gets the one that opendir took. */
+	/* rewinddir: takes a new snapshot.  The first reader gets the one that opendir took. */
 	if (op->off == 0 && handle->listing_used) {
 		list(op);
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking at nodes: lookup and getattr.  One round trip each: the functions start on a thread that
- * reads /dev/fuse and end, in a `…_done`, on the I/O thread.
+ * Looking at nodes: lookup and getattr.  One round trip each: a function starts on a thread that
+ * reads /dev/fuse and ends in a `…_done` on the I/O thread.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,8 @@
 
 /* ---- lookup ---- */
 
-/* The store has no such node.  A file that was created here and not yet written is shown. */
+/* The store has no such node.  A file that was created here and not written yet is
+ * shown all the same. */
 static void lookup_missing(struct op *op, const char *path, int err)
 {
 	struct fs *fs = op->fs;
@@ -62,7 +63,7 @@ void node_lookup(struct op *op)
 		node_tx_lookup(op);
 		return;
 	}
-	/* No store has such a name; it need not be asked. */
+	/* No node can have such a name, so the store need not be asked. */
 	err = name_is_legal(op->name) ? 0 : -ENOENT;
 	if (!err)
 		err = inode_path(&op->fs->inodes, op->inode, op->name, path);
@@ -77,18 +78,18 @@ void node_lookup(struct op *op)
 
 /* ---- getattr ---- */
 
-/* The kernel still has a name for what is gone: it is to look again. */
+/* The kernel still has a name for a node that is gone: makes it look the name up again. */
 static void forget_name(struct op *op)
 {
-	/* In a transaction it looks each time. */
+	/* In a transaction the kernel looks each time anyway. */
 	if (op->inode->view->tx)
 		return;
 	inode_set_stale(&op->fs->inodes, op->inode);
 	notifier_wake(op->fs);
 }
 
-/* Answers for the mount's root from memory: umount(8) asks for it, and so does every walk to
- * `.xsfs/stats`, which are not to wait for a silent store.  Returns false if it has to be asked. */
+/* Answers for the mount's root from memory, because umount(8) and every walk to `.xsfs/stats` ask
+ * for it and must not wait for a silent store.  Returns false if the store has to be asked. */
 static bool getattr_root(struct op *op)
 {
 	int listable = op->fs->root_listable;
@@ -109,7 +110,7 @@ static void getattr_dir(struct op *op)
 	struct stat st;
 
 	node_note_root(op, err);
-	/* The root of the mount stays, whatever happens to its node. */
+	/* The mount's root exists, whatever happens to its node. */
 	if (err == -ENOENT && !op->inode->view_root) {
 		op->inode->sticky = false;
 		forget_name(op);
@@ -127,7 +128,7 @@ static void getattr_dir(struct op *op)
 	op_reply_attr(op, &st);
 }
 
-/* Returns whether what the kernel has as a file is a directory by now. */
+/* Returns whether a node that the kernel takes for a file has become a directory. */
 static bool leaf_is_dir(const struct op *op, const struct node_facts *facts)
 {
 	char path[PATH_SIZE];
@@ -146,8 +147,9 @@ static void getattr_leaf(struct op *op)
 	int err;
 
 	err = node_facts(op, 0, &facts);
-	/* It has become a directory, which the kernel can only learn by looking it up again.  Who
-	 * has it open goes on with the value; fstat(2) does not say which open file it is about. */
+	/* The node has become a directory, which the kernel can learn only by another lookup.
+	 * Programs that have it open go on with the value, as fstat(2) does not say which open
+	 * file it is about. */
 	if (!err && leaf_is_dir(op, &facts) && !op->inode->opens)
 		err = -ESTALE;
 	if (err == -ENOENT && op->inode->unwritten)
@@ -163,8 +165,8 @@ static void getattr_leaf(struct op *op)
 	op_reply_attr(op, &st);
 }
 
-/* A directory has changed if its children have.  Where events tell of that they are asked for after
- * one only. */
+/* A directory has changed if its children have.  Where events tell of that, the names are requested
+ * only after an event. */
 static bool names_wanted(const struct op *op, const char *path)
 {
 	struct fs *fs = op->fs;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of what file operations do on nodes. */
+/* The tables of file operations on nodes. */
 #include "fs/events/poll.h"
 #include "fs/node/node.h"
 
@@ -16,7 +16,7 @@ const struct inode_ops node_dir_ops = {
 
 const struct inode_ops node_leaf_ops = {
 	.getattr = node_getattr,
-	/* `touch` is to make the file, and to hear if it cannot be made. */
+	/* `touch` expects the file to be made, and must hear if it cannot be. */
 	.touch = node_touch,
 	.truncate = node_truncate,
 	.open = node_open,

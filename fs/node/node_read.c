@@ -14,10 +14,11 @@ void node_open(struct op *op)
 	struct handle *handle;
 	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 
-	/* Replaced on the way here: the old content is as good as the new one, but for writing. */
+	/* Replaced in the meantime: for a reader the old content is as good as the new one. */
 	if (err == -ESTALE && (op->flags & O_ACCMODE) == O_RDONLY)
 		err = 0;
-	/* Removed on the way here: the kernel looks the name up again, and makes it with O_CREAT. */
+	/* Removed in the meantime: ESTALE makes the kernel look the name up again, and with
+	 * O_CREAT make it. */
 	if (err == -ENOENT)
 		err = -ESTALE;
 	handle = err ? NULL : handle_new(&op->fs->handles, op->inode, op->flags);
@@ -25,14 +26,14 @@ void node_open(struct op *op)
 		op_reply_error(op, err ? err : -ENOMEM);
 		return;
 	}
-	/* An empty value is not written now: a write follows, most often. */
+	/* The empty value is not written now, because most often a write follows. */
 	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
 		handle_empty(handle, op_process(op));
 	op_reply_open(op, handle);
 }
 
-/* Keeps the content that the store has for the reads that follow.  Returns whether this read is to
- * have its part of it: behind the end of an older snapshot only what continues that. */
+/* Keeps the content from the store for the reads that follow.  Returns whether this read may use it
+ * too: past the end of an older snapshot only a continuation of that snapshot may be returned. */
 static bool keep_snapshot(struct op *op, char *content, size_t size)
 {
 	if (op->off > 0)
@@ -50,14 +51,15 @@ static void read_done(struct op *op)
 	size_t size;
 	bool seen;
 
-	/* Behind the end of what was read of it, a node that is gone has nothing to add. */
+	/* A node that is gone adds nothing past the end of what was read of it. */
 	if (err == -ENOENT && op->off > 0 && op->handle->snapshot) {
 		op_reply_buf(op, NULL, 0);
 		return;
 	}
 	if (err == -ENOENT)
 		poll_seen(op, true);
-	/* A file that was created here and never written reads as the empty file it will be. */
+	/* A file that was created here and never written reads as the empty file
+	 * that it will be. */
 	if (err == -ENOENT && op->inode->unwritten) {
 		op_reply_buf(op, NULL, 0);
 		return;
@@ -68,7 +70,7 @@ static void read_done(struct op *op)
 	}
 	req = op->calls[0];
 	reply = req->reply;
-	/* The reply has room for one byte behind it. */
+	/* The reply has room for one more byte. */
 	size = text_from_value(fs->config.format, reply, req->reply_len);
 	content = malloc(size + 1);
 	if (!content) {
@@ -86,7 +88,7 @@ static void read_done(struct op *op)
 			     size - op->off < op->size ? size - op->off : op->size);
 }
 
-/* Answers a read from what the handle has.  Returns false when the store has to be asked. */
+/* Answers a read from the handle's snapshot.  Returns false if the store has to be asked. */
 static bool read_from_handle(struct op *op)
 {
 	ssize_t count = -1;
@@ -110,8 +112,8 @@ static bool read_from_handle(struct op *op)
 	return count >= 0;
 }
 
-/* Answers a read of a file that another one replaced: with what it had then.  Returns false if that is
- * not known. */
+/* Answers a read of a file that another one replaced with the value that it had then.  Returns
+ * false if that value is not known. */
 static bool read_replaced(struct op *op)
 {
 	size_t size = 0;
@@ -120,7 +122,7 @@ static bool read_replaced(struct op *op)
 	if (!content)
 		return false;
 	size = text_from_value(op->fs->config.format, content, size);
-	/* The snapshot is the handle's, and another read may replace it. */
+	/* A copy, because the snapshot belongs to the handle and another read may replace it. */
 	reply = malloc(size + 1);
 	if (!reply) {
 		free(content);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rename: the store has no such thing, so a node moves by being copied, with everything below it,
- * and removed, in one transaction.  On the pool.
+ * rename.  The store has no such request, so a node moves by being copied, with everything below
+ * it, and then removed, in one transaction.  On the pool.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "fs/node/protect.h"
 #include "fs/op/tx.h"
 
-/* linux/fs.h has it too, but does not go together with other headers everywhere. */
+/* linux/fs.h defines it too, but cannot be combined with other headers everywhere. */
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE (1 << 0)
 #endif
@@ -22,11 +22,11 @@
 /* Nodes copied in one round, three requests each. */
 #define COPY_BATCH 8
 
-/* What one node has. */
+/* The data of one node. */
 struct copy {
 	struct request *value;
 	struct request *perms;
-	bool children_in_parts; /* too many for one reply */
+	bool children_in_parts; /* there are too many for one reply */
 };
 
 struct paths {
@@ -43,7 +43,8 @@ static int paths_init(struct op *op, struct paths *paths)
 	return err;
 }
 
-/* Returns whether there is a directory at the new place: the kernel has seen one, or all nodes are. */
+/* Returns whether the new place is a directory: the kernel has seen one there, or all nodes
+ * are directories. */
 static bool target_is_dir(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
@@ -54,7 +55,8 @@ static bool target_is_dir(struct op *op)
 	return is;
 }
 
-/* Keeps the value that the new place has, as op->data: who has that file open goes on reading it. */
+/* Keeps the value of the node at the new place as op->data, because programs that have that file
+ * open go on reading it. */
 static int keep_value(struct op *op, const struct request *read)
 {
 	char *copy = malloc(read->reply_len + 1);
@@ -68,7 +70,7 @@ static int keep_value(struct op *op, const struct request *read)
 	return 0;
 }
 
-/* Gives it to the file there, if the kernel knows one. */
+/* Passes that value to the file at the new place, if the kernel knows one. */
 static void set_last(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
@@ -81,9 +83,9 @@ static void set_last(struct op *op)
 	inode_put(inodes, leaf);
 }
 
-/* Checks that the new place is free, or can be made so, and makes it free.  Both parents are asked
- * for first: `from` will be removed as well.  Nothing is said of the new place if there is nothing to
- * move. */
+/* Checks that the new place is free or can be made free, and frees it.  Both parents are read
+ * first, because `from` will be removed as well.  Nothing is reported about the new place if there
+ * is nothing to move. */
 MAY_WAIT static int clear_target(struct op *op, uint32_t tx_id, const struct paths *paths)
 {
 	struct node_facts facts;
@@ -125,7 +127,7 @@ MAY_WAIT static int clear_target(struct op *op, uint32_t tx_id, const struct pat
 	return err ? err : op_call_error(op, 0);
 }
 
-/* Appends a path below the moved node to where that is, or will be. */
+/* Translates a path below the moved node to its place before or after the move. */
 static int join(char *buf, const char *base, const char *below)
 {
 	size_t base_len = strlen(base), below_len = strlen(below);
@@ -137,7 +139,7 @@ static int join(char *buf, const char *base, const char *below)
 	return 0;
 }
 
-/* Adds the children of `below` to the end of what is to be copied. */
+/* Appends the children of `below` to the queue of nodes to be copied. */
 static int queue_children(struct listing *queue, const char *below, const struct listing *children)
 {
 	char path[PATH_SIZE];
@@ -162,9 +164,9 @@ static int queue_reply(struct listing *queue, const char *below, const struct re
 }
 
 /*
- * Returns how a request for a node that is to be copied ended.  That there is nothing to move is a
- * finding; but the nodes below were named by their parents, and if one is missing then somebody
- * else is at work there.
+ * Returns the result of a request for a node to be copied.  If the top node is missing, that is a
+ * finding; but the nodes below were named by their parents, so if one of those is missing somebody
+ * else is changing the tree.
  */
 static int read_error(struct op *op, unsigned call, bool top)
 {
@@ -173,7 +175,7 @@ static int read_error(struct op *op, unsigned call, bool top)
 	return err == -ENOENT && !top ? -EAGAIN : err;
 }
 
-/* Reads value, permissions and children of `n` nodes from queue->names[first] on. */
+/* Reads value, permissions and children of `n` nodes, from queue->names[first] on. */
 MAY_WAIT static int read_batch(struct op *op, uint32_t tx_id, const char *from,
 			       struct listing *queue, unsigned first, unsigned n, struct copy *copies)
 {
@@ -230,8 +232,8 @@ MAY_WAIT static int write_batch(struct op *op, uint32_t tx_id, const char *to,
 		err = op_wait(op);
 	for (unsigned i = 0; i < 2 * n && !err; i++) {
 		err = op_call_error(op, i);
-		/* The node was written just before: xenstored means that its owner, or another
-		 * domain that the permissions name, is no more. */
+		/* The node was written just before, so xenstored means that its owner, or another
+		 * domain named in the permissions, no longer exists. */
 		if (err == -ENOENT && i % 2)
 			tx_finding(op, err);
 	}
@@ -322,8 +324,8 @@ MAY_WAIT static int rename_body(struct op *op, uint32_t tx_id)
 	}
 	if (!err)
 		err = op_call_error(op, 0);
-	/* Too much for one transaction of this domain: mv knows what to do then, unless it is to be
-	 * in that one. */
+	/* Too much for one transaction of this domain.  mv knows how to handle EXDEV, unless the
+	 * move has to happen in the user's transaction. */
 	return err == -EDQUOT && !op->inode->view->tx ? -EXDEV : err;
 }
 
@@ -332,7 +334,7 @@ MAY_WAIT static int rename_create_body(struct op *op, uint32_t tx_id)
 	return node_create_in_tx(op, tx_id, XS_WRITE);
 }
 
-/* A file that this mount has shown but not yet written has to be in the store before it moves. */
+/* A file that this mount shows but has not written yet must be in the store before it moves. */
 MAY_WAIT static int write_unwritten(struct op *op)
 {
 	struct fs *fs = op->fs;
@@ -341,7 +343,7 @@ MAY_WAIT static int write_unwritten(struct op *op)
 
 	if (leaf && leaf->unwritten) {
 		err = tx_run(op, rename_create_body);
-		/* Somebody else has made it meanwhile. */
+		/* Somebody else has made it in the meantime. */
 		if (err == -EEXIST)
 			err = 0;
 		if (!err)
@@ -351,8 +353,8 @@ MAY_WAIT static int write_unwritten(struct op *op)
 	return err;
 }
 
-/* An empty node stays the directory, or the file, that it was, also where its new path is meant to
- * be something else.  Called when it has moved, before that is noted anywhere. */
+/* An empty node stays the directory or the file that it was, even if its new path would make it the
+ * other.  Called after the move, before that is noted anywhere. */
 static void keep_kind(struct op *op, const struct paths *paths)
 {
 	struct empty_nodes *empty_nodes = op->inode->view->empty_nodes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making and removing nodes: mkdir, mknod, unlink, rmdir.  On the pool, in transactions: the store
- * itself neither refuses to make what exists nor to remove what has children.
+ * Making and removing nodes: mkdir, mknod, unlink, rmdir.  On the pool, in transactions, because
+ * the store itself refuses neither to make a node that exists nor to remove one that has children.
  */
 #include <errno.h>
 
@@ -41,8 +41,8 @@ int node_dir_error(struct op *op, unsigned i, const struct inode *dir)
 
 int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type)
 {
-	/* In a transaction of our own the change may travel with the check: it is undone if the
-	 * check fails. */
+	/* In a transaction of our own the change may be sent along with the check: it is undone if
+	 * the check fails. */
 	bool own = op->inode->view->tx_id == 0;
 	char path[PATH_SIZE];
 	int err;
@@ -157,8 +157,8 @@ void node_mknod(struct op *op)
 /* ---- remove ---- */
 
 /*
- * Removes op->name in op->inode unless it has children (`not_empty` is the error then), or, with
- * `no_value`, a value.
+ * Removes op->name in op->inode, unless it has children (then the error is `not_empty`), or, with
+ * `no_value`, has a value.
  */
 MAY_WAIT static int remove_in_tx(struct op *op, uint32_t tx_id, int not_empty, bool no_value)
 {
@@ -218,7 +218,7 @@ void node_removed(struct op *op)
 	}
 }
 
-/* It was gone already.  Not every kernel drops the name then by itself. */
+/* The node was gone already.  Not every kernel drops the name by itself then. */
 static void gone_already(struct op *op)
 {
 	static const enum inode_kind kinds[] = { INODE_DIR, INODE_LEAF };
@@ -245,7 +245,7 @@ MAY_WAIT static void unlink_run(struct op *op)
 	inode_begin_leaving(&fs->inodes, op->inode, op->name, &leaving);
 	err = tx_run(op, unlink_body);
 
-	/* It may have been in this mount only: created, and nothing written yet. */
+	/* It may have existed only in this mount: created, with nothing written yet. */
 	leaf = inode_find(&fs->inodes, op->inode, op->name, INODE_LEAF);
 	if (err == -ENOENT && leaf && leaf->unwritten)
 		err = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finding nodes in the view of a transaction.  The server counts as read what it is asked for in a
- * transaction, and a commit fails when any of that has changed: so a path walk must not ask there.
- * What a name leads to is told from what the transaction has changed, and from outside.  Only what
- * a program wants to know of a node itself is asked for inside.
+ * Finding nodes in the view of a transaction.  The server counts everything asked within a
+ * transaction as read, and the commit fails if any of it has changed; so a path walk must not ask
+ * there.  Where a name leads is decided from what the transaction has changed, and from outside.
+ * Only what a program wants to know about a node itself is asked inside.
  */
 #include <errno.h>
 
@@ -32,8 +32,8 @@ static void reply_missing(struct op *op, const char *path)
 	inode_put(&fs->inodes, leaf);
 }
 
-/* Answers without asking anybody, also not for a file's size: the kernel asks for the attributes when
- * somebody wants them.  Returns false if outside has to be asked. */
+/* Answers without asking anybody, even for a file's size: the kernel requests the attributes when
+ * somebody wants them.  Returns false if the store has to be asked outside the transaction. */
 static bool lookup_inside(struct op *op, const char *path, enum sight sight)
 {
 	switch (sight) {
@@ -44,7 +44,8 @@ static bool lookup_inside(struct op *op, const char *path, enum sight sight)
 		node_reply_found(op, path, true, true, 0);
 		return true;
 	case SIGHT_LEAF:
-		/* What was written as a file in a transaction is remembered, empty or not. */
+		/* What was written as a file in a transaction is remembered as
+		 * one, empty or not. */
 		node_reply_found(op, path, node_stays_dir(op, path) || node_is_meant_dir(op, path),
 				 true, 0);
 		return true;
@@ -65,7 +66,7 @@ static void tx_lookup_done(struct op *op)
 		sight = see(op, path);
 		err = node_facts(op, 0, &facts);
 	}
-	/* It may have been made inside, or removed, meanwhile or before. */
+	/* It may have been made or removed inside, in the meantime or before. */
 	if ((!err || err == -ENOENT) && lookup_inside(op, path, sight))
 		return;
 	if (err == -ENOENT && sight == SIGHT_THERE) {
@@ -111,7 +112,8 @@ static void getattr_dir_done(struct op *op)
 	char path[PATH_SIZE];
 	struct stat st;
 
-	/* The root stays, whatever happens to its node; and what was made inside is there. */
+	/* The root exists, whatever happens to its node; and so does anything
+	 * that was made inside. */
 	if (err == -ENOENT && (op->inode->view_root ||
 			       (inode_path(&op->fs->inodes, op->inode, NULL, path) == 0 &&
 				see(op, path) == SIGHT_THERE)))
@@ -124,8 +126,8 @@ static void getattr_dir_done(struct op *op)
 	op_reply_attr(op, &st);
 }
 
-/* Of a directory the attributes say no more than that it is there, and the kernel wants them in
- * path walks. */
+/* The attributes of a directory say no more than that it exists, and the kernel wants them
+ * during path walks. */
 static void tx_getattr_dir(struct op *op, const char *path)
 {
 	enum sight sight = see(op, path);

@@ -3,7 +3,7 @@
  * Extended attributes of nodes: `user.xenstore.perms`, the permissions as text, and
  * `user.xenstore.value`, the raw value.  One round trip each.
  *
- * Only the permissions are listed: a copy of a tree takes the value from the content.
+ * Only the permissions are listed, because a copy of a tree takes the value from the content.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -49,7 +49,8 @@ static void get_value_done(struct op *op)
 		op_reply_xattr(op, op->calls[0]->reply, op->calls[0]->reply_len);
 }
 
-/* Of a file that another one replaced: the value that it had then.  Returns false if that is not known. */
+/* For a file that another one replaced: answers with the value that it had then.  Returns false if
+ * that is not known. */
 static bool get_replaced(struct op *op)
 {
 	size_t len;
@@ -117,7 +118,7 @@ static void feature_known(struct op *op)
 		perms_send(op);
 }
 
-/* The node is in the store by now. */
+/* The node is known to be in the store. */
 static void setxattr_existing(struct op *op)
 {
 	if (is_value(op)) {
@@ -147,6 +148,6 @@ void node_listxattr(struct op *op)
 
 void node_removexattr(struct op *op)
 {
-	/* Every node has both. */
+	/* Every node has both, so neither can be removed. */
 	op_reply_error(op, is_perms(op) || is_value(op) ? -EPERM : -ENODATA);
 }

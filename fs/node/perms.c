@@ -15,7 +15,7 @@ int perms_text(const struct op *op, char **text)
 	if (err)
 		return err;
 	req = op->calls[0];
-	/* The text has a comma for each NUL but the last, which becomes the string's own. */
+	/* The text has a comma for every NUL except the last, which ends the string. */
 	*text = malloc(req->reply_len + 1);
 	if (!*text)
 		return -ENOMEM;

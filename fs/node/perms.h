@@ -7,8 +7,8 @@
 
 /*
  * Turns the GET_PERMS reply of call 0 into text without a newline, with room for one more byte
- * behind it: *text (from malloc; NULL on an error).  Returns its length, -EIO for what is no list of
- * permissions, or another error.
+ * after it: *text (from malloc; NULL on an error).  Returns its length, -EIO if the reply is not a
+ * list of permissions, or another error.
  */
 int perms_text(const struct op *op, char **text);
 
@@ -20,9 +20,9 @@ int perms_text(const struct op *op, char **text);
 bool perms_name_all(const char *text, size_t len);
 
 /*
- * Adds a SET_PERMS of `len` bytes of text (one newline may be at the end) to the round.  Returns 0,
- * -EINVAL for what is no list of permissions, or -ENOMEM.  What is too long for a message is -E2BIG
- * in op_call_error().
+ * Adds a SET_PERMS of `len` bytes of text (optionally ending in one newline) to the round.  Returns
+ * 0, -EINVAL if the text is not a list of permissions, or -ENOMEM.  A text too long for a message
+ * is -E2BIG in op_call_error().
  */
 int perms_call(struct op *op, const char *path, const char *text, size_t len);
 

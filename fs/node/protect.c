@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Protected directories, and the programs that walk down from them.  No waiting. */
+/* Protected directories, and the programs that walk down from them.  Nothing waits here. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +11,9 @@
 
 /* An open directory from which, as far as is known, a tree is being removed. */
 struct descent {
-	struct handle *handle; /* which frees it */
-	pid_t process;         /* 0: one that is not visible from here */
-	bool returned;         /* that has been below, so it must have read this one before */
+	struct handle *handle; /* its owner, which frees this */
+	pid_t process;         /* 0: a process that is not visible from here */
+	bool returned;         /* it has come back up to this directory, so it must have read it */
 	LIST_ENTRY(descent) link;
 };
 
@@ -69,7 +69,8 @@ static bool is_below(struct op *op, const struct descent *d, const struct inode 
 	return is;
 }
 
-/* Returns whether the process that asks has come down to `dir`, or to one in it, and has read that. */
+/* Returns whether the requesting process has come down to `dir`, or to a directory in it, and has
+ * read that directory. */
 static bool descended(struct op *op, const struct inode *dir,
 		      bool (*is_there)(struct op *op, const struct descent *d, const struct inode *dir))
 {
@@ -95,7 +96,7 @@ static bool is_guarded(const struct protect *protect, const char *path)
 	return strcmp(path, "/") == 0 || patterns_have(&protect->guarded, path);
 }
 
-/* Returns whether a tree that begins, or goes on, with op->inode is to be kept. */
+/* Returns whether op->inode begins or continues a tree that must be kept. */
 static bool is_descent(struct op *op)
 {
 	struct inodes *inodes = &op->fs->inodes;
@@ -130,7 +131,7 @@ int protect_opened(struct op *op, struct handle *handle)
 
 	if (!protect)
 		return 0;
-	/* rm keeps a few directories open only: it comes back to others by their "..". */
+	/* rm keeps only a few directories open: it comes back to the others through "..". */
 	returned = descended(op, op->inode, is_below);
 	if (!returned && !is_descent(op))
 		return 0;
@@ -145,7 +146,7 @@ int protect_opened(struct op *op, struct handle *handle)
 	return 0;
 }
 
-/* Says in the log why somebody got EPERM. */
+/* Logs why somebody got EPERM. */
 static void tell(struct op *op, const char *path)
 {
 	unsigned long missed;
