@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The figures of a mount, from wherever they are counted.  Under fs->lock. */
+/* Collects the figures of a mount from wherever they are counted.  Under fs->lock. */
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The figures of a mount: what is counted anywhere, in one list, for `.xsfs/stats` and `.xsfs/metrics`.
- * Taken without asking the store, under fs->lock.
+ * The figures of a mount: every counter there is, in one list, for `.xsfs/stats` and
+ * `.xsfs/metrics`.  Taken without asking the store, under fs->lock.
  */
 #ifndef FS_SPECIAL_FIGURES_H
 #define FS_SPECIAL_FIGURES_H
@@ -12,7 +12,7 @@
 
 struct fs;
 
-/* All of them at one moment. */
+/* All figures at one moment. */
 struct figures {
 	struct chan_stats chan;
 	struct op_counters ops;
@@ -41,25 +41,25 @@ struct figures {
 };
 
 enum figure_type {
-	FIGURE_COUNTER, /* only grows */
+	FIGURE_COUNTER, /* only ever grows */
 	FIGURE_GAUGE,
 };
 
 /* One number of the list. */
 struct figure {
 	const char *stat;   /* its name in `stats` */
-	const char *metric; /* and in `metrics`, behind "xsfs_"; NULL: there it is told in more detail */
-	const char *unit;   /* that `metric` ends in; NULL: none */
+	const char *metric; /* and in `metrics`, after "xsfs_"; NULL: shown there in detail */
+	const char *unit;   /* the unit that `metric` ends in; NULL: none */
 	const char *help;   /* a sentence */
 	enum figure_type type;
-	size_t offset; /* in struct figures, of a number of `size` bytes */
+	size_t offset; /* of a number of `size` bytes in struct figures */
 	size_t size;
 };
 
 /* The list; the last entry has no name. */
 extern const struct figure figures_list[];
 
-/* Returns the present figures, to be freed, or NULL when out of memory. */
+/* Returns the current figures, for the caller to free, or NULL when out of memory. */
 struct figures *figures_take(struct fs *fs);
 
 /* Returns the number that an entry of the list stands for. */

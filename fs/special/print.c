@@ -35,7 +35,7 @@ void print_string(struct print *out, const char *s)
 	print_bytes(out, s, strlen(s));
 }
 
-/* Prints bytes as they are, but those that need it by `escape`. */
+/* Prints bytes as they are, except those that `escape` has to replace. */
 static void print_escaped(struct print *out, const char *s, size_t len,
 			  bool (*is_plain)(unsigned char c),
 			  void (*escape)(struct print *out, unsigned char c))
@@ -115,7 +115,7 @@ size_t print_utf8_sequence(const unsigned char *s, size_t len)
 	for (size_t i = 1; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	/* Longer than need be, a surrogate, beyond U+10FFFF. */
+	/* Overlong, a surrogate, or beyond U+10FFFF. */
 	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
 	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
 		return 0;
@@ -195,7 +195,7 @@ static void json_new_line(struct print *out, unsigned depth)
 		print_string(out, "  ");
 }
 
-/* Begins a member of the object that is open. */
+/* Starts a member of the object being printed. */
 static void json_member(struct print *out, unsigned depth, const char *name)
 {
 	if (out->not_first)
@@ -214,7 +214,7 @@ static void json_leave(struct print *out, unsigned depth)
 	print_string(out, "}");
 }
 
-/* The node where it begins is an object also without children. */
+/* The node where the document begins is an object even if it has no children. */
 static void json_node(struct print *out, const struct walk_node *node)
 {
 	if (node->depth)

@@ -2,8 +2,8 @@
 /*
  * Nodes as text: the lines of `.dump`, the document of `.json`.  Pure; any thread.
  *
- * .dump   /path = "value", escaped as xenstore-ls does, which is not to be reversed: a value may hold
- *         a quotation mark, and nothing is put in front of that.
+ * .dump   /path = "value", escaped as xenstore-ls does.  That is not reversible: a value may hold
+ *         a quotation mark, which is not escaped.
  * .json   A node without children is its value; one with children is an object of these, and its own
  *         value, if it is not empty, is the member ".value".  A value is a string, or, where its bytes
  *         are no UTF-8, {".base64": "…"}.  No node's name has a dot.
@@ -16,12 +16,12 @@
 
 struct walk_node;
 
-/* A text that grows.  Begins as zeros; the owner frees ->data. */
+/* Text that grows.  Starts as zeros; the owner frees ->data. */
 struct print {
 	char *data;
 	size_t len;
 	size_t max;
-	bool no_memory;   /* and so it is not complete */
+	bool no_memory;   /* memory ran out, so the text is incomplete */
 	bool not_first;   /* JSON: the next member needs a comma before it */
 };
 
@@ -29,10 +29,10 @@ struct print {
 void print_bytes(struct print *out, const void *data, size_t len);
 void print_string(struct print *out, const char *s);
 
-/* A form of text: each node before its children, and the end of those that had some. */
+/* A text format: prints each node before its children, and the end of those that had children. */
 struct print_format {
 	void (*node)(struct print *out, const struct walk_node *node);
-	void (*leave)(struct print *out, unsigned depth); /* of that node */
+	void (*leave)(struct print *out, unsigned depth); /* the depth is that of the node */
 	void (*end)(struct print *out);
 };
 
@@ -42,10 +42,12 @@ extern const struct print_format print_json;
 /* Appends a value as JSON: a string, or {".base64": "…"}. */
 void print_json_value(struct print *out, const char *value, size_t len);
 
-/* Returns the bytes of the UTF-8 sequence at `s`, of which there are `len`, at least one; 0: it is none. */
+/* Returns the length of the UTF-8 sequence at `s`, of which `len` bytes, at least one, are present;
+ * 0 if there is no valid sequence. */
 size_t print_utf8_sequence(const unsigned char *s, size_t len);
 
-/* Returns whether the bytes are UTF-8, with no surrogates and each in its shortest form. */
+/* Returns whether the bytes are UTF-8, without surrogates and with each sequence as
+ * short as possible. */
 bool print_is_utf8(const char *data, size_t len);
 
 #endif

@@ -9,17 +9,17 @@
 #include "fs/op/op.h"
 #include "fs/special/raw.h"
 
-/* The open file has a reference; raws_resync() takes another while it tells the client. */
+/* The open file has a reference; raws_resync() takes another while it notifies the client. */
 struct raw {
 	struct fs *fs;
 	struct client *client;
 	unsigned refs;
 	LIST_ENTRY(raw) all_link;
-	uint64_t resync; /* the last that it was told of */
+	uint64_t resync; /* the last resync that it was told of */
 
 	struct op_list reads, writes; /* parked */
 	struct kept_poll *poll;
-	short polled; /* what the last POLL was told */
+	short polled; /* the events that the last POLL was told */
 };
 
 /* Parked operations that need wait no more; NULL: none. */
@@ -44,7 +44,7 @@ void raws_free(struct raws *raws)
 	free(raws);
 }
 
-/* Takes the first of the list, or NULL. */
+/* Takes the first operation from the list, or NULL. */
 static struct op *raw_take_parked(struct op_list *list)
 {
 	struct op *op = TAILQ_FIRST(list);
@@ -56,7 +56,7 @@ static struct op *raw_take_parked(struct op_list *list)
 	return op;
 }
 
-/* Takes one read and the write, if there is something for them, and wakes the poll. */
+/* Takes one read and the write if they can proceed, and wakes the poll. */
 static struct ready_ops take_ready(struct raw *raw)
 {
 	struct ready_ops ready = { 0 };
@@ -66,13 +66,13 @@ static struct ready_ops take_ready(struct raw *raw)
 		ready.read = raw_take_parked(&raw->reads);
 	if (events & POLLOUT)
 		ready.write = raw_take_parked(&raw->writes);
-	/* What comes is news each time, room only when there was none. */
+	/* Input is reported every time, writability only on the edge. */
 	if ((events & POLLIN) || (events & ~raw->polled))
 		wakeups_take(&raw->fs->wakeups, &raw->poll);
 	return ready;
 }
 
-/* The client may be gone but for these, which keep it open. */
+/* These operations may be the last to keep the client open, so it may be gone afterwards. */
 static void run_ready(const struct ready_ops *ready)
 {
 	if (ready->read)
@@ -98,7 +98,7 @@ static void raw_put(struct raw *raw)
 	free(raw);
 }
 
-/* Returns one that was not told of this resync yet, with a reference, or NULL. */
+/* Returns a client that was not told of this resync yet, with a reference, or NULL. */
 static struct raw *take_untold(struct raws *raws, uint64_t resync)
 {
 	struct raw *raw;
@@ -118,7 +118,7 @@ void raws_resync(struct fs *fs)
 	uint64_t resync = ++fs->raws->resyncs;
 	struct raw *raw;
 
-	/* What waited for it is answered inside. */
+	/* Operations that wait for the result are answered inside. */
 	while ((raw = take_untold(fs->raws, resync))) {
 		client_resync(raw->client);
 		raw_put(raw);
@@ -203,7 +203,7 @@ static void unpark_write(struct op *op)
 	raw_unpark(op, &((struct raw *)op->handle->own)->writes);
 }
 
-/* Lets an operation wait.  Returns 0, or why it does not. */
+/* Parks an operation.  Returns 0, or the reason why it does not wait. */
 static int raw_park(struct op *op, struct op_list *list, void (*how)(struct op *op))
 {
 	int err = op->flags & O_NONBLOCK ? -EAGAIN : op_park(op, how);
@@ -225,7 +225,7 @@ void raw_read(struct op *op)
 	if (n == -EAGAIN)
 		err = raw_park(op, &raw->reads, raw_unpark_read);
 	else
-		/* Others may have had no room until now, or find something left. */
+		/* Others may have had no room until now, or may find something left to read. */
 		ready = take_ready(raw);
 	if (n >= 0)
 		op_reply_buf(op, buf, n);
@@ -235,13 +235,14 @@ void raw_read(struct op *op)
 	run_ready(&ready);
 }
 
-/* Lets a write wait for room.  Returns 0; 1 if there is some now; or -errno. */
+/* Makes a write wait for room.  Returns 0; 1 if there is room now; or -errno. */
 static int wait_for_room(struct raw *raw, struct op *op)
 {
 	return client_poll(raw->client) & POLLOUT ? 1 : raw_park(op, &raw->writes, unpark_write);
 }
 
-/* There was not room for all: what comes from now on is news to the poll, and what came meanwhile. */
+/* There was not enough room: from now on room is reported to the poll, and any that has appeared in
+ * the meantime is reported at once. */
 static struct ready_ops expect_room(struct raw *raw)
 {
 	raw->polled &= ~POLLOUT;

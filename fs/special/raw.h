@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Raw clients: open files of `.xsfs/xenbus`, each a client of the protocol (ring/client.h).  What
- * waits to read or to write is parked here, and the polls.
+ * Raw clients: open files of `.xsfs/xenbus`, each of which is a client of the protocol
+ * (ring/client.h).  Reads and writes that have to wait are parked here, and so are polls.
  */
 #ifndef FS_SPECIAL_RAW_H
 #define FS_SPECIAL_RAW_H
@@ -24,26 +24,27 @@ struct raws {
 /* Returns the set of all raw clients of a mount, or NULL when out of memory. */
 struct raws *raws_new(void);
 
-/* Frees it; no client is left.  NULL is allowed. */
+/* Frees the set, when no client is left.  NULL is allowed. */
 void raws_free(struct raws *raws);
 
-/* Events may have been lost: every client hears of all its watches.  I/O thread. */
+/* Events may have been lost: every client gets an event for each of its watches.  I/O thread. */
 void raws_resync(struct fs *fs) REQUIRES(fs_lock_held);
 
 /* The store has died: answers all that waits with EIO, and wakes every poll. */
 void raws_died(struct fs *fs) REQUIRES(fs_lock_held);
 
-/* Answers all that waits with EIO: the end is near.  I/O thread. */
+/* Answers all parked operations with EIO, because the end is near.  I/O thread. */
 void raws_shutdown(struct fs *fs) REQUIRES(fs_lock_held);
 
 /* Returns a new client, or NULL when out of memory. */
 struct raw *raw_new(struct fs *fs);
 
-/* Ends it: for handle_set_own().  No operation waits on it. */
+/* Ends a client: for handle_set_own().  No operation may be waiting on it. */
 void raw_close(struct fs *fs, void *own);
 
-/* Answer a READ, a WRITE, a POLL: now or when that can be done; EAGAIN with O_NONBLOCK in op->flags.
- * A write takes what there is room for, at least a byte.  Take the operation. */
+/* Answer a READ, a WRITE, a POLL: now, or as soon as that is possible; EAGAIN with
+ * O_NONBLOCK in op->flags.  A write takes as many bytes as there is room for, at least
+ * one.  Each takes the operation. */
 void raw_read(struct op *op);
 void raw_write(struct op *op);
 void raw_poll(struct op *op);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `.xsfs/stats` and `.xsfs/requests`: what the channel and the filesystem are doing, as text.
- * Made without asking the store, so they can be read while it is silent.
+ * `.xsfs/stats` and `.xsfs/requests`: the state of the channel and of the filesystem, as text.
+ * Made without asking the store, so that they can be read while it is silent.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -85,7 +85,7 @@ static void print_request(void *arg, const struct chan_request_info *info)
 
 	fprintf(arg, "%" PRIu32 " %" PRIu64 "ms %s tx=%" PRIu32 " %s ", info->id,
 		info->age_ns / 1000000, state, info->tx_id, wire_type_name(info->type));
-	/* A raw client's may be anything, and is to stay on its line. */
+	/* A raw client's path may contain anything, and must stay on one line. */
 	for (const char *c = info->path; *c; c++)
 		fputc(*c >= ' ' && *c <= '~' ? *c : '?', arg);
 	fputc('\n', arg);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What special files have in common, and how one is found.  Nothing waits here. */
+/* The common code of special files, and how one is found.  Nothing waits here. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ static bool is_place(const struct fs *fs, const struct inode *dir, enum special_
 	return false;
 }
 
-/* Returns whether a directory's view has the file at all. */
+/* Returns whether the view of a directory contains the file at all. */
 static bool is_in_view(const struct inode *dir, const struct special *special)
 {
 	return !dir->view->tx || !special->of_mount;
@@ -93,7 +93,7 @@ int special_list_xsfs(struct op *op, struct listing *listing)
 	return err;
 }
 
-/* Fills in the attributes of a file whose text, if any, has `size` bytes. */
+/* Fills in the attributes of a file; `size` is the length of its text, if it has one. */
 static void attr(const struct fs *fs, const struct special *special, size_t size, struct stat *st)
 {
 	node_attr_file(fs, size, st);
@@ -106,7 +106,7 @@ static void attr(const struct fs *fs, const struct special *special, size_t size
 	}
 }
 
-/* Stores the attributes of a file that is there whatever the store says. */
+/* Stores the attributes of a file that exists whatever the store says. */
 static int attr_static(struct fs *fs, const struct special *special, struct stat *st)
 {
 	size_t size = 0;
@@ -129,7 +129,7 @@ void special_reply_entry(struct op *op, const struct special *special, const str
 	struct fs *fs = op->fs;
 	struct inode *inode;
 
-	/* A node's directory: the root, in another view. */
+	/* A node's directory, which is the root of another view. */
 	if (special->is_uniform_root)
 		inode = inode_intern(&fs->inodes, op->inode, special->name, INODE_DIR,
 				     tx ? transaction_view(tx, true) : &fs->nodes_view, NULL);
@@ -181,7 +181,7 @@ void special_getattr(struct op *op)
 		op_reply_attr(op, &st);
 }
 
-/* Without default_permissions the kernel does not look at the mode. */
+/* Without default_permissions the kernel does not check the mode. */
 static bool may_open(const struct op *op)
 {
 	uid_t uid = fuse_req_ctx(op->req)->uid;
@@ -206,7 +206,7 @@ static void special_open(struct op *op)
 		return;
 	}
 	if (!special->text) {
-		/* Like a node's file, but where it has no value there is none to be emptied. */
+		/* As for a node's file, except that without a value there is nothing to empty. */
 		if (!special->is_value)
 			op->flags &= ~O_TRUNC;
 		node_open(op);
@@ -228,7 +228,8 @@ static void special_open(struct op *op)
 	}
 }
 
-/* A read of a text: made when the file was opened, and anew when it is read from the start again. */
+/* Reads a text, which is made when the file is opened and again whenever it is read
+ * from the start. */
 static void read_text(struct op *op)
 {
 	ssize_t count;
@@ -332,7 +333,7 @@ static void special_poll(struct op *op)
 		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 }
 
-/* A descriptor of it is closed. */
+/* A descriptor of the file is closed. */
 static void special_flush(struct op *op)
 {
 	if (op->inode->special->fsync)
@@ -341,7 +342,7 @@ static void special_flush(struct op *op)
 		op_reply_error(op, 0);
 }
 
-/* They have no attributes of that kind. */
+/* Special files have no such attributes. */
 static void special_listxattr(struct op *op)
 {
 	op_reply_xattr(op, NULL, 0);

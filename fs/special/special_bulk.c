@@ -2,10 +2,10 @@
 /*
  * `.dump` and `.json`: the subtree of a directory's node as text, made while it is read.
  *
- * An open file has a walk and a window of its text: what the walk has brought and nobody has read,
- * and some of what was read last.  A program may go back that far, as a shell does that reads lines;
- * forward it may go anywhere.  A read from the start begins a new walk.  Who does not read stops the
- * walk when the window is full.
+ * An open file has a walk and a window of its text: the part that the walk has produced and nobody
+ * has read, and some of the part read last.  A program may go back that far, as a shell does that
+ * reads lines; it may go forward to any offset.  A read from the start begins a new walk.  If
+ * nobody reads, the walk stops when the window is full.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,14 +16,14 @@
 #include "fs/special/special_files.h"
 #include "fs/special/walk.h"
 
-/* Bytes that are made before somebody wants them. */
+/* Bytes to produce before somebody asks for them. */
 #define AHEAD_MAX (256 << 10)
 
-/* Bytes that are kept behind the last read: more than programs read at a time to find a line. */
+/* Bytes to keep before the last read: more than programs read at a time to find a line. */
 #define BEHIND_MAX (128 << 10)
 
-/* A read that wants much gets as much as was read before, within these bounds: so the first text
- * comes soon, and then much of it at a time. */
+/* A large read gets as many bytes as were read before it, within these bounds: so the first text
+ * comes soon, and after that much of it at a time. */
 #define ENOUGH_MIN (4 << 10)
 #define ENOUGH_MAX (64 << 10)
 
@@ -32,13 +32,13 @@ struct bulk {
 	struct fs *fs;
 	const struct special *special;
 	const struct print_format *format;
-	unsigned refs; /* the open file's, and one of each walk */
+	unsigned refs; /* one of the open file, and one of each walk */
 
-	struct walk *walk; /* NULL: none is begun */
-	struct print text; /* from offset `base` on */
+	struct walk *walk; /* NULL: none has begun */
+	struct print text; /* starts at offset `base` */
 	off_t base;
-	off_t wanted;      /* where the last read ended, or the furthest waits */
-	bool over;         /* there is no more text, and why: */
+	off_t wanted;      /* end of the last read, or the furthest that a read waits for */
+	bool over;         /* there is no more text, for this reason: */
 	int error;
 	struct op_list parked;
 };
@@ -68,8 +68,8 @@ static off_t text_end(const struct bulk *bulk)
 	return bulk->base + (off_t)bulk->text.len;
 }
 
-/* The text is wanted up to `off`, unless somebody waits for what is further on: he would wait for
- * ever if the text stopped before. */
+/* Text is wanted up to `off`, unless a read waits for something further on: it would wait for ever
+ * if the text stopped before. */
 static void bulk_want(struct bulk *bulk, off_t off)
 {
 	const struct op *op;
@@ -80,7 +80,7 @@ static void bulk_want(struct bulk *bulk, off_t off)
 			bulk->wanted = op->off;
 }
 
-/* Drops what nobody waits for or is expected to go back to. */
+/* Drops text that no read waits for and none is expected to go back to. */
 static void drop_read(struct bulk *bulk)
 {
 	off_t end = text_end(bulk), keep = bulk->wanted < end ? bulk->wanted : end;
@@ -90,7 +90,7 @@ static void drop_read(struct bulk *bulk)
 	TAILQ_FOREACH(op, &bulk->parked, parked_link)
 		if (op->off < keep)
 			keep = op->off;
-	/* Seldom enough that moving the rest costs nothing. */
+	/* Rarely, so that moving the rest costs nothing. */
 	if (keep - bulk->base < 2 * BEHIND_MAX)
 		return;
 	drop = keep - bulk->base - BEHIND_MAX;
@@ -111,7 +111,7 @@ static void bulk_end(struct bulk *bulk, int error)
 			    unreadable, walk_path(bulk->walk), bulk->special->name);
 }
 
-/* Turns what has come into text, up to what is wanted and some more. */
+/* Turns what the walk has produced into text, up to the wanted offset and some more. */
 static void make_text(struct bulk *bulk)
 {
 	struct walk_node node;
@@ -149,7 +149,7 @@ static bool can_answer(const struct bulk *bulk, const struct op *op)
 }
 
 /* Puts the answer to a read that can be answered into op->data and op->size.  Returns 0, or the
- * error that is the answer. */
+ * error to reply with. */
 static int take_answer(struct bulk *bulk, struct op *op)
 {
 	off_t there = text_end(bulk) - op->off;
@@ -188,7 +188,8 @@ static void answer(struct op *op, int error)
 		op_reply_buf(op, op->data, op->size);
 }
 
-/* Takes a waiting read that can be answered, with its answer.  Returns NULL if there is none. */
+/* Takes a waiting read that can be answered, together with its answer.  Returns NULL
+ * if there is none. */
 static struct op *take_read(struct bulk *bulk, int *error)
 {
 	struct op *op;
@@ -204,7 +205,7 @@ static struct op *take_read(struct bulk *bulk, int *error)
 	return op;
 }
 
-/* The walk has brought something. */
+/* The walk has produced something. */
 static void bulk_ready(struct walk_owner *owner, struct walk *walk)
 {
 	struct bulk *bulk = (struct bulk *)owner;
@@ -261,7 +262,7 @@ static void bulk_read(struct op *op)
 	if (!bulk->walk)
 		err = bulk_begin(bulk, op);
 	if (err) {
-		/* Others wait for what the old walk brings. */
+		/* Other reads wait for what the old walk produces. */
 		bulk->walk = old;
 		old = NULL;
 	} else {
@@ -277,8 +278,8 @@ static void bulk_read(struct op *op)
 		walk_stop(old);
 		walk_put(old);
 	}
-	/* Asking for more comes before the answer, which may be the last that is wanted of the file;
-	 * a read that waits may be over, and the file closed, at any moment. */
+	/* More must be requested before the answer is sent, because the answer may be the last one
+	 * wanted of the file: once a waiting read is over, the file may be closed at any moment. */
 	if (walk)
 		walk_go(walk);
 	walk_put(walk);

@@ -2,8 +2,8 @@
 /*
  * `.xsfs/control`: requests about domains and the server, one line each, and their answers.
  *
- * A write returns when the store has answered.  What is read of the same open file is the answer, or
- * why the write failed; behind it is the end of the file.
+ * A write returns when the store has answered.  Reading the same open file then returns the answer,
+ * or the reason why the write failed, followed by the end of the file.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "fs/node/node.h"
 #include "fs/special/special_files.h"
 
-/* What the words behind a command are. */
+/* The kinds of words that may follow a command. */
 enum word { WORD_END, WORD_DOMID, WORD_NUMBER, WORD_ANY };
 
 #define WORDS_MAX 3
@@ -24,13 +24,13 @@ struct command {
 	uint32_t type;
 	unsigned words_min;
 	enum word words[WORDS_MAX];
-	bool more;           /* any number of other words may follow */
-	bool first_optional; /* the first word may be left out */
+	bool more;           /* any number of further words may follow */
+	bool first_optional; /* the first word may be omitted */
 	bool yes_no;         /* the store answers T or F */
 };
 
-/* docs/misc/xenstore.txt, "Domain management" and "Miscellaneous"; the last four are those of Xen
- * 4.21 and later. */
+/* docs/misc/xenstore.txt, "Domain management" and "Miscellaneous"; the last four commands are those
+ * of Xen 4.21 and later. */
 static const struct command commands[] = {
 	{ "introduce", "DOMID GFN PORT", XS_INTRODUCE, 3,
 	  .words = { WORD_DOMID, WORD_NUMBER, WORD_NUMBER } },
@@ -49,9 +49,9 @@ static const struct command commands[] = {
 	  .words = { WORD_DOMID, WORD_ANY, WORD_NUMBER }, .first_optional = true },
 };
 
-/* What an open file keeps. */
+/* The state of an open file. */
 struct control {
-	const struct command *command; /* under way; NULL: none */
+	const struct command *command; /* the command under way; NULL: none */
 	char *answer;
 	size_t len;
 	size_t read;
@@ -59,7 +59,7 @@ struct control {
 
 /* ---- the answer ---- */
 
-/* Keeps what is to be read, taking `text` (NULL: out of memory, nothing is). */
+/* Keeps the text to be read, taking `text` (NULL: out of memory, so nothing is kept). */
 static void keep_answer(struct control *control, char *text, size_t len)
 {
 	free(control->answer);
@@ -68,7 +68,7 @@ static void keep_answer(struct control *control, char *text, size_t len)
 	control->read = 0;
 }
 
-/* Ends the write with an error, of which `why` can be read. */
+/* Ends the write with an error, and keeps an explanation to be read. */
 static void fail(struct op *op, int error, const char *name, const char *why)
 {
 	char *text = NULL;
@@ -95,7 +95,7 @@ static const char *reason(int error)
 	}
 }
 
-/* Copies the store's answer as a text with a newline at its end.  Returns NULL without memory. */
+/* Copies the store's answer as text ending in a newline.  Returns NULL without memory. */
 static char *answer_text(const struct command *command, const struct request *req, size_t *len)
 {
 	const char *from = req->reply;
@@ -163,7 +163,7 @@ static bool word_is_valid(enum word word, const char *text)
 }
 
 /*
- * Turns the words of `line` behind the command into the payload, in place: each with a NUL behind it.
+ * Turns the words of `line` after the command into the payload, in place, each followed by a NUL.
  * Returns its length, or -EINVAL.
  */
 static int make_payload(const struct command *command, char *line)
@@ -192,7 +192,7 @@ static int make_payload(const struct command *command, char *line)
 	return end - line;
 }
 
-/* Cuts the command off the line.  Returns what is behind it. */
+/* Cuts the command off the line.  Returns the rest. */
 static char *cut_command(char **line)
 {
 	char *rest;
@@ -242,7 +242,8 @@ static void control_write(struct op *op)
 		return;
 	}
 	op_call_message(op, command->type, rest, len);
-	/* oxenstored takes a message without a payload up from a socket only when another follows. */
+	/* oxenstored reads a message without a payload from a socket only when another
+	 * message follows. */
 	if (len == 0)
 		op_call_message(op, XS_GET_DOMAIN_PATH, "0", sizeof("0"));
 	op_submit(op, request_done);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The special files, each with the source file that it is in.  For that, and for the table. */
+/* The special files, each with the source file that defines it.  For those files,
+ * and for the table. */
 #ifndef FS_SPECIAL_SPECIAL_FILES_H
 #define FS_SPECIAL_SPECIAL_FILES_H
 

@@ -3,9 +3,9 @@
  * `.xsfs/metrics`: the figures of the mount for monitoring, as OpenMetrics text.
  * Made without asking the store, like `.xsfs/stats`, with which it shares its list.
  *
- * The form is that of https://prometheus.io/docs/specs/om/open_metrics_spec/: the lines of a family
- * follow each other; the sample of a counter has the suffix _total, which its family has not; the
- * buckets of a histogram count all that is smaller, too.
+ * The format is that of https://prometheus.io/docs/specs/om/open_metrics_spec/: the lines of a
+ * family follow each other; the sample of a counter has the suffix _total, which its family lacks;
+ * each bucket of a histogram also counts everything smaller.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -18,8 +18,9 @@
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 
-/* Every bucket of a histogram is a series for whoever stores them, so only the powers of two are
- * told, from 16 µs to 17 s: a quarter of the channel's buckets, of which the first eight are less. */
+/* Whoever stores the data has a series for each bucket of a histogram, so only the powers of two
+ * are shown, from 16 µs to 17 s: a quarter of the channel's buckets.  The first of these also
+ * covers everything smaller. */
 #define BUCKETS_PER_OCTAVE 4
 #define FIRST_BUCKET 11
 
@@ -32,7 +33,7 @@ static void family(FILE *out, const char *name, const char *type, const char *un
 	fprintf(out, "# HELP xsfs_%s %s\n", name, help);
 }
 
-/* A label's value: what a root may be called is the store's to say. */
+/* Prints the value of a label, escaped: the store may allow any name for the root. */
 static void metrics_print_escaped(FILE *out, const char *text)
 {
 	for (; *text; text++) {
@@ -76,7 +77,7 @@ static void print_list(FILE *out, const struct figures *figures)
 	}
 }
 
-/* One sample with one label; 0 is left out, as most labels never occur. */
+/* Prints a sample with one label; zeros are left out, as most labels never occur. */
 static void labelled(FILE *out, const char *name, const char *label, const char *of, uint64_t value)
 {
 	if (value)
@@ -107,7 +108,7 @@ static void print_histogram(FILE *out, const char *name, const char *label, cons
 	count = 0;
 	for (unsigned i = 0; i < CHAN_LATENCY_BUCKETS; i++) {
 		count += buckets[i];
-		/* The last bucket has all that is longer as well. */
+		/* The last bucket also counts everything longer. */
 		if (i >= FIRST_BUCKET && (i - FIRST_BUCKET) % BUCKETS_PER_OCTAVE == 0 &&
 		    i < CHAN_LATENCY_BUCKETS - 1)
 			fprintf(out, "xsfs_%s_bucket{%s=\"%s\",le=\"%.15g\"} %" PRIu64 "\n", name, label,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `.perms`: the permissions of a directory's node as one line of text, `n0,r5`.  One write() is one
- * SET_PERMS of all of it.
+ * `.perms`: the permissions of a directory's node as one line of text, `n0,r5`.  Each write() is
+ * one SET_PERMS of the complete list.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static int perms_line(const struct op *op, char **line)
 	return len + 1;
 }
 
-/* Writes the attributes to *st from that reply.  Returns 0 or -errno. */
+/* Derives the attributes *st from that reply.  Returns 0 or -errno. */
 static int perms_attr(const struct op *op, struct stat *st)
 {
 	char *line;
@@ -111,7 +111,7 @@ static void perms_write_done(struct op *op)
 {
 	int err = op_call_error(op, 0);
 
-	/* To a file it is what its name says. */
+	/* E2BIG is the error of an argument list; for a file the right one is EFBIG. */
 	if (err == -E2BIG)
 		err = -EFBIG;
 	if (err)
@@ -156,7 +156,7 @@ static void perms_write(struct op *op)
 	}
 }
 
-/* There are no empty permissions: what counts is the write that follows. */
+/* Permissions cannot be empty, so this does nothing: the write that follows is what matters. */
 static void perms_truncate(struct op *op)
 {
 	perms_getattr(op);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `.xsfs/README`, for who comes upon a mount and has not read the manual.  One screen. */
+/* `.xsfs/README`, for people who come upon a mount without having read the manual.  One screen. */
 #include <errno.h>
 #include <string.h>
 

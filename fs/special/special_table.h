@@ -5,7 +5,8 @@
 
 #include "fs/special/special.h"
 
-/* All of them, and NULL behind the last.  fs.c hands it to those who look for one, as fs->specials. */
+/* All special files, followed by NULL.  fs.c makes it available as fs->specials to code
+ * that looks for one. */
 extern const struct special *const special_table[];
 
 #endif

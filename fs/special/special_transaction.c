@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `transaction`, which starts a transaction when it is opened and ends it by what is written, and
- * `tx`, the directory in which each open transaction has one: the store as it is inside of it.
+ * `transaction`, which starts a transaction when it is opened and ends it when a word is
+ * written to it, and `tx`, the directory that holds one directory for each open transaction:
+ * the store as seen inside it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,8 @@ static void opened(struct op *op, struct transaction *tx, int err)
 	op_reply_open_stream(op, handle);
 }
 
-/* Who can only read cannot end it, and who can only write does not learn its name. */
+/* A file open only for reading could not end the transaction, and one open only for writing could
+ * not tell its name. */
 static void transaction_open(struct op *op)
 {
 	if ((op->flags & O_ACCMODE) != O_RDWR)
@@ -100,7 +102,7 @@ static void tx_lookup_in(struct op *op)
 	}
 	inode = inode_intern(&fs->inodes, op->inode, op->name, INODE_DIR,
 			     transaction_view(tx, false), NULL);
-	/* That the root may not be listed is found out when it is. */
+	/* Whether the root may be listed is found out when it is listed. */
 	node_attr_dir(fs, true, &st);
 	if (inode) {
 		transaction_set_root(tx, inode);
@@ -117,7 +119,7 @@ static int tx_list(struct op *op, struct listing *listing)
 	return transactions_list(op->fs, listing);
 }
 
-/* There but not listed, as `nodes`: each of its entries is the whole store. */
+/* It exists but is not listed, like `nodes`, because each of its entries is the whole store. */
 const struct special special_tx = {
 	.name = "tx",
 	.place = SPECIAL_IN_XSFS,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `.value`: the value of a node that is shown as a directory.  In the tree it exists exactly while
- * the value is not empty.  In the uniform view an empty one exists as well, unless this mount made
- * the node, or removed the file, and it was not written since: what copies a tree there creates it
- * exclusively.  Its content is that of any node's file.
+ * `.value`: the value of a node that is shown as a directory.  In the tree it exists exactly
+ * while the value is not empty.  In the uniform view it also exists while the value is empty,
+ * unless this mount made the node or removed the file and the value has not been written
+ * since: programs that copy a tree there create the file exclusively.  Its content is the same
+ * as that of any node's file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@ static int value_attr(const struct op *op, int err, bool unwritten, struct stat 
 	if (!err)
 		size = text_size(op->fs->config.format, op->calls[0]->reply_len);
 	node_attr_file(op->fs, size, st);
-	/* Not to be read, but it may be written. */
+	/* It cannot be read, but it may be writable. */
 	if (err == -EACCES) {
 		st->st_mode = S_IFREG | (0222 & ~op->fs->config.umask);
 		return 0;

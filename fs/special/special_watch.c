@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The streams.  `.watch` tells of events at and below a directory's node; `.next` tells that node's values,
- * one after each change; to `.xsfs/watch` paths are written, one a line, with a `-` in front to take
- * it away again.
+ * The streams.  `.watch` reports events at and below a directory's node; `.next` reports that
+ * node's values, one after each change; to `.xsfs/watch` paths are written, one a line, each with a
+ * leading `-` to remove it again.
  *
  * "@releaseDomain/7" tells of one domain, which servers can from Xen 4.22 on.  Older ones set such
  * a watch and never fire it, so the server is asked for its features first.
@@ -17,8 +17,8 @@
 #include "fs/op/features.h"
 #include "fs/special/special_files.h"
 
-/* Gives the operation a handle with an empty stream, of the values of a path or (NULL) of events.
- * Returns false having replied. */
+/* Gives the operation a handle with an empty stream: of the values of a path, or (NULL) of events.
+ * Returns false after replying. */
 static bool open_stream(struct op *op, const char *value_of)
 {
 	struct stream *stream = NULL;
@@ -47,7 +47,7 @@ static void node_opened(struct op *op, int error)
 	op_reply_open_stream(op, op->handle);
 }
 
-/* Opens a stream of what happens at the node, of whatever kind. */
+/* Opens a stream of either kind about the node. */
 static void node_open_stream(struct op *op, bool of_values)
 {
 	char path[PATH_SIZE], *paths[] = { path };
@@ -93,8 +93,8 @@ const struct special special_next = {
 	.poll = stream_poll,
 };
 
-/* To one that cannot be written to no path comes, so nothing would ever be read: who copies all that he
- * finds is not to wait for that. */
+/* A stream that cannot be written to gets no path, so nothing could ever be read from it.  A
+ * program that copies every file it finds must not wait for that. */
 static void watch_open(struct op *op)
 {
 	if ((op->flags & O_ACCMODE) == O_RDONLY)
@@ -125,7 +125,7 @@ static bool path_can_be_watched(const char *path)
 	return name_is_legal(path) || is_of_one_domain(path, strlen(path));
 }
 
-/* What op->data says: lines, cut in place.  `paths` has room for one a byte pair. */
+/* The lines in op->data, cut in place.  `paths` has room for one path for every two bytes. */
 struct wanted {
 	char **add;
 	char **remove;

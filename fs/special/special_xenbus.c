@@ -2,8 +2,8 @@
 /*
  * `.xsfs/xenbus`, which speaks the store's protocol as /dev/xen/xenbus does.
  *
- * A client that does not read what it asked for, and so waits in write(), is to hold up nobody but
- * itself: special->single.
+ * A client that does not read the answers to its requests, and so waits in write(), must hold up
+ * nobody but itself: special->single.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include "fs/special/raw.h"
 #include "fs/special/special_files.h"
 
-/* Who cannot ask would wait for an answer for ever: see watch_open(). */
+/* A client that cannot write would wait for an answer for ever: see watch_open(). */
 static void xenbus_open(struct op *op)
 {
 	if ((op->flags & O_ACCMODE) == O_RDONLY) {

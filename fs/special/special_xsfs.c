@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `.xsfs`, the directory of what belongs to no node, and its directories and links: `nodes`, the
- * same store with every node a directory, and `self`, a link to our own domain's directory.
+ * `.xsfs`, the directory of everything that does not belong to a node, and its directories and
+ * links: `nodes`, the same store with every node as a directory, and `self`, a link to our own
+ * domain's directory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@ const struct special special_xsfs = {
 	.list = special_list_xsfs,
 };
 
-/* There but not listed: who removes, copies or searches `.xsfs` with all below it is not to do that
- * to the whole store. */
+/* It exists but is not listed: a program that removes, copies or searches everything below `.xsfs`
+ * must not do that to the whole store. */
 const struct special special_nodes = {
 	.name = "nodes",
 	.is_uniform_root = true,
@@ -29,8 +30,8 @@ const struct special special_nodes = {
 };
 
 /*
- * Replies with the link.  It is relative, and so it points below the mount wherever that is; a
- * mount of a subtree has no domain's directory but its own root, if it is that.
+ * Replies with the link.  It is relative, so it points below the mount wherever that is; a mount of
+ * a subtree contains no domain's directory, unless its root is that directory.
  */
 static void reply_self(struct op *op, unsigned domid)
 {
@@ -47,7 +48,8 @@ static void reply_self(struct op *op, unsigned domid)
 	op_reply_readlink(op, link);
 }
 
-/* The toolstack leaves a domain's number in its own directory (docs/misc/xenstore-paths). */
+/* The toolstack stores a domain's number in the domain's own directory
+ * (docs/misc/xenstore-paths). */
 static void xsfs_domid_done(struct op *op)
 {
 	int err = op_call_error(op, 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walks.  What was asked for and not taken yet is a list of steps in the order of the result: nodes,
- * and behind each node that has children the rest of them, which shrinks as they are asked for and
- * put in front of it.  walk_next() takes from the front, walk_go() goes on with the first rest.
+ * Walks.  The nodes requested and not taken yet form a list of steps in the order of the result:
+ * nodes, and after each node that has children the rest of those children, which shrinks as they
+ * are requested and placed before it.  walk_next() takes from the front; walk_go() continues with
+ * the first rest.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -18,15 +19,15 @@
 #include "ring/request.h"
 #include "ring/wire.h"
 
-/* Nodes that are asked for at a time, with two requests each; when half of them have come, others
- * follow, so that messages travel together. */
+/* Nodes requested at a time, with two requests each; when half of them have arrived more are
+ * requested, so that messages travel together. */
 #define IN_FLIGHT_MAX 32
 
-/* Nodes that have been asked for and not been taken.  A walk deep into the first of them takes
- * IN_FLIGHT_MAX more for each level. */
+/* Nodes that have been requested and not taken yet.  A walk that goes deep into the first of them
+ * takes IN_FLIGHT_MAX more for each level. */
 #define AHEAD_MAX 512
 
-/* Times that a list of names in parts starts over because the directory changes under it. */
+/* How often a list of names in parts starts over because the directory changes meanwhile. */
 #define RESTARTS_MAX 8
 
 struct step {
@@ -35,23 +36,24 @@ struct step {
 	unsigned depth;
 	bool is_rest;
 
-	/* A node: what was asked, which goes with it. */
+	/* For a node: what was requested, with a common completion. */
 	struct gather gather;
 	struct request *value;
-	bool answered; /* all that was asked */
+	bool answered; /* all requests were answered */
 	bool has_children;
-	uint64_t generation; /* of its names, which come in parts */
-	bool changed;        /* it was not the same in all */
+	uint64_t generation; /* generation of its names, which come in parts */
+	bool changed;        /* the parts did not all have the same generation */
 	unsigned restarts;
 
-	/* Both: the reply, or in `parts` the collected replies, that has the names.  The payload of
-	 * that request begins with the path. */
+	/* Both kinds: the reply that has the names, or several replies collected in `parts`.  The
+	 * payload of that request begins with the path. */
 	struct request *names;
 	char *parts;
 	size_t parts_len;
 	size_t parts_max;
 
-	/* The rest of the children: the name of the next, NULL if there is none, and what follows. */
+	/* For the rest of the children: the name of the next one, NULL if there is none,
+	 * and what follows. */
 	const char *next;
 	struct wire_strings names_left;
 };
@@ -61,16 +63,16 @@ TAILQ_HEAD(step_list, step);
 struct walk {
 	struct fs *fs;
 	struct walk_owner *owner;
-	char *path; /* where it begins */
+	char *path; /* the path where it begins */
 	uint32_t tx_id;
-	uint32_t epoch;         /* the transaction's connection */
-	struct transaction *tx; /* with a reference; NULL: in none */
-	unsigned refs;          /* the owner's, and one for each node that is asked for */
+	uint32_t epoch;         /* the connection of the transaction */
+	struct transaction *tx; /* the transaction, with a reference; NULL: none */
+	unsigned refs;          /* one of the owner, and one for each node being requested */
 
 	struct step_list steps;
-	struct step *taken; /* the one that walk_next() gave last */
+	struct step *taken; /* the step that walk_next() returned last */
 	unsigned ahead;     /* nodes in `steps` */
-	unsigned in_flight; /* of these, not answered */
+	unsigned in_flight; /* how many of these are unanswered */
 	unsigned unreadable;
 	bool begun;
 	bool stopped;
@@ -235,7 +237,7 @@ void walk_stop(struct walk *walk)
 
 /* ---- asking ---- */
 
-/* Goes on to the next name that can be that of a node. */
+/* Advances to the next name that can be the name of a node. */
 static void rest_advance(struct step *rest)
 {
 	size_t path_len = strlen(rest->names->payload), len;
@@ -246,7 +248,7 @@ static void rest_advance(struct step *rest)
 	rest->next = NULL;
 }
 
-/* Puts a node for each of the next children in front of their rest, for as long as there is room.
+/* Places a node for each of the next children before their rest, for as long as there is room.
  * Returns 0 or -ENOMEM. */
 static int rest_ask(struct walk *walk, struct step *rest, unsigned before,
 			   struct batch *batch)
@@ -311,7 +313,7 @@ void walk_go(struct walk *walk)
 
 /* ---- answers ---- */
 
-/* Adds a part of the names to the others.  Returns 0 or -ENOMEM. */
+/* Appends one part of the names to the others.  Returns 0 or -ENOMEM. */
 static int parts_add(struct step *step, const struct wire_strings *names)
 {
 	size_t len = names->end - names->pos, max = step->parts_max ? step->parts_max : 8192;
@@ -331,7 +333,7 @@ static int parts_add(struct step *step, const struct wire_strings *names)
 	return 0;
 }
 
-/* Takes a part.  Returns 1 if it was the last, 0, or -errno. */
+/* Evaluates a part.  Returns 1 if it was the last, 0 if not, or -errno. */
 static int parts_answered(struct step *step)
 {
 	const struct request *req = step->names;
@@ -364,8 +366,8 @@ static int parts_answered(struct step *step)
 }
 
 /*
- * The names do not fit into one reply: asks for the next part.  Stores a reference to that request.
- * Returns 0 (*next is NULL when no other is needed), or -errno.
+ * The names do not fit into one reply: requests the next part.  Stores a reference to that request.
+ * Returns 0 (*next is NULL when no further part is needed), or -errno.
  */
 static int parts_go_on(struct step *step, struct request **next)
 {
@@ -394,7 +396,7 @@ static int parts_go_on(struct step *step, struct request **next)
 	return 0;
 }
 
-/* Puts the rest of a node's children behind it if it has any.  Returns 0 or -ENOMEM. */
+/* Places the rest of a node's children after it, if it has any.  Returns 0 or -ENOMEM. */
 static int children(struct walk *walk, struct step *step)
 {
 	struct step *rest;
@@ -420,7 +422,8 @@ static int children(struct walk *walk, struct step *step)
 	return 0;
 }
 
-/* Returns whether the owner can go on: the first step can be taken, or others be asked for. */
+/* Returns whether the owner can go on: the first step can be taken, or more nodes
+ * can be requested. */
 static bool is_ready(const struct walk *walk)
 {
 	const struct step *first = TAILQ_FIRST(&walk->steps);
@@ -461,7 +464,7 @@ static void step_answered(struct gather *gather)
 
 /* ---- taking ---- */
 
-/* Whether the node is one to be left out; *unreadable: because it could not be read. */
+/* Returns whether the node must be left out; *unreadable: because it could not be read. */
 static bool is_left_out(int error, bool *unreadable)
 {
 	*unreadable = error == -EACCES || error == -EPERM;
@@ -469,7 +472,7 @@ static bool is_left_out(int error, bool *unreadable)
 }
 
 /* Decides what becomes of the first node.  Returns WALK_NODE, WALK_WAIT if it is left out (another
- * is the first then), or -errno. */
+ * node comes first then), or -errno. */
 static int take_node(struct walk *walk, struct step *step, struct walk_node *node)
 {
 	const struct request *req = step->value;
@@ -479,7 +482,8 @@ static int take_node(struct walk *walk, struct step *step, struct walk_node *nod
 	TAILQ_REMOVE(&walk->steps, step, link);
 	walk->ahead--;
 	walk->taken = step;
-	/* Before what the server says of a transaction that it does not know: ENOENT, or EIO. */
+	/* Checked first, because a server answers ENOENT or EIO for a transaction
+	 * that it does not know. */
 	if (err && walk->tx && transaction_is_over(walk->tx))
 		return -ESTALE;
 	if (err && (!is_left_out(err, &unreadable) || step->depth == 0))
