@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The filesystem's life: made, mounted, run, ended.  On the caller's thread. */
+/* The filesystem's life: it is made, mounted, run and ended.  On the caller's thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -27,8 +27,8 @@
 #include "fs/special/raw.h"
 #include "fs/special/special_table.h"
 
-/* Threads for operations of several round trips.  Each has a transaction open at most, and an
- * unprivileged domain has ten of these in all. */
+/* Threads for operations of several round trips.  Each has at most one transaction open, and an
+ * unprivileged domain may have ten in all. */
 #define POOL_THREADS 8
 #define POOL_THREADS_UNPRIVILEGED 4
 
@@ -40,7 +40,7 @@ static const struct inode_ops *const inode_ops[INODE_KINDS] = {
 	[INODE_SPECIAL] = &special_ops,
 };
 
-/* Makes the parts that can fail; fs_free() frees what there is of them. */
+/* Makes the parts that can fail; fs_free() frees as many of them as exist. */
 static int parts_new(struct fs *fs, struct fuse_args *args)
 {
 	const struct fs_config *config = &fs->config;
@@ -115,7 +115,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	/* A privileged domain may list everything. */
 	fs->root_listable = config->privileged ? 1 : -1;
 	clock_gettime(CLOCK_REALTIME, &fs->mounted_at);
-	/* Nodeids begin anew with each mount: a file handle of another one must not fit. */
+	/* Nodeids start anew with each mount, so a file handle of another mount must not match. */
 	if (getrandom(&fs->generation, sizeof(fs->generation), GRND_NONBLOCK) < 0)
 		fs->generation = fs->mounted_at.tv_sec ^ fs->mounted_at.tv_nsec;
 	fs_lock_init(fs);
@@ -146,15 +146,16 @@ int fs_mount(struct fs *fs, const char *mountpoint)
 	err = own_mount_new(&fs->mount, mountpoint);
 	if (err)
 		return err;
-	/* The readers poll: they have more than one thing to wait for. */
+	/* The readers must not block in read(): they poll, because they wait for more
+	 * than one thing. */
 	flags = fcntl(fuse_session_fd(fs->se), F_GETFL);
 	if (flags < 0 || fcntl(fuse_session_fd(fs->se), F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
 	return 0;
 }
 
-/* Starts the further readers, with all signals blocked.  Returns how many there are: fewer than
- * asked for is no reason to give up. */
+/* Starts the further readers, with all signals blocked.  Returns how many there are; fewer than
+ * requested is no reason to give up. */
 static unsigned start_readers(struct fs *fs, pthread_t *readers)
 {
 	unsigned wanted = fs->config.threads > 1 ? fs->config.threads - 1 : 0, n = 0;
@@ -170,7 +171,7 @@ static unsigned start_readers(struct fs *fs, pthread_t *readers)
 	return n;
 }
 
-/* What the kernel remembers is kept right by a watch, and by a thread that tells it. */
+/* A watch, and a thread that passes its events on, keep what the kernel remembers correct. */
 REQUIRES(fs_lock_held) static void start_caching(struct fs *fs)
 {
 	int err = notifier_start(fs);
@@ -202,8 +203,8 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		log_error(fs->log, "eventfd: %m");
 	for (unsigned i = 0; i < n_readers; i++)
 		pthread_join(readers[i], NULL);
-	/* What waits for the store ends with an error now, also in the pool, which then has nothing
-	 * left that could make it wait. */
+	/* Operations that wait for the store now end with an error.  So do those in the pool, which
+	 * then has nothing left to wait for. */
 	fs_lock(fs);
 	chan_shutdown(fs->chan);
 	fs_unlock(fs);
@@ -214,7 +215,7 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	raws_shutdown(fs);
 	transactions_shutdown(fs);
 	fs_unlock(fs);
-	/* The notifier may be waiting for a directory that is locked by somebody who waits for us. */
+	/* The notifier may be waiting for a directory locked by an operation that waits for us. */
 	while (!notifier_end(fs))
 		loop_answer(fs);
 	return err;

@@ -27,18 +27,18 @@ int fs_mount(struct fs *fs, const char *mountpoint);
 
 /*
  * Serves until unmounted or fs_stop() is called: the calling thread becomes the I/O thread, which
- * services the channel; others are started and ended in here.  When it returns, no operation is
- * pending: what was has been answered with an error, and the channel is shut down.
- * `extra`, `n_extra` (at most 4): more descriptors to look after.  All signals that are handled through
- * descriptors must be blocked before.
+ * services the channel; others are started and ended in here.  When it returns no operation is
+ * pending, as any that were have been answered with an error, and the channel is shut down.
+ * `extra`, `n_extra` (at most 4): further descriptors to poll.  All signals that are handled
+ * through descriptors must be blocked already.
  * Returns 0, or -errno when reading /dev/fuse failed.
  */
 int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra);
 
-/* Makes fs_run() return soon.  I/O thread (an fs_extra_fd's callback) only. */
+/* Makes fs_run() return soon.  I/O thread only (from the callback of an fs_extra_fd). */
 void fs_stop(struct fs *fs);
 
-/* Removes the mount if it is still there (fs/mount.h) and frees. */
+/* Removes the mount if it is still there (fs/mount.h) and frees the filesystem. */
 void fs_free(struct fs *fs);
 
 #endif

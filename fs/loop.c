@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loops.  One thread, the I/O thread, polls /dev/fuse and the channel alike, so that a request
- * and its reply cost as few wake-ups as can be; further readers only take requests from /dev/fuse
- * and submit.
+ * The loops.  One thread, the I/O thread, polls both /dev/fuse and the channel, so that a request
+ * and its reply need as few wake-ups as possible; further readers only take requests from /dev/fuse
+ * and submit them.
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,14 +18,14 @@
 #include "fs/special/raw.h"
 #include "ring/spin.h"
 
-/* Requests taken from /dev/fuse before the channel gets its turn. */
+/* How many requests to take from /dev/fuse before servicing the channel. */
 #define FUSE_BATCH 16
 
 #define EXTRA_MAX 4
 
 /*
- * Takes and starts what /dev/fuse has, up to a batch.  Returns the number of requests, 0 when there
- * is none now, or -errno: -ENODEV after an unmount.
+ * Takes and starts the requests that /dev/fuse has, up to a batch.  Returns their number, 0 when
+ * there is none now, or -errno: -ENODEV after an unmount.
  */
 static int take_requests(struct fs *fs, struct fuse_buf *buf)
 {
@@ -35,7 +35,8 @@ static int take_requests(struct fs *fs, struct fuse_buf *buf)
 		len = fuse_session_receive_buf(fs->se, buf);
 		if (len == -EAGAIN || len == -EINTR)
 			break;
-		/* Linux 6.18 was seen to call a connection aborted that was only unmounted. */
+		/* Linux 6.18 has been seen to report a connection as aborted when it was
+		 * only unmounted. */
 		if (len == 0 || len == -ECONNABORTED)
 			return -ENODEV;
 		if (len < 0)
@@ -53,7 +54,7 @@ static bool ended(struct fs *fs)
 	return atomic_load(&fs->stop) || fuse_session_exited(fs->se);
 }
 
-/* Returns the time that the machine was suspended, in seconds since it was started. */
+/* Returns for how many seconds the machine was suspended since it started. */
 static time_t suspended(void)
 {
 	struct timespec boot, running;
@@ -71,7 +72,7 @@ static int earlier(int a, int b)
 	return a < b ? a : b;
 }
 
-/* Does what is due.  Returns the milliseconds until something else is, or -1. */
+/* Runs the timers that are due.  Returns the milliseconds until another is, or -1. */
 REQUIRES(fs_lock_held) static int run_timers(struct fs *fs)
 {
 	int interrupt_ms = ops_interrupt(fs), idle_ms = transactions_expire(fs);
@@ -112,7 +113,8 @@ static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsig
 		fds[n++] = (struct pollfd){ .fd = extra[i].fd, .events = POLLIN };
 	n += chan_pollfds(fs->chan, fds + n);
 	ready = poll(fds, n, earlier(chan_timeout(fs->chan), wait_ms));
-	/* The two clocks are read one after the other: a second is within the error. */
+	/* The two clocks are read one after the other, so a difference of one
+	 * second means nothing. */
 	if (suspended() > before + 1)
 		fs_gap(fs);
 	if (ready <= 0)
@@ -123,8 +125,8 @@ static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsig
 }
 
 /*
- * Spinning pays while a reply is outstanding, and for a moment after one, when its receiver may ask
- * for the next thing; `active` says that there was traffic since the last sleep.
+ * Spinning pays while a reply is outstanding, and for a moment after it, when its receiver may send
+ * its next request; `active` means that there was traffic since the last sleep.
  */
 int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 {
@@ -193,7 +195,7 @@ void *loop_reader(void *arg)
 		if (poll(fds, 2, -1) > 0 && fds[1].revents)
 			break;
 	}
-	/* The session ended: the I/O thread is to see that too. */
+	/* The session ended, which the I/O thread has to see as well. */
 	chan_wake(fs->chan);
 	free(buf.mem);
 	return NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads that read /dev/fuse, and the one of them that services the channel.  For fs.c. */
+/* The threads that read /dev/fuse, one of which also services the channel.  For fs.c. */
 #ifndef FS_LOOP_H
 #define FS_LOOP_H
 
@@ -15,7 +15,8 @@ struct fs_extra_fd {
 	void *arg;
 };
 
-/* The process, or the machine, was stopped for a while, and events may have been lost meanwhile.  I/O thread only. */
+/* The process or the machine was stopped for a while, and events may have been lost in that time.
+ * I/O thread only. */
 void fs_gap(struct fs *fs) EXCLUDES(fs_lock_held);
 
 /* The store has died, for good: whoever waits for something to happen in it is told.  I/O thread. */
@@ -25,7 +26,7 @@ void fs_store_died(struct fs *fs) EXCLUDES(fs_lock_held);
 int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	EXCLUDES(fs_lock_held);
 
-/* Answers, for a moment, what comes in after the end: everything with an error. */
+/* For a short while after the end, answers every request that comes in with an error. */
 void loop_answer(struct fs *fs) EXCLUDES(fs_lock_held);
 
 /* A further reader's loop: takes requests from /dev/fuse and starts them, until fs->wake_readers

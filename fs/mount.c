@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds out whose a mount is before it is removed.  On the main thread, while no other runs. */
+/* Finds out to whom a mount belongs before it is removed.  On the main thread, before and
+ * after all others run. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,24 +20,25 @@
 struct own_mount {
 	uint64_t id;
 	unsigned major, minor; /* the device number, which lives as long as the FUSE connection */
-	int broken; /* a pipe that nobody reads: poll(2) says POLLERR */
+	int broken; /* a pipe without a reader, for which poll(2) reports POLLERR */
 };
 
-/* How many dead mounts may lie on each other: each start that fails after a kill adds one. */
+/* How many dead mounts may be stacked on each other: each start that fails after
+ * a kill adds one. */
 #define DEAD_MAX 1000
 
 extern char **environ;
 
 /* ---- looking -------------------------------------------------------------------------------- */
 
-/* Opens what lies on top at `path`, and tells its mount and device.  A descriptor or -errno. */
+/* Opens the mount on top at `path`, and reports its mount and device.  A descriptor or -errno. */
 static int top_open(const char *path, struct statx *st)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return -errno;
-	/* Mount and device are known without asking, also of another user's file system. */
+	/* Mount and device are known without asking, even for another user's filesystem. */
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, st) < 0)
 		err = -errno;
 	else if (!(st->stx_mask & STATX_MNT_ID))
@@ -47,12 +49,12 @@ static int top_open(const char *path, struct statx *st)
 	return err;
 }
 
-/* Whether an open mount belongs to a FUSE connection that is over. */
+/* Returns whether an open mount belongs to a FUSE connection that is over. */
 static bool is_dead(int fd)
 {
 	struct statx st;
 
-	/* Asked in any case: attributes that the kernel remembers outlive the connection. */
+	/* Forced, because attributes that the kernel remembers outlive the connection. */
 	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_MODE, &st) < 0 &&
 	       (errno == ENOTCONN || errno == ECONNABORTED);
 }
@@ -66,7 +68,7 @@ static bool is_connected(int fuse_fd)
 
 /* ---- removing ------------------------------------------------------------------------------- */
 
-/* As the user that we are.  Returns 0 or -errno. */
+/* Unmounts with fusermount3, as the user that we are.  Returns 0 or -errno. */
 static int fusermount(const char *point)
 {
 	char program[] = "fusermount3", unmount[] = "-u", lazy[] = "-z", quiet[] = "-q", end[] = "--";
@@ -101,14 +103,14 @@ static int top_remove(int fd, const char *point)
 	int err;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	/* Lazily: our own descriptor keeps it busy, and so does whoever stands in it. */
+	/* Lazily, because our own descriptor keeps it busy, and so does any process inside. */
 	if (umount2(link, MNT_DETACH) == 0)
 		return 0;
 	err = -errno;
 	return err == -EPERM ? fusermount(point) : err;
 }
 
-/* ---- our own -------------------------------------------------------------------------------- */
+/* ---- our own mount -------------------------------------------------------------------------- */
 
 int own_mount_new(struct own_mount **out, const char *mountpoint)
 {
@@ -123,7 +125,7 @@ int own_mount_new(struct own_mount **out, const char *mountpoint)
 	m = malloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;
-	/* Now, as there may be no descriptor to be had later. */
+	/* Now, because later there may be no descriptor left. */
 	if (pipe2(fds, O_CLOEXEC) < 0) {
 		free(m);
 		return -errno;
@@ -137,8 +139,8 @@ int own_mount_new(struct own_mount **out, const char *mountpoint)
 	return 0;
 }
 
-/* Opens our mount, where it is on top at its place.  A descriptor; -ENOENT: there is none in this
- * namespace; -EBUSY: something lies over it. */
+/* Opens our mount, if it is the topmost one at its place.  A descriptor; -ENOENT: it is not in this
+ * namespace; -EBUSY: something is mounted over it. */
 static int own_open(const struct own_mount *m, int fuse_fd, struct mountinfo *info)
 {
 	struct statx st;
@@ -155,7 +157,7 @@ static int own_open(const struct own_mount *m, int fuse_fd, struct mountinfo *in
 	if (st.stx_mnt_id != m->id || st.stx_dev_major != m->major || st.stx_dev_minor != m->minor)
 		err = -EBUSY;
 	else if (!is_connected(fuse_fd) && !(info->is_xsfs && is_dead(fd)))
-		/* Our numbers were free and another mount has got them. */
+		/* Our mount is gone, and another one was given its numbers. */
 		err = -ENOENT;
 	if (!err)
 		return fd;
@@ -169,8 +171,8 @@ void own_mount_end(struct own_mount *m, int fuse_fd, struct logger *log)
 	int fd, err;
 
 	fd = own_open(m, fuse_fd, &info);
-	/* This ends the connection: whoever still waits for an answer, also the program that removes the
-	 * mount, is not to wait for ever. */
+	/* This ends the connection: nobody who still waits for an answer, including the program
+	 * that removes the mount, must wait for ever. */
 	dup2(m->broken, fuse_fd);
 	close(m->broken);
 	err = fd;
@@ -186,9 +188,10 @@ void own_mount_end(struct own_mount *m, int fuse_fd, struct logger *log)
 	free(m);
 }
 
-/* ---- dead ones ------------------------------------------------------------------------------ */
+/* ---- dead mounts ---------------------------------------------------------------------------- */
 
-/* Opens a dead mount of xsfs that is on top at `path`.  A descriptor, or -ENOENT if it is none. */
+/* Opens a dead mount of xsfs that is on top at `path`.  A descriptor, or -ENOENT
+ * if there is none. */
 static int dead_open(const char *path, struct mountinfo *info)
 {
 	struct statx st;
@@ -196,7 +199,7 @@ static int dead_open(const char *path, struct mountinfo *info)
 
 	if (fd < 0)
 		return -ENOENT;
-	/* What the kernel remembers below the root of a dead mount can still be opened. */
+	/* Cached entries below the root of a dead mount can still be opened. */
 	if ((st.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
 	    mountinfo_find(info, st.stx_mnt_id) == 0 && info->is_xsfs && info->whole && is_dead(fd))
 		return fd;

@@ -7,7 +7,7 @@
 
 #include "fs/mountinfo.h"
 
-/* Undoes mountinfo's \040 and so on, in place. */
+/* Decodes the escapes of mountinfo, such as \040, in place. */
 static void unescape(char *text)
 {
 	char *to = text;
@@ -23,7 +23,7 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* Takes a line apart.  Returns whether that was possible. */
+/* Parses a line.  Returns whether it was well formed. */
 static bool line_parse(struct mountinfo *m, const char *line)
 {
 	const char *type = strstr(line, " - ");

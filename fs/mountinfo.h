@@ -10,13 +10,14 @@
 struct mountinfo {
 	uint64_t id;
 	unsigned major, minor; /* the device number of its file system */
-	bool whole;            /* it shows the root of its file system, as a bind mount need not */
+	bool whole;            /* it shows the root of its filesystem; a bind mount may not */
 	bool is_xsfs;          /* the type is fuse.xsfs */
-	char flags[256];       /* its own options, such as "ro,noatime", without those of its file system */
+	char flags[256];       /* its own options, such as "ro,noatime", not its filesystem's */
 	char point[PATH_MAX];  /* where it is now, as seen from this process's root directory */
 };
 
-/* Finds the mount with this id, the one of statx(2).  Returns 0, -ENOENT, or another -errno. */
+/* Finds the mount with this id, which is that of statx(2).  Returns 0, -ENOENT, or
+ * another -errno. */
 int mountinfo_find(struct mountinfo *found, uint64_t id);
 
 /* Calls `take` with each mount, in the kernel's order, until it returns true.  Returns whether it did. */

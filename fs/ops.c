@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The FUSE operations: each unpacks its arguments into a struct op and passes it to the node or
- * the special file that it is about.  They run on the threads that read /dev/fuse and never wait.
+ * The FUSE operations: each unpacks its arguments into a struct op and passes it on to the node or
+ * the special file concerned.  They run on the threads that read /dev/fuse and never wait.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static struct handle *handle_of(const struct fuse_file_info *fi)
 	return fi ? (struct handle *)(uintptr_t)fi->fh : NULL;
 }
 
-/* Goes on with what the inode does; `otherwise` is the reply where it does nothing of the kind. */
+/* Calls the inode's function for the operation; `otherwise` is the reply if the inode has none. */
 static void call(struct op *op, void (*what)(struct op *op), int otherwise)
 {
 	if (what)
@@ -37,7 +37,7 @@ static void call(struct op *op, void (*what)(struct op *op), int otherwise)
 		op_reply_error(op, otherwise);
 }
 
-/* An operation on `name` in the directory `parent`; NULL having replied. */
+/* Returns an operation on `name` in the directory `parent`, or NULL after replying. */
 static struct op *op_new_named(fuse_req_t req, fuse_ino_t parent, const char *name,
 			       enum op_kind kind)
 {
@@ -46,8 +46,8 @@ static struct op *op_new_named(fuse_req_t req, fuse_ino_t parent, const char *na
 	return op && op_set_name(op, name) ? op : NULL;
 }
 
-/* Returns the special file that op->name means; if there is none of a name that only special files
- * have, or the directory has no others, replies `otherwise` and sets *over. */
+/* Returns the special file that op->name stands for.  If only special files can have such a name
+ * but there is none, or the directory takes no other names, replies `otherwise` and sets *over. */
 static const struct special *special_of(struct op *op, int otherwise, bool *over)
 {
 	const struct special *special = special_find(op->fs, op->inode, op->name);
@@ -62,11 +62,11 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
 
-	/* O_TRUNC arrives with the open, so that a value is replaced in one step. */
+	/* O_TRUNC must arrive with the open, so that a value is replaced in one step. */
 	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS);
 	/* Requests are small: copying them is cheaper than pipes. */
 	conn->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
-	/* Without cached attributes there is nothing that READDIRPLUS could bring. */
+	/* Without cached attributes READDIRPLUS would bring nothing. */
 	conn->want &= ~(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 	fs->can_expire = conn->capable & FUSE_CAP_EXPIRE_ONLY;
 	if (fs->can_expire)
@@ -217,7 +217,7 @@ static void ops_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, con
 	(void)link;
 	(void)parent;
 	(void)name;
-	/* What a filesystem without links says, see symlink(2). */
+	/* The error of a filesystem without links, see symlink(2). */
 	fuse_reply_err(req, EPERM);
 }
 
@@ -245,7 +245,7 @@ static void ops_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse
 	else if (!op->target)
 		err = -ESTALE;
 	else if (!strcmp(name, NAME_OF_VALUE) || !strcmp(new_name, NAME_OF_VALUE))
-		/* A value can be copied to or from a node, and mv then does. */
+		/* A value can be copied to or from a node, which mv does on EXDEV. */
 		err = -EXDEV;
 	else if (special_is_name(name) || is_special(op) ||
 		 special_find(op->fs, op->target, new_name))
@@ -341,7 +341,7 @@ static void ops_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *handle = handle_of(fi);
 	struct op *op;
 
-	/* Closing is no error where nothing is lost by it. */
+	/* Closing is not an error if nothing is lost by it. */
 	if (view_is_over(handle->inode->view) && !handle_ends_empty(handle)) {
 		fuse_reply_err(req, 0);
 		return;
@@ -407,13 +407,14 @@ static void ops_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fu
 	(void)ino;
 	(void)datasync;
 	(void)fi;
-	/* What was acknowledged is in the store. */
+	/* Everything that was acknowledged is in the store already. */
 	fuse_reply_err(req, 0);
 }
 
 static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	/* A store has no size.  Each kernel lets a name of 1024 bytes through, newer ones longer. */
+	/* A store has no size.  Every kernel passes a name of 1024 bytes; newer ones
+	 * pass longer names. */
 	const struct statvfs st = { .f_bsize = 4096, .f_frsize = 4096, .f_namemax = 1024 };
 
 	(void)ino;
@@ -460,7 +461,7 @@ static void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	call(op, op->inode->ops->removexattr, -ENODATA);
 }
 
-/* No access: the kernel checks modes where they matter. */
+/* There is no access(): the kernel checks modes where they matter. */
 const struct fuse_lowlevel_ops ops_table = {
 	.init = ops_init,
 	.lookup = ops_lookup,
