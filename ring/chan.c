@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The channel's front: making one, submitting, sending, abandoning.
- * Everything here may be called on any thread, but where chan.h says otherwise.
+ * Everything here may be called on any thread, except where chan.h says otherwise.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
-/* Between two attempts to connect for the first time, and for how long at least. */
+/* The pause between two attempts to connect for the first time, and for how long
+ * to try at least. */
 #define CONNECT_STEP_MS 10
 #define CONNECT_PATIENCE_MS 2000
 
@@ -174,8 +175,8 @@ static void set_deadline_locked(struct chan *chan, struct request *req)
 }
 
 /*
- * Returns the request to send next, or NULL.  Bulk requests get half of the slots at the most, and
- * a quarter before anybody else, so that neither side starves.
+ * Returns the request to send next, or NULL.  Bulk requests get at most half of the slots, and a
+ * quarter before all others, so that neither side starves.
  */
 static struct request *next_locked(struct chan *chan)
 {
@@ -255,7 +256,7 @@ void chan_send_locked(struct chan *chan)
 						  chan->batch.count);
 		pthread_mutex_lock(&chan->lock);
 		if (sent < 0) {
-			/* While shutting down, that is no news. */
+			/* While shutting down this is expected. */
 			if (!chan->lost && chan->state == CHAN_CONNECTED)
 				chan->lost = sent;
 			break;
@@ -360,7 +361,8 @@ static bool unsend_locked(struct chan *chan, struct request *req)
 	memmove(batch->reqs + i, batch->reqs + i + 1, behind * sizeof(batch->reqs[0]));
 	memmove(batch->iov + i, batch->iov + i + 1, behind * sizeof(batch->iov[0]));
 	chan_retire_locked(chan, req);
-	/* As request.h says: who finds no id knows that the store never heard of it. */
+	/* As request.h says: an issuer that finds no id knows that the store
+	 * never got the request. */
 	req->msg.req_id = 0;
 	request_put(req);
 	return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The channel: many requests, of any thread, share one connection to the store.
+ * The channel: many requests, from any thread, share one connection to the store.
  * For fs/ and for every program that talks to a store; the one place where requests meet a
  * transport.
  *
@@ -36,8 +36,8 @@ struct chan;
 /* The most descriptors that chan_pollfds() fills in. */
 #define CHAN_POLLFDS (TRANSPORT_POLLFDS + 1)
 
-/* What the user of a channel is told, on the I/O thread and with no lock held.  It may submit
- * from there, never wait. */
+/* What the channel reports to its user, on the I/O thread and with no lock held.  The callee may
+ * submit, but never wait. */
 struct chan_handlers {
 	/* A watch event.  The strings are the callee's to read until it returns. */
 	void (*event)(void *arg, const char *path, const char *token);
@@ -64,7 +64,7 @@ enum chan_state {
 /* Upper bounds of the latency buckets grow by about 19 % (2^(1/4)) each, from 1 µs. */
 #define CHAN_LATENCY_BUCKETS 96
 
-/* Errors are counted by errno up to this one; larger ones, and such that are none of Linux's, as 0. */
+/* Errors are counted by errno up to this one; larger ones, and those that are not Linux's, as 0. */
 #define CHAN_ERRNOS 134
 
 /* Counters since the start; a consistent copy is made by chan_stats(). */
@@ -75,24 +75,25 @@ struct chan_stats {
 	uint64_t completed;
 	uint64_t errors;       /* of these, with an error */
 	uint64_t errors_by[CHAN_ERRNOS]; /* the same by errno, see chan_error_index() */
-	uint64_t refused;      /* of these, never sent: chan_submit() tells why */
+	uint64_t refused;      /* of these, never sent for one of the reasons at chan_submit() */
 	uint64_t eagain;       /* of these, TRANSACTION_ENDs that conflicted */
 	uint64_t abandoned;    /* given up while on the wire */
 	uint64_t timeouts;     /* of these, by their deadline */
-	uint64_t late_replies; /* to these, swallowed */
+	uint64_t late_replies; /* replies to these, swallowed */
 	uint64_t unknown_replies;
 	uint64_t events;
 	uint64_t reconnects;
-	uint64_t out_of_memory; /* times the receiver had to stop for lack of memory */
+	uint64_t out_of_memory; /* how often the receiver had to stop for lack of memory */
 	uint64_t bytes_sent;
 	uint64_t bytes_received;
-	uint64_t wakeups_sent;  /* of the I/O thread by submitters */
-	uint64_t wakeups_saved; /* submissions that needed none */
+	uint64_t wakeups_sent;  /* wake-ups of the I/O thread by submitters */
+	uint64_t wakeups_saved; /* submissions that did not need one */
 	unsigned in_flight;
 	unsigned in_flight_high;
 	unsigned queued;
 	unsigned queued_high;
-	/* Of requests that were answered, by type: how many took how long, and nanoseconds in all. */
+	/* For requests that were answered, by type: the number in each latency bucket, and the sum
+	 * in nanoseconds. */
 	uint64_t latency[WIRE_TYPE_COUNT][CHAN_LATENCY_BUCKETS];
 	uint64_t latency_ns[WIRE_TYPE_COUNT];
 };
@@ -111,14 +112,14 @@ struct chan_request_info {
 
 /*
  * Makes a channel and connects it.  A ring that has to be reset first gets `timeout_ms` for that;
- * after it, with `connect_later`, the channel begins in CHAN_CONNECTING.
+ * after that time, with `connect_later`, the channel begins in CHAN_CONNECTING.
  *
  * Returns 0, or the errno of the first connection attempt (the transport is freed then), or
  * -ENOMEM.  Must be called in the process that uses it, after any fork().
  */
 int chan_new(struct chan **out, const struct chan_config *config);
 
-/* Sets what is told to whom.  Before the first chan_service(). */
+/* Sets the handlers.  Call it before the first chan_service(). */
 void chan_set_handlers(struct chan *chan, const struct chan_handlers *handlers);
 
 /*
@@ -128,20 +129,20 @@ void chan_set_handlers(struct chan *chan, const struct chan_handlers *handlers);
 void chan_shutdown(struct chan *chan);
 
 /*
- * Declares the server gone for good, when the caller knows (it was its parent): all requests end
- * with -EIO, now and later.  Any thread.
+ * Declares the server gone for good, if the caller knows that (because it was the parent): all
+ * requests end with -EIO, now and later.  Any thread.
  */
 void chan_set_dead(struct chan *chan);
 
-/* Shuts down if that was not done, and frees.  No other thread may use the channel any more. */
+/* Shuts down, if that was not done, and frees.  No other thread may use the channel any more. */
 void chan_free(struct chan *chan);
 
 /*
  * Submits a request; the channel takes a reference of its own.
  *
  * `complete` runs exactly once, with no lock held: on the I/O thread, or, when the request ends
- * before it is on the wire (refused, abandoned), on the thread that brought that about, possibly
- * before this returns.  Refusals arrive there as well:
+ * before it is on the wire (refused, abandoned), on the thread that caused that, possibly before
+ * this returns.  Refusals arrive there as well:
  *   -EMSGSIZE   the payload is larger than the transport carries
  *   -EIO        the channel is dead
  *   -ESTALE     the request names an epoch that is over
@@ -157,7 +158,7 @@ void chan_submit_all(struct chan *chan, struct request **reqs, unsigned n);
 /*
  * Gives a request up: it completes with `error` before this returns, unless it is done already
  * (`complete` has run then, or is running on another thread).
- * One that is not submitted yet completes with it when it is.
+ * A request that is not submitted yet completes with the error when it is.
  * An id on the wire stays taken until its reply comes; a TRANSACTION_START that succeeds late is
  * ended by the channel.  Any thread; the caller holds a reference.
  */
@@ -170,30 +171,30 @@ void chan_abandon(struct chan *chan, struct request *req, int error);
  */
 int chan_service(struct chan *chan);
 
-/* Returns whether the I/O thread may sleep in poll(); if not, chan_service() has work.  After
- * true, whatever comes makes one of the chan_pollfds() readable. */
+/* Returns whether the I/O thread may sleep in poll(); if not, chan_service() has work.  After true,
+ * anything that comes makes one of the chan_pollfds() readable. */
 bool chan_may_sleep(struct chan *chan);
 
 /* Fills in at most CHAN_POLLFDS descriptors and returns how many.  I/O thread, after
  * chan_may_sleep() returned true. */
 int chan_pollfds(struct chan *chan, struct pollfd *fds);
 
-/* Returns for how many milliseconds poll() may sleep at the most, -1: for ever.  I/O thread. */
+/* Returns for how many milliseconds poll() may sleep at most, -1: for ever.  I/O thread. */
 int chan_timeout(struct chan *chan);
 
-/* Returns whether a reply is outstanding: spinning may pay.  Any thread; a hint. */
+/* Returns whether a reply is outstanding, so that spinning may pay.  Any thread; a hint. */
 bool chan_busy(struct chan *chan);
 
 /*
- * Waits until `req`, submitted before, is done, servicing the channel meanwhile: for programs
- * whose one thread does everything.  Returns req->error.  I/O thread.
+ * Waits until `req`, which was submitted, is done, and services the channel meanwhile: for programs
+ * whose only thread does everything.  Returns req->error.  I/O thread.
  */
 int chan_wait(struct chan *chan, struct request *req);
 
-/* Makes the I/O thread return from its poll() if it sleeps there.  Any thread. */
+/* Makes the I/O thread return from poll() if it sleeps there.  Any thread. */
 void chan_wake(struct chan *chan);
 
-/* Returns the number of the present connection, which grows with each; never 0.  Any thread. */
+/* Returns the number of the current connection, which grows with each one; never 0.  Any thread. */
 uint32_t chan_epoch(struct chan *chan);
 
 /* Returns the largest payload that the transport carries, in bytes.  Any thread. */
@@ -215,7 +216,8 @@ unsigned chan_latency_bucket(uint64_t ns);
 /* Returns the upper bound, in nanoseconds, of a latency bucket.  Pure. */
 uint64_t chan_latency_bound(unsigned bucket);
 
-/* Returns where, below CHAN_ERRNOS, errors of errno `error` (negative) are counted.  Pure. */
+/* Returns the index, below CHAN_ERRNOS, at which errors of errno `error` (negative) are counted.
+ * Pure. */
 static inline unsigned chan_error_index(int error)
 {
 	return error < 0 && error > -CHAN_ERRNOS ? -error : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The channel's I/O thread: it receives and completes, expires deadlines, reconnects, and says
+ * The channel's I/O thread: it receives and completes, expires deadlines, reconnects, and decides
  * when it may sleep.  Everything here runs on that one thread.
  */
 #include <assert.h>
@@ -14,24 +14,24 @@
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
-/* Messages received before the caller gets its turn. */
+/* Messages to receive before returning to the caller. */
 #define SERVICE_BATCH 64
 
 /* How long to wait for memory before trying again to receive. */
 #define OOM_RETRY_MS 10
 
-/* Between two attempts to connect: from the first, doubling, to the last. */
+/* Pauses between two attempts to connect: the first, which doubles up to the last. */
 #define BACKOFF_FIRST_MS 10
 #define BACKOFF_LAST_MS 1000
 
-/* After so many deadlines in a row, with nothing received meanwhile, the transport is asked whether a
- * new connection might help. */
+/* After this many deadlines in a row, with nothing received in between, the transport is asked
+ * whether a new connection might help. */
 #define SILENCES_MAX 3
 
-/* How often a dead ring is looked at. */
+/* How often to look at a dead ring. */
 #define DEAD_RETRY_MS 250
 
-/* The connection is gone, found out by receiving; handle_lost() deals with it. */
+/* Receiving has shown that the connection is gone; handle_lost() does the rest. */
 static void set_lost(struct chan *chan, int err)
 {
 	pthread_mutex_lock(&chan->lock);
@@ -53,8 +53,8 @@ static void rx_reset(struct chan_rx *rx)
 }
 
 /*
- * Looks at a complete header: decides where the body goes.  Returns 0, -ENOMEM (try again), or
- * -EPROTO when this can be no message of a sane server.
+ * Evaluates a complete header: decides where the body goes.  Returns 0, -ENOMEM (try again), or
+ * -EPROTO if no sane server could have sent it.
  */
 static int rx_header(struct chan *chan)
 {
@@ -66,7 +66,8 @@ static int rx_header(struct chan *chan)
 	if (rx->hdr.len > WIRE_REPLY_MAX)
 		return -EPROTO;
 	if (rx->hdr.type == XS_WATCH_EVENT) {
-		/* By type first: its ids mean nothing (uninitialised on /dev/xen/xenbus). */
+		/* The type comes first, because the ids of events mean nothing (uninitialised on
+		 * /dev/xen/xenbus). */
 		if (rx->hdr.len > WIRE_EVENT_MAX)
 			return -EPROTO;
 		rx->body_ready = true;
@@ -76,7 +77,7 @@ static int rx_header(struct chan *chan)
 	pthread_mutex_lock(&chan->lock);
 	req = table_find(&chan->table, rx->hdr.req_id);
 	if (req) {
-		/* A reply of another type, or to what was not sent yet. */
+		/* A reply of another type, or to a request that was not sent yet. */
 		if ((rx->hdr.type != req->msg.type && rx->hdr.type != XS_ERROR) ||
 		    chan_batch_find_locked(chan, req) >= 0)
 			err = -EPROTO;
@@ -112,8 +113,8 @@ static void rx_out_of_memory(struct chan *chan)
 	pthread_mutex_unlock(&chan->lock);
 }
 
-/* Where the next bytes of the body go, and how many fit there.  What is swallowed is kept as long
- * as it fits, as the end of a late TRANSACTION_START needs it. */
+/* Returns where the next bytes of the body go, and how many fit there.  A swallowed body is kept as
+ * far as it fits, because ending a late TRANSACTION_START takes its contents. */
 static char *rx_target(struct chan_rx *rx, size_t *room)
 {
 	size_t done = rx->got - WIRE_HEADER_SIZE;
@@ -130,7 +131,7 @@ static char *rx_target(struct chan_rx *rx, size_t *room)
 
 /*
  * Makes the TRANSACTION_END that undoes a TRANSACTION_START for which nobody waits any more: *end,
- * as abandoned as that, or NULL when the reply names no transaction.  Returns 0 or -ENOMEM.
+ * likewise abandoned, or NULL if the reply names no transaction.  Returns 0 or -ENOMEM.
  */
 static int make_end(struct chan *chan, const char *body, size_t len, struct request **end)
 {
@@ -154,13 +155,14 @@ static int make_end(struct chan *chan, const char *body, size_t len, struct requ
 	return 0;
 }
 
-/* The reply to a request that was given up.  Returns 0 or -ENOMEM: call again. */
+/* Handles the reply to a request that was given up.  Returns 0 or -ENOMEM: call again. */
 static int swallow_reply(struct chan *chan)
 {
 	struct chan_rx *rx = &chan->rx;
 	struct request *req = rx->req, *end = NULL;
 
-	/* Of a reply that is too long for the scratch only the end was kept; a number is not. */
+	/* Only the end of a reply too long for the scratch buffer was kept; a number
+	 * is not that long. */
 	if (rx->hdr.type == XS_TRANSACTION_START && rx->hdr.len <= WIRE_EVENT_MAX &&
 	    make_end(chan, rx->body ? rx->body : rx->scratch, rx->hdr.len, &end))
 		return -ENOMEM;
@@ -176,7 +178,7 @@ static int swallow_reply(struct chan *chan)
 	return 0;
 }
 
-/* A reply to nothing: of a predecessor on the same ring, or of a confused server. */
+/* A reply to no request of ours: to a predecessor's on the same ring, or from a confused server. */
 static void ignore_reply(struct chan *chan)
 {
 	struct chan_rx *rx = &chan->rx;
@@ -199,7 +201,7 @@ static void log_reply(struct chan *chan, const struct request *req, uint64_t ns)
 			  (unsigned long long)(ns / 1000));
 }
 
-/* Returns the errno that an XS_ERROR stands for. */
+/* Returns the errno for which an XS_ERROR stands. */
 static int reply_error(struct chan *chan)
 {
 	const struct chan_rx *rx = &chan->rx;
@@ -214,8 +216,8 @@ static int reply_error(struct chan *chan)
 	return error;
 }
 
-/* The whole reply is there: whoever takes the request out of the table completes it.  Returns 0
- * or -ENOMEM: call again. */
+/* The whole reply has arrived.  Whichever thread takes the request out of the table completes it.
+ * Returns 0 or -ENOMEM: call again. */
 static int complete_reply(struct chan *chan)
 {
 	struct chan_rx *rx = &chan->rx;
@@ -230,7 +232,7 @@ static int complete_reply(struct chan *chan)
 
 	pthread_mutex_lock(&chan->lock);
 	if (req->abandoned) {
-		/* Given up while its body was coming in. */
+		/* It was given up while its body was being received. */
 		pthread_mutex_unlock(&chan->lock);
 		return swallow_reply(chan);
 	}
@@ -279,8 +281,8 @@ static int deliver_event(struct chan *chan)
 	return 0;
 }
 
-/* Receives what completes the current message.  Returns 1 when a message was dealt with, 0 when
- * there is no more for now, or the errno with which the connection failed. */
+/* Receives what completes the current message.  Returns 1 when a message was handled, 0 when there
+ * is no more for now, or the errno with which the connection failed. */
 static int receive_one(struct chan *chan)
 {
 	struct chan_rx *rx = &chan->rx;
@@ -350,7 +352,7 @@ static int receive(struct chan *chan)
 	return count;
 }
 
-/* Ends all requests of a queue but those of a connection to come. */
+/* Ends all requests of a queue except those for a future connection. */
 static void fail_queue_locked(struct chan *chan, struct request_list *queue, int error,
 			      bool only_stale, struct request_list *done)
 {
@@ -359,7 +361,7 @@ static void fail_queue_locked(struct chan *chan, struct request_list *queue, int
 	for (req = TAILQ_FIRST(queue); req; req = next) {
 		next = TAILQ_NEXT(req, queue_link);
 		if (req->abandoned) {
-			/* The end of a transaction that went with its connection. */
+			/* The end of a transaction that was lost with its connection. */
 			chan_dequeue_locked(chan, req);
 			request_put(req);
 		} else if (!only_stale || req->epoch) {
@@ -388,7 +390,7 @@ static void fail_in_flight_locked(struct chan *chan, int error, struct request_l
 	}
 }
 
-/* Puts the next attempt to connect off, twice as long as the last. */
+/* Postpones the next attempt to connect, twice as long as the last time. */
 static void back_off(struct chan *chan, uint64_t now)
 {
 	chan->backoff_ms = chan->backoff_ms ? chan->backoff_ms * 2 : BACKOFF_FIRST_MS;
@@ -399,8 +401,8 @@ static void back_off(struct chan *chan, uint64_t now)
 
 /*
  * The connection failed.  Everything in flight ends with -EIO; what is queued waits for the next
- * connection, unless it belongs to this one.  A thread that is just sending is let finish: it will
- * wake us.
+ * connection, unless it belongs to this one.  A thread that is just sending is allowed to finish:
+ * it will wake us.
  */
 static void handle_lost(struct chan *chan)
 {
@@ -438,7 +440,7 @@ static void handle_lost(struct chan *chan)
 	chan_finish_all(&done);
 }
 
-/* No connection is to be had until the server's side acts: nobody is kept waiting for that. */
+/* No connection is possible until the server's side acts, so nobody is kept waiting for one. */
 static void set_dead(struct chan *chan)
 {
 	struct request_list done = TAILQ_HEAD_INITIALIZER(done);
@@ -500,9 +502,9 @@ static void reconnect(struct chan *chan)
 }
 
 /*
- * Counts deadlines in a row: one that was submitted when the one before was over.  Many that expire
- * together say no more about the server than one does.  Nor need it be on the wire itself: those
- * that were given up there may have taken all its room.
+ * Counts missed deadlines in a row: one counts if it was submitted after the previous one was over.
+ * Many that expire together say no more about the server than a single one.  The request need not
+ * have been sent: those that were given up on the wire may have taken all the room.
  */
 static void count_silence(struct chan *chan, const struct request *req, uint64_t now)
 {
@@ -523,7 +525,7 @@ static void expire_locked(struct chan *chan, struct request_list *done)
 	for (; req && req->deadline_ns <= now; req = TAILQ_FIRST(&chan->deadlines)) {
 		chan->counters.timeouts++;
 		count_silence(chan, req, now);
-		/* Not connected: what it waited for is a connection. */
+		/* While not connected, it waited for a connection. */
 		chan_give_up_locked(chan, req, chan->state == CHAN_CONNECTED ? -ETIMEDOUT : -EIO,
 				    done);
 	}
@@ -540,8 +542,8 @@ static void drain_wake_fd(struct chan *chan)
 	pthread_mutex_unlock(&chan->lock);
 }
 
-/* Gives up a connection on which nothing comes any more, if the transport expects better of a new
- * one. */
+/* Drops a connection on which nothing arrives any more, if the transport expects a new
+ * one to be better. */
 static void end_silence(struct chan *chan)
 {
 	if (chan->silences < SILENCES_MAX)
@@ -557,7 +559,8 @@ int chan_service(struct chan *chan)
 	struct request_list done = TAILQ_HEAD_INITIALIZER(done);
 	int received = 0;
 
-	/* Only this thread sets it; a look is cheaper than a store that is seen everywhere. */
+	/* Only this thread sets the flag, and reading it is cheaper than a store that all
+	 * processors see. */
 	if (atomic_load_explicit(&chan->sleeping, memory_order_relaxed))
 		atomic_store(&chan->sleeping, false);
 	if (atomic_load(&chan->signalled))
@@ -575,7 +578,7 @@ int chan_service(struct chan *chan)
 		pthread_mutex_lock(&chan->lock);
 	}
 	expire_locked(chan, &done);
-	/* There may be room now; if not, that is noted again. */
+	/* There may be room now; if not, that will be noted again. */
 	chan->blocked = false;
 	chan_send_locked(chan);
 	pthread_mutex_unlock(&chan->lock);
@@ -585,9 +588,9 @@ int chan_service(struct chan *chan)
 }
 
 /*
- * Returns until when to sleep at the most.  With nothing outstanding that is as long as a request
- * made the next moment has: so a busy channel's submitters need not wake its I/O thread for the
- * sake of deadlines.  An idle one's sleeps for ever.
+ * Returns until when to sleep at most.  With nothing outstanding that is the timeout of a request
+ * made at this moment, so that the submitters of a busy channel need not wake its I/O thread
+ * because of deadlines.  The thread of an idle channel sleeps for ever.
  */
 static uint64_t sleep_until_locked(struct chan *chan)
 {
@@ -633,7 +636,7 @@ int chan_pollfds(struct chan *chan, struct pollfd *fds)
 	connected = chan->state == CHAN_CONNECTED && !chan->lost;
 	pthread_mutex_unlock(&chan->lock);
 	fds[0] = (struct pollfd){ .fd = chan->wake_fd, .events = POLLIN };
-	/* Without memory to receive into, a readable descriptor would only make us spin. */
+	/* Without memory to receive into, a readable descriptor would only make the loop spin. */
 	if (!connected || chan->rx.retry_ns)
 		return 1;
 	return 1 + chan->transport->ops->pollfds(chan->transport, blocked, fds + 1);
@@ -714,7 +717,7 @@ void chan_shutdown(struct chan *chan)
 	}
 	chan->state = CHAN_SHUTDOWN;
 	chan->lost = 0;
-	/* A sender is in a non-blocking call: it is over in a moment. */
+	/* A sender is in a non-blocking call, which will be over in a moment. */
 	while (chan->sending) {
 		pthread_mutex_unlock(&chan->lock);
 		sched_yield();

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Looking at a channel: its counters, the latencies, and the requests that are under way.  Any thread.
- */
+/* Inspects a channel: its counters, the latencies, and the requests under way.  Any thread. */
 #include <string.h>
 
 #include "ring/chan_impl.h"
 
 /*
- * Latency buckets: four to each power of two, from 1 µs.  The two bits below the leading one say
- * which quarter.
+ * Latency buckets: four to each power of two, from 1 µs.  The two bits below the leading one
+ * select the quarter.
  */
 unsigned chan_latency_bucket(uint64_t ns)
 {
@@ -63,7 +61,7 @@ void chan_transport_stats(struct chan *chan,
 static void describe(struct chan_request_info *info, const struct request *req, uint64_t now,
 		     bool sent)
 {
-	/* A payload without a NUL (a TRANSACTION_END's has one, a foreign message may not). */
+	/* The payload may lack a NUL (a TRANSACTION_END has one, a foreign message need not). */
 	bool terminated = memchr(req->payload, '\0', req->msg.len) != NULL;
 
 	*info = (struct chan_request_info){

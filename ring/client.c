@@ -12,8 +12,8 @@
 
 #include "ring/client_impl.h"
 
-/* What the payload of a type has to consist of, lest a server choke on it: so many strings, each
- * with its NUL, and nothing else, or anything behind them. */
+/* The payload that a type must have, lest a server choke on it: this many strings, each with its
+ * NUL, followed by nothing or by anything. */
 static const struct shape {
 	unsigned char strings;
 	bool exact;
@@ -36,12 +36,12 @@ static const struct shape {
 	[XS_DIRECTORY_PART] = { 2, false },
 };
 
-/* Requests that go off together. */
+/* Requests that are submitted together. */
 struct client_batch {
 	struct client *client;
 	struct request *reqs[CLIENT_IN_FLIGHT];
 	unsigned count;
-	bool answered; /* there is something to read that no completion tells of */
+	bool answered; /* there is something to read of which no completion tells */
 };
 
 /* ---- the ends of things ---- */
@@ -98,16 +98,16 @@ void client_answer(struct client_call *call, const char *body, size_t len)
 	TAILQ_INSERT_TAIL(&client->outs, out, link);
 }
 
-/* What an XS_ERROR says of an error that the channel or the registry of watches made. */
+/* Returns the name in an XS_ERROR for an error made by the channel or the registry of watches. */
 static const char *error_name(int error)
 {
 	switch (error) {
 	case -EDQUOT:
-		return "EQUOTA"; /* what it stands for: oxenstored's word, wire_error_parse() */
+		return "EQUOTA"; /* stands for oxenstored's word, wire_error_parse() */
 	case -EMSGSIZE:
 		return "E2BIG";
 	case -ESTALE:
-		return "ENOENT"; /* a transaction that went with its connection */
+		return "ENOENT"; /* a transaction that was lost with its connection */
 	default:
 		return wire_error_name(error);
 	}
@@ -150,8 +150,8 @@ static struct client_tx *tx_new(void)
 		return NULL;
 	}
 	memcpy(tx->end->payload, "F", sizeof("F"));
-	/* Behind what the client did in it, and as late as the store may answer: given up while it
-	 * is queued it would leave the transaction open. */
+	/* Sent after everything that the client did in the transaction, and with no deadline: if it
+	 * were given up while queued, the transaction would stay open. */
 	tx->end->bulk = true;
 	tx->end->timeout_ms = UINT_MAX;
 	return tx;
@@ -183,8 +183,8 @@ static void submit_end(struct client *client, struct request *end)
 	request_put(end);
 }
 
-/* Aborts the transactions that the client does not end itself.  With a TRANSACTION_START under way
- * that comes when it is answered. */
+/* Aborts the transactions that the client will not end itself.  If a TRANSACTION_START is under
+ * way, its transaction is aborted when the answer comes. */
 static void abort_all(struct client *client)
 {
 	struct request_list ends = TAILQ_HEAD_INITIALIZER(ends);
@@ -208,7 +208,7 @@ static void abort_all(struct client *client)
 	}
 }
 
-/* Returns an id that no transaction of the client has. */
+/* Returns an id that none of the client's transactions has. */
 static uint32_t tx_next_id(struct client *client)
 {
 	do
@@ -218,8 +218,8 @@ static uint32_t tx_next_id(struct client *client)
 }
 
 /*
- * The store has started a transaction, and answered with its number and a NUL.  Stores an error of
- * our own.  Returns what to submit, or NULL.
+ * The store has started a transaction, and answered with its number and a NUL.  Stores an error if
+ * memory or the reply is at fault.  Returns the request to submit, or NULL.
  */
 static struct request *started(struct client_call *call, uint32_t epoch, int *error)
 {
@@ -249,9 +249,9 @@ static struct request *started(struct client_call *call, uint32_t epoch, int *er
 }
 
 /*
- * The store has answered a TRANSACTION_END.  The transaction is over then, whatever the answer,
- * but for a request that it never got, or did not understand.
- * Returns what to submit, or NULL.
+ * The store has answered a TRANSACTION_END.  Whatever the answer, the transaction is over, unless
+ * the store never got the request or did not understand it.
+ * Returns the request to submit, or NULL.
  */
 static struct request *ended(struct client_call *call)
 {
@@ -312,7 +312,7 @@ static void client_batch_flush(struct client_batch *batch)
 		chan_submit_all(batch->client->config.chan, batch->reqs, count);
 }
 
-/* Returns whether the payload has the strings of its type. */
+/* Returns whether the payload has the strings that its type requires. */
 static bool is_well_formed(const struct request *req)
 {
 	const struct shape *shape = &shapes[req->msg.type];
@@ -332,8 +332,8 @@ static bool is_known(uint32_t type)
 }
 
 /*
- * Gets a message ready for the store: its transaction, what it becomes.  Returns 0 or why it does
- * not go there.
+ * Prepares a message for the store, including its transaction.  Returns 0, or the reason why
+ * it is not sent.
  */
 static int prepare(struct client *client, struct client_call *call)
 {
@@ -371,7 +371,7 @@ static void answer_here(struct client_batch *batch, struct client_call *call, in
 	batch->answered = true;
 }
 
-/* A whole message.  Takes the call. */
+/* Handles a complete message.  Takes the call. */
 static void dispatch(struct client_batch *batch, struct client_call *call)
 {
 	struct client *client = batch->client;
@@ -389,7 +389,7 @@ static void dispatch(struct client_batch *batch, struct client_call *call)
 			client_unwatch(call);
 		return;
 	case XS_RESET_WATCHES:
-		/* What was done in the transactions goes first. */
+		/* What was done in the transactions comes first. */
 		client_batch_flush(batch);
 		client_unwatch_all(client);
 		abort_all(client);
@@ -410,10 +410,10 @@ static void dispatch(struct client_batch *batch, struct client_call *call)
 
 /* ---- writing ---- */
 
-/* Makes the call of a message whose header is complete; NULL when out of memory. */
+/* Makes the call for a message whose header is complete; NULL when out of memory. */
 static struct client_call *call_new(struct client *client, const struct xsd_sockmsg *hdr)
 {
-	/* oxenstored answers a message without payload only when there is another byte. */
+	/* oxenstored answers a message without payload only after another byte. */
 	bool padded = hdr->type == XS_TRANSACTION_START && hdr->len == 0;
 	struct client_call *call = calloc(1, sizeof(*call));
 
@@ -447,7 +447,7 @@ static int begin(struct client *client)
 	return 0;
 }
 
-/* Takes bytes of a header at *pos.  Returns 0, or why it took none. */
+/* Takes bytes of a header at *pos.  Returns 0, or the reason why it took none. */
 static int take_header(struct client *client, const char **pos, const char *end)
 {
 	size_t had = client->hdr_got, n = WIRE_HEADER_SIZE - had;
@@ -522,7 +522,7 @@ ssize_t client_write(struct client *client, const void *buf, size_t len)
 
 /* ---- reading ---- */
 
-/* What was read is forgotten. */
+/* Frees a message that was read. */
 static void out_free(struct client *client, struct client_out *out)
 {
 	TAILQ_REMOVE(&client->outs, out, link);
@@ -598,8 +598,8 @@ struct client *client_new(const struct client_config *config)
 	return client;
 }
 
-/* Whether nobody but the client would miss a request: questions, outside of transactions, as what
- * was read in one that is being committed decides about that. */
+/* Returns whether only the client would miss the request: it is a question, outside of
+ * transactions, since what was read in a transaction being committed affects the commit. */
 static bool is_question(const struct client_call *call)
 {
 	if (call->out.hdr.tx_id)
@@ -620,7 +620,7 @@ static bool is_question(const struct client_call *call)
 	}
 }
 
-/* Returns a question that is under way, with a reference, each once. */
+/* Returns a question under way, with a reference; each one once. */
 static struct request *next_question(struct client *client)
 {
 	struct request *req = NULL;
@@ -644,7 +644,7 @@ void client_close(struct client *client)
 	client->closed = true;
 	client_unwatch_all(client);
 	abort_all(client);
-	/* A TRANSACTION_START that is answered all the same is ended by the channel. */
+	/* A TRANSACTION_START that is answered nevertheless is ended by the channel. */
 	while ((req = next_question(client))) {
 		chan_abandon(client->config.chan, req, -EINTR);
 		request_put(req);

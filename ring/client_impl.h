@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a client, shared by client.c (messages, requests, transactions) and
- * client_watch.c (watches and events).  For nobody else.
+ * The internals of a client, shared by client.c (messages, requests, transactions) and
+ * client_watch.c (watches and events).  For no other file.
  *
- * Lifetime.  The owner holds a reference until client_close(), each request that is submitted one
- * more.  A watch belongs to whoever takes it out of the table of watches; a callback that takes its own
- * watch out holds a reference, as what it tells the owner may make that close the client.
+ * Lifetime.  The owner holds a reference until client_close(), and each request that is submitted
+ * one more.  A watch belongs to the code that takes it out of the table of watches; a callback that
+ * takes out its own watch holds a reference, because its report to the owner may make the owner
+ * close the client.
  */
 #ifndef RING_CLIENT_IMPL_H
 #define RING_CLIENT_IMPL_H
@@ -18,7 +19,7 @@
 struct client_out {
 	struct xsd_sockmsg hdr;
 	const char *body; /* hdr.len bytes */
-	size_t memory;    /* what it is counted as */
+	size_t memory;    /* how much it is counted as */
 	bool event;
 	TAILQ_ENTRY(client_out) link;
 };
@@ -27,22 +28,22 @@ TAILQ_HEAD(client_outs, client_out);
 
 /* A message of the client, and then its answer. */
 struct client_call {
-	struct client_out out; /* hdr: the client's own ids */
+	struct client_out out; /* hdr has the client's own ids */
 	struct client *client;
-	struct request *req; /* with a reference; it holds the payload also where it is not sent */
-	struct client_tx *start; /* of a TRANSACTION_START: what it becomes */
+	struct request *req; /* with a reference; it holds the payload even if it is not sent */
+	struct client_tx *start; /* for a TRANSACTION_START: the transaction to be */
 	bool given_up;
-	char text[12]; /* an id of the client's, as the answer says it */
-	LIST_ENTRY(client_call) link; /* while it is not answered */
+	char text[12]; /* an id of the client's, as printed in the answer */
+	LIST_ENTRY(client_call) link; /* while it is unanswered */
 };
 
 struct client_tx {
 	uint32_t id;        /* the client's */
 	uint32_t server_id;
-	uint32_t epoch;     /* the connection that it lives on */
+	uint32_t epoch;     /* the connection to which it belongs */
 	unsigned ending;    /* TRANSACTION_ENDs of the client that are under way */
 	bool doomed;        /* a RESET_WATCHES came before the answer to its start */
-	struct request *end; /* aborts it: made at its start, so that no memory is needed then */
+	struct request *end; /* aborts it; made along with it, so that no memory is needed later */
 	UT_hash_handle hh;
 };
 
@@ -59,9 +60,9 @@ struct client_watch {
 	struct client_call *call;    /* the WATCH, until it is answered */
 	struct client_call *unwatch; /* the UNWATCH, if that came before */
 	bool listed;                 /* is in the table */
-	bool overflowed;             /* is to have an event of its own path when there is room */
+	bool overflowed;             /* an event of its own path is due when there is room */
 	TAILQ_ENTRY(client_watch) overflow_link;
-	TAILQ_ENTRY(client_watch) ending_link; /* of whoever took it out of the table */
+	TAILQ_ENTRY(client_watch) ending_link; /* for the code that took it out of the table */
 	size_t key_len;
 	UT_hash_handle hh;
 	char key[]; /* absolute path NUL token NUL */
@@ -72,25 +73,25 @@ TAILQ_HEAD(client_watch_list, client_watch);
 struct client {
 	struct client_config config;
 
-	/* The writer's. */
+	/* Used by writing. */
 	struct xsd_sockmsg hdr; /* of the message that is coming in */
 	size_t hdr_got;
-	struct client_call *in; /* it, once the header is complete; */
-	size_t in_got;          /* bytes of its payload */
+	struct client_call *in; /* that message, once its header is complete */
+	size_t in_got;          /* bytes of its payload received so far */
 
 	bool closed;
 	bool begun;         /* a message is coming in */
 	unsigned refs;
-	unsigned in_flight; /* messages that are not answered */
+	unsigned in_flight; /* messages that are unanswered */
 	LIST_HEAD(, client_call) calls;
 	struct client_tx *txs;
 	uint32_t last_tx;
 
 	struct client_outs outs;
-	size_t out_got;      /* bytes of the first that were read */
+	size_t out_got;      /* bytes of the first one that were read */
 	size_t answer_bytes;
 	size_t event_bytes;
-	struct client_event *events; /* those of outs, by text */
+	struct client_event *events; /* the events in outs, by text */
 
 	struct client_watch *watches;
 	struct client_watch_list overflowed;
@@ -99,8 +100,8 @@ struct client {
 /* Gives a reference back; the last one frees. */
 void client_put(struct client *client);
 
-/* Queues an answer: `len` bytes at `body`, which lives as long as the call.  The call is no longer
- * the caller's; of a client that is closed it is dropped. */
+/* Queues an answer: `len` bytes at `body`, which live as long as the call.  The call no longer
+ * belongs to the caller; if the client is closed it is dropped. */
 void client_answer(struct client_call *call, const char *body, size_t len);
 
 /* The same with an XS_ERROR (0: OK). */
@@ -113,13 +114,13 @@ void client_notify(struct client *client);
 void client_watch(struct client_call *call);
 void client_unwatch(struct client_call *call);
 
-/* Ends all watches. */
+/* Removes all watches. */
 void client_unwatch_all(struct client *client);
 
-/* Makes an event of what overflowed, if there is room now.  Returns 0 or -ENOMEM. */
+/* Queues an event for a watch that overflowed, if there is room now.  Returns 0 or -ENOMEM. */
 int client_overflow(struct client *client);
 
-/* Forgets an event that was read. */
+/* Frees an event that was read. */
 void client_event_free(struct client *client, struct client_event *event);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client's watches, each a watcher of the registry, and the events that it did not read yet.
+ * A client's watches, each a watcher of the registry, and the events that the client
+ * has not read yet.
  *
- * An event that is still to be read is not queued again.  Where the queue is full the watch is
- * noted instead, and has an event of its own path when the queue was read: that says the same, as
- * an event is a hint about all below its path.
+ * An event that has still to be read is not queued again.  When the queue is full the watch is
+ * marked instead, and gets an event of its own path once the queue has been read; that says the
+ * same, since an event is a hint about everything below its path.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ static int tell(struct client_watch *watch, const char *path)
 	size_t path_size = strlen(path) + 1, token_size = strlen(watch->token) + 1;
 	char text[WIRE_EVENT_MAX];
 
-	/* No server sends such a one. */
+	/* No server sends such an event. */
 	if (path_size + token_size > sizeof(text))
 		return 0;
 	memcpy(text, path, path_size);
@@ -75,7 +76,7 @@ static int tell(struct client_watch *watch, const char *path)
 	return queue(watch->client, text, path_size + token_size);
 }
 
-/* Tells the client of an event. */
+/* Reports an event to the client. */
 static void event(struct client_watch *watch, const char *path)
 {
 	struct client *client = watch->client;
@@ -106,9 +107,9 @@ int client_overflow(struct client *client)
 /* ---- the table ---- */
 
 /*
- * Makes the key of a watch, path NUL token NUL with the path that it has in the store: as a server
- * sees it, the relative and the absolute path of a node are the same.  Returns its length, 0 if it
- * does not fit.
+ * Makes the key of a watch, path NUL token NUL, from the path that it has in the store: to a
+ * server the relative and the absolute path of a node are the same.  Returns its length, or 0
+ * if it does not fit.
  */
 static size_t key_make(const struct client *client, const char *path, const char *token, char *key,
 		       size_t size)
@@ -135,7 +136,7 @@ static struct client_watch *find(struct client *client, const char *path, const 
 	return watch;
 }
 
-/* Takes a watch out of the table: it is the caller's then. */
+/* Takes a watch out of the table; it then belongs to the caller. */
 static void take(struct client_watch *watch)
 {
 	struct client *client = watch->client;
@@ -148,7 +149,7 @@ static void take(struct client_watch *watch)
 	client->config.counters->watches--;
 }
 
-/* Ends a watch that was taken. */
+/* Ends a watch that was taken out. */
 static void end(struct client_watch *watch)
 {
 	watch_remove(watch->client->config.watches, &watch->watcher);
@@ -175,9 +176,9 @@ void client_unwatch_all(struct client *client)
 	}
 }
 
-/* ---- what the registry tells ---- */
+/* ---- callbacks of the registry ---- */
 
-/* The outcome of a WATCH: the answer, and the event that each watch begins with. */
+/* The result of a WATCH: queues the answer, and the event that each watch begins with. */
 static void watch_armed(struct watcher *watcher, int error)
 {
 	struct client_watch *watch = (struct client_watch *)watcher;
@@ -185,7 +186,7 @@ static void watch_armed(struct watcher *watcher, int error)
 	struct client_call *unwatch;
 	bool over = false;
 
-	/* One that is not listed was answered by whoever took it. */
+	/* A watch that is not listed was answered by the code that took it out. */
 	if (watch->listed) {
 		unwatch = watch->unwatch;
 		client_answer_error(watch->call, error ? watcher->refusal : 0);
@@ -212,17 +213,18 @@ static void watch_event(struct watcher *watcher, enum watch_event_type type, con
 	struct client_watch *watch = (struct client_watch *)watcher;
 	struct client *client = watch->client;
 
-	/* Before its answer, the event that follows that says it. */
+	/* Before the answer nothing is reported: the event that follows the
+	 * answer says the same. */
 	if (watch->listed && !watch->call)
 		event(watch, type == WATCH_CHANGED ? path : watch->path);
 	client_notify(client);
 }
 
-/* ---- what the client asks for ---- */
+/* ---- requests of the client ---- */
 
 /* The strings of a WATCH or an UNWATCH, in its payload. */
 struct names {
-	const char *path, *token, *depth; /* the last NULL: none */
+	const char *path, *token, *depth; /* the last one NULL: it is missing */
 };
 
 static int names_parse(const struct request *req, bool may_have_depth, struct names *names)
@@ -263,7 +265,7 @@ static int list(struct client_watch *watch)
 
 	if (find(client, watch->path, watch->token))
 		return -EEXIST;
-	/* What xenstored says to one too many. */
+	/* xenstored's error for one watch too many. */
 	if (HASH_COUNT(client->watches) >= CLIENT_WATCHES_MAX)
 		return -E2BIG;
 	HASH_ADD_KEYPTR(hh, client->watches, watch->key, watch->key_len, watch);
@@ -318,7 +320,7 @@ void client_unwatch(struct client_call *call)
 	if (err) {
 		client_answer_error(call, err);
 	} else if (watch->call) {
-		/* Whether there is such a watch is yet to be seen. */
+		/* Whether there is such a watch will turn out. */
 		watch->unwatch = call;
 	} else {
 		take(watch);

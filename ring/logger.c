@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hands a log line to the callback that came from above.  For ring/ and fs/, any thread. */
+/* Passes a log line to the callback that was handed down.  For ring/ and fs/, any thread. */
 #include <stddef.h>
 
 #include "ring/logger.h"

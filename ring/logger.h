@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the lower layers say something: a callback that comes down from src/.
+ * How the lower layers log: through a callback handed down from src/.
  * For ring/ and fs/; the callback may be called on any thread.
  */
 #ifndef RING_LOGGER_H
@@ -15,7 +15,7 @@ enum log_level { LOGGER_ERROR, LOGGER_WARNING, LOGGER_INFO, LOGGER_DEBUG };
 struct logger {
 	/* Writes one line; `fmt` has no newline. */
 	void (*vlog)(struct logger *log, enum log_level level, const char *fmt, va_list ap);
-	/* Whether LOGGER_DEBUG lines are wanted: callers test it before they format much. */
+	/* LOGGER_DEBUG lines are wanted: callers check this before expensive formatting. */
 	bool debug;
 };
 

@@ -10,9 +10,10 @@
 #include "ring/page.h"
 
 /*
- * The barriers are the memory orders of the index accesses themselves and not fences, because
- * that is what the thread sanitizer understands.  A sequentially consistent store followed by a
- * sequentially consistent load is the full barrier that both "who sleeps?" questions need.
+ * The barriers are the memory orders of the index accesses themselves, not fences, because that is
+ * what the thread sanitizer understands.  A sequentially consistent store followed by a
+ * sequentially consistent load is the full barrier that is needed on both sides to decide whether
+ * the peer sleeps.
  */
 
 /* Copies to ring offset `idx`, in two parts where the array ends. */
@@ -118,16 +119,17 @@ bool page_writable(const struct xenstore_domain_interface *page)
 
 uint32_t page_error(const struct xenstore_domain_interface *page)
 {
-	/* Acquire: what the server wrote before it gave up is visible to who sees the error. */
+	/* Acquire: whatever the server wrote before it gave up is visible to a thread that
+	 * sees the error. */
 	return __atomic_load_n(&page->error, __ATOMIC_ACQUIRE);
 }
 
 void page_replace_port(struct xenstore_domain_interface *page, uint32_t port)
 {
-	/* evtchn_port, the field behind the last one that headers before Xen 4.21 name. */
+	/* evtchn_port, the field after the last one that headers before Xen 4.21 name. */
 	uint32_t *field = (uint32_t *)((char *)page + offsetof(struct xenstore_domain_interface, error)) + 1;
 
-	/* No order needed: the server looks when it is told of the domain, by a request. */
+	/* No order needed: the server looks at it when a request tells it of the domain. */
 	if (__atomic_load_n(field, __ATOMIC_RELAXED))
 		__atomic_store_n(field, port, __ATOMIC_RELAXED);
 }

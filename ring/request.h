@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request on its way to the store and back.  For whoever talks to the store: it is made here,
- * sent by chan.c, completed by chan.c, and looked at by its issuer.
+ * A request on its way to the store and back.  For all code that talks to the store.  It is made
+ * here, sent and completed by chan.c, and evaluated by its issuer.
  *
  *            chan_submit            bytes on the wire            reply, error
  *    NEW ───────────────▶ QUEUED ───────────────────▶ SENT ───────────────────▶ DONE
@@ -41,7 +41,7 @@ struct request {
 	unsigned timeout_ms;                   /* 0: the channel's default */
 	uint32_t epoch;                        /* the connection it belongs to, 0: any */
 	bool bulk;                             /* takes only a share of the slots in flight */
-	bool keep_error;                       /* an XS_ERROR's bytes are wanted as ->reply */
+	bool keep_error;                       /* keep the bytes of an XS_ERROR as ->reply */
 
 	/* The answer: stable once DONE.  `error` is 0 or -errno; `reply` is NULL on error (but for
 	 * keep_error, where the store answered), else reply_len bytes and a NUL behind them, freed
@@ -51,10 +51,10 @@ struct request {
 	char *reply;
 	uint64_t answered_ns; /* when the store answered, by CLOCK_MONOTONIC; 0: it did not */
 
-	/* The channel's, under its lock. */
+	/* Owned by the channel, under its lock. */
 	enum request_state state;
 	bool abandoned;
-	bool channels_own; /* nobody ever waited for it */
+	bool channels_own; /* no issuer ever waited for it */
 	bool has_deadline;
 	unsigned slot;
 	uint64_t submitted_ns;
@@ -102,16 +102,16 @@ struct request *request_get(struct request *req);
 /* Gives a reference back; the last one frees.  NULL is allowed.  Any thread. */
 void request_put(struct request *req);
 
-/* Returns the bytes that the request is on the wire. */
+/* Returns the size of the request on the wire, in bytes. */
 static inline size_t request_size(const struct request *req)
 {
 	return WIRE_HEADER_SIZE + req->msg.len;
 }
 
 /*
- * For chan_io.c: returns room for a reply of `len` bytes and its NUL, in the request where it is
- * short, or NULL when out of memory.  It becomes ->reply only when the request succeeds: until
- * then the issuer, who may have given up, sees nothing of it.
+ * For chan_io.c: returns room for a reply of `len` bytes and its NUL, inside the request if it is
+ * short, or NULL when out of memory.  It becomes ->reply only when the request succeeds: until then
+ * an issuer that has given up sees nothing of it.
  */
 char *request_reply_room(struct request *req, size_t len);
 

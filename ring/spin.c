@@ -5,10 +5,10 @@
 #include "ring/chan_impl.h"
 #include "ring/spin.h"
 
-/* A spin that ended in vain costs as much trust as this many rewarded ones earn. */
+/* A spin that found nothing costs as much trust as this many rewarded ones earn. */
 #define SPIN_PENALTY 2
 
-/* With no trust left, one in so many opportunities is tried all the same. */
+/* With no trust left, one in this many opportunities is tried all the same. */
 #define SPIN_RETRY_EVERY 16
 
 void spin_init(struct spin *spin)

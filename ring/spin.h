@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long a thread looks again before it sleeps.  For the loops that service a channel.
+ * How long a thread keeps looking before it sleeps.  For the loops that service a channel.
  *
  * A wake-up costs more than many requests, so looking again for a while pays when the answer is
  * near; it must yield, or on one processor it would keep the very answer from being made.  The
@@ -14,8 +14,8 @@
 
 struct spin {
 	uint64_t until_ns; /* 0: not spinning */
-	unsigned score;    /* how well it paid lately, 0 to SPIN_SCORE_MAX */
-	unsigned skipped;  /* opportunities passed over since the last try */
+	unsigned score;    /* how well it has paid lately, 0 to SPIN_SCORE_MAX */
+	unsigned skipped;  /* opportunities skipped since the last try */
 };
 
 /* Longest time to spin for one event, in nanoseconds. */
@@ -26,11 +26,11 @@ struct spin {
 /* Starts out optimistic. */
 void spin_init(struct spin *spin);
 
-/* Something came: the budget starts afresh, and spinning is believed in. */
+/* Something came: the budget starts afresh, and spinning gains trust. */
 void spin_hit(struct spin *spin);
 
-/* Nothing came.  Returns true, having yielded the processor, if the caller is to look again;
- * false if it had better sleep. */
+/* Nothing came.  Yields the processor and returns true if the caller should look again; returns
+ * false if it should sleep. */
 bool spin_again(struct spin *spin);
 
 /* The caller has slept; the budget starts afresh. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What carries messages to a xenstore server and back: a table of functions, and limits.
- * For chan.c, which is the only user, and for the transports that implement it.
+ * For chan.c, its only user, and for the transports that implement it.
  *
- * A transport moves bytes and knows nothing of requests, except that those which need message
+ * A transport moves bytes and knows nothing of requests, except that transports which need message
  * boundaries (xenbus) may rely on how send() is called.  Nothing here blocks.
  */
 #ifndef RING_TRANSPORT_H
@@ -70,8 +70,8 @@ struct transport_ops {
 	int (*pollfds)(struct transport *t, bool want_send, struct pollfd *fds);
 
 	/*
-	 * Nothing was received for several deadlines in a row.  Returns whether the connection is to
-	 * be made anew, as that may help.  I/O thread.  May be NULL: it never helps.
+	 * Nothing was received for several deadlines in a row.  Returns whether the connection
+	 * should be made anew, because that may help.  I/O thread.  May be NULL: it never helps.
 	 */
 	bool (*silent)(struct transport *t);
 
@@ -84,7 +84,7 @@ struct transport_ops {
 	void (*free)(struct transport *t);
 };
 
-/* What every transport begins with.  Constant after creation, but for no_reconnect. */
+/* The common beginning of every transport.  Constant after creation, except no_reconnect. */
 struct transport {
 	const struct transport_ops *ops;
 
@@ -94,9 +94,9 @@ struct transport {
 	/* Most requests that may await a reply at a time. */
 	unsigned in_flight_max;
 
-	/* The server can neither be seen to die nor be connected to again by us (ring without
-	 * XENSTORE_SERVER_FEATURE_RECONNECTION).  connect() sets it: a server says what it can do
-	 * when it takes the ring up. */
+	/* The server can neither be seen to die nor be connected to again by us (a ring without
+	 * XENSTORE_SERVER_FEATURE_RECONNECTION).  connect() sets it, because a server publishes its
+	 * features when it takes the ring up. */
 	bool no_reconnect;
 };
 
@@ -117,22 +117,23 @@ int transport_xenbus_new(struct transport **out, const char *path, struct logger
 
 /* How the ring's event channel is bound; docs/misc/xenstore-ring.txt, xen/event_channel.h. */
 enum ring_events {
-	/* What can work, see xen_port_bind(). */
+	/* whichever works, see xen_port_bind() */
 	RING_EVENTS_AUTO,
 	/* Our own port `port`, which the toolstack made, gets a handler (Linux 6.6). */
 	RING_EVENTS_STATIC,
 	/* A new unbound port for the server's domain; `port` is ignored.  The server learns of it
 	 * by XS_INTRODUCE, or from wherever its starter looks. */
 	RING_EVENTS_UNBOUND,
-	/* Our own port `port` is signalled by a hypercall, and the page looked at by a timer. */
+	/* Our own port `port` is signalled by a hypercall, and a timer makes us
+	 * look at the page. */
 	RING_EVENTS_POLL,
 	/* Bind to the remote port `port` of the server's domain. */
 	RING_EVENTS_INTERDOMAIN,
 };
 
-/* Where a ring is.  All values as in Xen's interfaces. */
+/* The place of a ring.  All values as in Xen's interfaces. */
 struct ring_params {
-	bool find;             /* domid is DOMID_SELF; gfn and port are to be found */
+	bool find;             /* domid is DOMID_SELF; gfn and port must be found */
 	uint32_t domid;        /* the domain whose page it is; DOMID_SELF: the one we run in */
 	uint64_t gfn;          /* guest frame number of the page in that domain */
 	uint32_t server_domid; /* the domain that runs the server; 0 but for stub domains */
@@ -144,8 +145,8 @@ struct ring_params {
 /*
  * Creates a transport over a shared page and an event channel.  The page is mapped and the port
  * bound here, by Xen's libraries, whose handles must not cross a fork(): call it in the process
- * that uses it.  connect() takes up or resets the ring.  What was found is filled in to `params`;
- * in domain 0, whose page is a file, that is domid 0 and `find` becomes false.
+ * that uses it.  connect() takes up or resets the ring.  The values found are stored in `params`;
+ * in domain 0, whose page is a file, that is domid 0, and `find` becomes false.
  *
  * Returns 0, -EBUSY when the ring belongs to this domain's kernel or to another process,
  * -ENOSYS when built without Xen's libraries, -ENOMEM, or the libraries' errno.

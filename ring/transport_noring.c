@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stands in for transport_ring.c in a build without Xen's libraries.
- * For whoever asks for a ring there and has to be told.  Any thread.
+ * Stands in for transport_ring.c in a build without Xen's libraries, for users who ask for a ring
+ * and have to be told.  Any thread.
  */
 #include <errno.h>
 

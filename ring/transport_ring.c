@@ -7,23 +7,23 @@
  *
  * Sleeping.  may_sleep() arms the port, looks at the page again and lets the caller block.
  *
- * Taking up a used ring.  A predecessor may have left stale replies, half a reply (it died while
- * it read one) or half a request (it died while it wrote one).  A server that offers reconnection
- * is asked for it, and all three are gone.  With any other, replies are thrown away until none
- * comes any more, which leaves the stream at a message boundary, because a server that has room
- * finishes what it began.  Half a request cannot be seen from here: the server swallows the start
- * of our first requests as its rest, and answers with an error or not at all.  Only the toolstack
- * (RELEASE and INTRODUCE) helps then.
+ * Taking up a used ring.  A predecessor may have left stale replies, half a reply (it died while it
+ * read one) or half a request (it died while it wrote one).  A server that offers reconnection is
+ * asked for it, and all three are gone.  With any other server, replies are thrown away until no
+ * more arrive, which leaves the stream at a message boundary, because a server that has room
+ * finishes the message that it began.  Half a request cannot be seen from here: the server swallows
+ * the start of our first requests as its rest, and answers with an error or not at all.  Only the
+ * toolstack (RELEASE and INTRODUCE) helps then.
  *
  * A ring without a server yet.  A domain that Xen itself starts at boot (dom0less) may run before
  * its store does.  Its page says "reconnect" until the server has taken the ring up, and nothing
  * may be put into it before that.
  *
  * Following the ring.  A domain that is restored or migrated gets another page, or that page
- * cleared, and another port.  It is noticed by the clock that was set, by our indices that are not
- * as we left them, by a signal that finds no port, or at last by silence.  If we found the ring by
- * ourselves we find it again whenever the connection is made anew; otherwise nobody but the user
- * knows where it is now.
+ * cleared, and another port.  The signs of that are a clock that was set, indices of ours that are
+ * not as we left them, a signal that finds no port, or finally silence.  If we found the ring
+ * ourselves we find it again whenever the connection is made anew; otherwise only the user knows
+ * where it is now.
  */
 #include <errno.h>
 #include <poll.h>
@@ -53,11 +53,11 @@
 #define QUIET_NS (50 * 1000 * 1000LL)
 #define QUIET_PATIENCE_NS (1000 * 1000 * 1000LL)
 
-/* What connect() has to do. */
+/* The work left for connect(). */
 enum ring_state {
-	RING_NEW,       /* never connected: the ring may have been used by somebody else */
+	RING_NEW,       /* never connected: another program may have used the ring */
 	RING_QUIETING,  /* throwing away a predecessor's replies */
-	RING_BROKEN,    /* was disconnected: the streams are in the middle of something */
+	RING_BROKEN,    /* was disconnected: the streams may end in the middle of a message */
 	RING_RESETTING, /* the server was asked to reconnect */
 	RING_CONNECTED,
 };
@@ -68,9 +68,9 @@ struct transport_ring {
 	struct ring_params params;
 	struct xen_finder finder;
 	int lock_fd;  /* -1: nothing could be locked */
-	int clock_fd; /* readable when the clock was set, perhaps by a restore; -1: nobody cares */
+	int clock_fd; /* readable when the clock was set, perhaps by a restore; -1: unused */
 
-	/* The I/O thread's, and send()'s, where nobody is while these change. */
+	/* The I/O thread's; send() uses them too, but never while they change. */
 	struct xen_page map;
 	struct xenstore_domain_interface *page; /* map.ring */
 	struct xen_port port;
@@ -82,15 +82,16 @@ struct transport_ring {
 	bool reconnection; /* the server offers XENSTORE_SERVER_FEATURE_RECONNECTION */
 	int64_t quiet_since, quiet_start;
 	size_t pos, fill; /* buf[pos] to buf[fill] is received and not yet given */
-	XENSTORE_RING_IDX rsp_cons; /* as we left it in the page */
+	XENSTORE_RING_IDX rsp_cons; /* its value as we left it in the page */
 	char buf[XENSTORE_RING_SIZE];
 
-	/* As we left it in the page; the sender's, of whom there is one at a time. */
+	/* Its value as we left it in the page; owned by the sender, of whom there
+	 * is one at a time. */
 	XENSTORE_RING_IDX req_prod;
 
 	/* Something was sent or received since the server was last signalled. */
 	atomic_bool unsignalled;
-	atomic_int notify_error; /* on this connection, and logged */
+	atomic_int notify_error; /* the last error on this connection, which was logged */
 	atomic_uint_fast64_t wakeups_sent, wakeups_saved, moves;
 	atomic_uint port_number; /* port.port, for statistics */
 };
@@ -104,7 +105,8 @@ static void ring_notify(struct transport_ring *r)
 {
 	int err;
 
-	/* Before the signal: what is published after this store may have missed it. */
+	/* Before the signal, because something published after this store may have
+	 * missed the signal. */
 	atomic_store(&r->unsignalled, false);
 	atomic_fetch_add_explicit(&r->wakeups_sent, 1, memory_order_relaxed);
 	err = xen_port_notify(&r->port);
@@ -141,7 +143,8 @@ static int ring_error(struct transport_ring *r)
 	}
 }
 
-/* Whether the server could have written these indices: at most a ring's worth is outstanding. */
+/* Returns whether the server could have written these indices: at most a ring's
+ * worth is outstanding. */
 static bool ring_is_sane(const struct xenstore_domain_interface *page)
 {
 	/* Acquire throughout: what is decided here comes before what is copied later. */
@@ -154,7 +157,7 @@ static bool ring_is_sane(const struct xenstore_domain_interface *page)
 	       rsp_prod - rsp_cons <= XENSTORE_RING_SIZE;
 }
 
-/* Whether nobody has used the ring since the server cleared it. */
+/* Returns whether nobody has used the ring since the server cleared it. */
 static bool ring_is_fresh(const struct xenstore_domain_interface *page)
 {
 	/* Acquire throughout: a server that clears the indices is done with the page before. */
@@ -165,8 +168,8 @@ static bool ring_is_fresh(const struct xenstore_domain_interface *page)
 }
 
 /*
- * Whether an index of ours is not as we left it: the ring was cleared, because the domain was
- * introduced again, perhaps to another server.  What was on its way is lost then, and so are
+ * Returns whether an index of ours is not as we left it: the ring was cleared, because the domain
+ * was introduced again, perhaps to another server.  Everything under way is lost then, and so are
  * watches and transactions.
  */
 static bool index_is_foreign(const XENSTORE_RING_IDX *shared, XENSTORE_RING_IDX ours)
@@ -181,8 +184,8 @@ static int ring_connected(struct transport_ring *r)
 	r->req_prod = __atomic_load_n(&r->page->req_prod, __ATOMIC_RELAXED);
 	r->rsp_cons = __atomic_load_n(&r->page->rsp_cons, __ATOMIC_RELAXED);
 	/*
-	 * C xenstored clears the indices when the domain is introduced again, but leaves the error
-	 * of the connection before.  Ours to clear: the server only ever writes it.
+	 * C xenstored clears the indices when the domain is introduced again, but not the error of
+	 * the previous connection.  We may clear it, because the server only ever writes it.
 	 */
 	__atomic_store_n(&r->page->error, XENSTORE_ERROR_NONE, __ATOMIC_RELAXED);
 	r->state = RING_CONNECTED;
@@ -207,7 +210,7 @@ static int ring_resetting(struct transport_ring *r)
 {
 	/* Acquire: the server clears the indices before it says that it is connected. */
 	if (__atomic_load_n(&r->page->connection, __ATOMIC_ACQUIRE) != XENSTORE_CONNECTED) {
-		/* Again: it may not have been there the last time. */
+		/* Once more, because the server may not have been there the last time. */
 		ring_notify(r);
 		return -EAGAIN;
 	}
@@ -216,7 +219,7 @@ static int ring_resetting(struct transport_ring *r)
 	return ring_connected(r);
 }
 
-/* Whether the domain was started before its server, which has not taken the ring up. */
+/* Returns whether the domain was started before its server, which has not taken the ring up yet. */
 static bool ring_awaits_server(const struct transport_ring *r)
 {
 	/* Once this ring was ours, the word is what ring_reset() wrote.  Acquire, as above. */
@@ -224,7 +227,7 @@ static bool ring_awaits_server(const struct transport_ring *r)
 	       __atomic_load_n(&r->page->connection, __ATOMIC_ACQUIRE) != XENSTORE_CONNECTED;
 }
 
-/* Throws away a predecessor's replies.  Returns 0 when none has come for a while. */
+/* Throws away a predecessor's replies.  Returns 0 when none has arrived for a while. */
 static int ring_quiet(struct transport_ring *r)
 {
 	char buf[XENSTORE_RING_SIZE];
@@ -235,7 +238,8 @@ static int ring_quiet(struct transport_ring *r)
 	if (r->state == RING_NEW) {
 		r->state = RING_QUIETING;
 		r->quiet_start = r->quiet_since = now;
-		/* A predecessor that died between publishing and signalling left it asleep. */
+		/* A predecessor that died between publishing and signalling left
+		 * the server asleep. */
 		notify = true;
 	}
 	n = page_recv(r->page, buf, sizeof(buf), &notify);
@@ -254,7 +258,8 @@ static int ring_quiet(struct transport_ring *r)
 	return ring_connected(r);
 }
 
-/* Where the ring is now, if we can know and it is not where we have it. */
+/* Finds out where the ring is now, if possible; returns whether that differs from the
+ * place that we use. */
 static bool ring_is_elsewhere(struct transport_ring *r, struct xen_place *now)
 {
 	return r->params.find && xen_find_ring(&r->finder, now, NULL) == 0 &&
@@ -284,7 +289,7 @@ static int ring_attach(struct transport_ring *r)
 	return 0;
 }
 
-/* Goes where the ring is now, if it moved.  Returns 0, or -errno: there is no ring at all. */
+/* Follows the ring if it has moved.  Returns 0, or -errno: there is no ring at all. */
 static int ring_follow(struct transport_ring *r)
 {
 	struct xen_place now;
@@ -299,7 +304,7 @@ static int ring_follow(struct transport_ring *r)
 	r->params.port = now.port;
 	err = ring_attach(r);
 	if (err) {
-		/* So that it counts as moved the next time as well. */
+		/* So that it counts as moved the next time too. */
 		r->params.gfn = 0;
 		return err;
 	}
@@ -328,7 +333,8 @@ static int ring_connect(struct transport *t)
 	sane = ring_is_sane(r->page);
 	fresh = ring_is_fresh(r->page);
 	error = ring_error(r);
-	/* A server says what it can do when it takes the ring up, so perhaps later than new(). */
+	/* A server publishes its features when it takes the ring up, which may be
+	 * later than new(). */
 	r->reconnection = __atomic_load_n(&r->page->server_features, __ATOMIC_RELAXED) &
 			  XENSTORE_SERVER_FEATURE_RECONNECTION;
 	t->no_reconnect = !r->reconnection;
@@ -344,7 +350,7 @@ static int ring_connect(struct transport *t)
 		if (r->state == RING_RESETTING)
 			return ring_resetting(r);
 	} else if (r->state == RING_RESETTING) {
-		/* Another server took the ring over, and it will never answer. */
+		/* Another server has taken the ring over, and will never answer the request. */
 		r->state = RING_BROKEN;
 	}
 	if (fresh)
@@ -365,7 +371,7 @@ static void ring_disconnect(struct transport *t)
 {
 	struct transport_ring *r = to_ring(t);
 
-	/* Nothing of it can be withdrawn: what is half sent or half received stays so. */
+	/* Nothing of it can be withdrawn: a half-sent or half-received message stays so. */
 	if (r->state == RING_CONNECTED)
 		r->state = RING_BROKEN;
 	r->pos = r->fill = 0;
@@ -404,8 +410,8 @@ static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcn
 }
 
 /*
- * Empties the ring into the buffer, all at once: the server would be let out of a full ring for the
- * sixteen bytes of a header otherwise.  Returns what recv() does.
+ * Empties the ring into the buffer in one go; otherwise the server would be released from a full
+ * ring for the sixteen bytes of a header.  Returns the same as recv().
  */
 static ssize_t ring_fill(struct transport_ring *r)
 {
@@ -453,14 +459,15 @@ static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
 
 static int clock_arm(const struct transport_ring *r)
 {
-	/* Only what cancels it is of interest. */
+	/* Only its cancellation matters. */
 	const struct itimerspec never = { .it_value.tv_sec = INT64_C(1) << 33 };
 
 	return timerfd_settime(r->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
 			       NULL) < 0 ? -errno : 0;
 }
 
-/* Whether the clock was set since the last call, as it is when a domain goes on elsewhere. */
+/* Returns whether the clock was set since the last call, as happens when a domain
+ * continues elsewhere. */
 static bool clock_was_set(const struct transport_ring *r)
 {
 	uint64_t count;
@@ -498,8 +505,8 @@ static bool ring_may_sleep(struct transport *t, bool want_send)
 	if (r->state != RING_CONNECTED)
 		return true;
 	/*
-	 * Cheap and first: most of the time a busy ring says no here.  The error counts, because
-	 * the server need not signal it, and recv() is to report it.
+	 * The cheap check comes first: most of the time a busy ring says no here.  The error
+	 * counts, because the server need not signal it, and recv() has to report it.
 	 */
 	if (r->pos < r->fill || page_readable(r->page) ||
 	    (want_send && page_writable(r->page)) || page_error(r->page) ||
@@ -519,9 +526,10 @@ static bool ring_may_sleep(struct transport *t, bool want_send)
 		ring_notify(r);
 	xen_port_arm(&r->port);
 	/*
-	 * The look after the arming.  That it sees what a server did which decided, by our
-	 * published indices, not to signal is the full barrier of page.c between those and this.
-	 * An event that came while masked was kept, and makes the descriptor readable now.
+	 * The second look, after the port was armed.  The full barrier of page.c, between our
+	 * published indices and this look, ensures that it sees the work of a server which decided
+	 * by those indices not to signal.  An event that came while masked was kept, and makes the
+	 * descriptor readable now.
 	 */
 	return !(page_readable(r->page) || (want_send && page_writable(r->page)) ||
 		 page_error(r->page) || atomic_load(&r->notify_error));
@@ -531,7 +539,7 @@ static int ring_pollfds(struct transport *t, bool want_send, struct pollfd *fds)
 {
 	struct transport_ring *r = to_ring(t);
 
-	/* Room and replies are signalled on the same port. */
+	/* Both room and replies are signalled on the same port. */
 	(void)want_send;
 	if (r->state != RING_CONNECTED)
 		return 0;
@@ -563,7 +571,7 @@ static void ring_free(struct transport *t)
 	xen_page_unmap(&r->map);
 	if (r->clock_fd >= 0)
 		close(r->clock_fd);
-	/* The last: who waits for the ring finds it free. */
+	/* Last, so that a process waiting for the ring finds it free. */
 	if (r->lock_fd >= 0)
 		close(r->lock_fd);
 	free(r);
@@ -582,7 +590,7 @@ static const struct transport_ops ring_ops = {
 	.free = ring_free,
 };
 
-/* Fills in what `params` leaves to be found, and refuses a ring that is not ours to use. */
+/* Finds the values that `params` leaves open, and refuses a ring that is not ours to use. */
 static int ring_locate(struct transport_ring *r)
 {
 	struct ring_params *params = &r->params;
@@ -591,7 +599,7 @@ static int ring_locate(struct transport_ring *r)
 	int err;
 
 	if (params->find && access(XEN_DOM0_PAGE, F_OK) == 0) {
-		/* Domain 0: its page is this file, its port is ours to make. */
+		/* Domain 0: its page is this file, and we make its port. */
 		params->find = false;
 		params->domid = 0;
 		params->privileged = true;
@@ -618,7 +626,7 @@ static int ring_locate(struct transport_ring *r)
 	return r->lock_fd == -EBUSY ? -EBUSY : 0;
 }
 
-/* Has it noticed when what was found may have changed. */
+/* Arranges to be told of a set clock, after which the values found may have changed. */
 static int ring_watch_clock(struct transport_ring *r)
 {
 	if (!r->params.find)

@@ -20,10 +20,10 @@
 /* The server puts no limit on a socket's outstanding requests; beyond this only latency grows. */
 #define IN_FLIGHT_MAX 64
 
-/* What one system call receives: all the replies to IN_FLIGHT_MAX small requests, and more. */
+/* Size of one receive: all the replies to IN_FLIGHT_MAX small requests, and more. */
 #define RECV_SIZE 65536
 
-/* How long sending rests, in nanoseconds, after the kernel had no memory for it. */
+/* For how long, in nanoseconds, sending rests after the kernel had no memory for it. */
 #define NOMEM_PAUSE_NS (10 * 1000 * 1000)
 
 struct transport_socket {
@@ -33,13 +33,13 @@ struct transport_socket {
 	int fd;      /* -1 while not connected */
 	int rest_fd; /* timerfd: readable when sending may be tried again after ENOMEM */
 
-	/* Set by send() while rest_fd runs, cleared by the I/O thread when it has run off. */
+	/* Set by send() while rest_fd runs, cleared by the I/O thread when it has expired. */
 	atomic_bool resting;
 	atomic_bool nomem_logged;
 
-	/* The I/O thread's. */
-	size_t pos, fill; /* buf[pos] to buf[fill] is received and not yet given */
-	bool drained;     /* the last receive got less than it asked for */
+	/* Owned by the I/O thread. */
+	size_t pos, fill; /* buf[pos] to buf[fill] is received and not delivered yet */
+	bool drained;     /* the last receive got less than requested */
 	char *buf;
 
 	atomic_uint_fast64_t sends, recvs; /* system calls */
@@ -71,7 +71,8 @@ static int socket_connect(struct transport *t)
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (struct sockaddr *)&s->addr, sizeof(s->addr)) < 0) {
-		/* EAGAIN is the server's full backlog: a unix socket is never "in progress". */
+		/* EAGAIN means that the server's backlog is full: a unix socket is
+		 * never "in progress". */
 		err = errno == EINTR ? EAGAIN : errno;
 		close(fd);
 		return -err;
@@ -120,7 +121,7 @@ static ssize_t socket_send(struct transport *t, const struct iovec *iov, int iov
 	return -errno;
 }
 
-/* Receives into the empty buffer; returns what socket_recv() does. */
+/* Receives into the empty buffer; returns the same as socket_recv(). */
 static ssize_t socket_fill(struct transport_socket *s)
 {
 	ssize_t n;
@@ -148,7 +149,7 @@ static ssize_t socket_recv(struct transport *t, void *buf, size_t len)
 		return -ENOTCONN;
 	if (s->pos == s->fill) {
 		/*
-		 * The caller asks until there is nothing; a short receive has told that already
+		 * The caller asks until there is nothing; a short receive has already shown that
 		 * and saves the system call.  Only once: the next round has to look again.
 		 */
 		if (s->drained) {

@@ -4,7 +4,7 @@
  * domU whose kernel owns the ring.  Runs on the channel's threads, as transport.h says, and on one
  * thread of its own, because the device answers WATCH and UNWATCH inside write().
  *
- * What the device (Linux, drivers/xen/xenbus/xenbus_dev_frontend.c) does unlike a socket:
+ * How the device (Linux, drivers/xen/xenbus/xenbus_dev_frontend.c) differs from a socket:
  * - One write() is one message of at most 4096 bytes with its header.  Bytes after the message's
  *   end are dropped, so every message gets a write() of its own.  poll() never says POLLOUT.
  * - The kernel's thread that puts a message on the ring takes its body out of the open file's
@@ -14,7 +14,7 @@
  *   request at a time, and there are as many of them, the lanes, as requests may be in flight.
  * - A transaction belongs to the open file that started it.  Its requests have to wait for that
  *   lane, one after the other, and the channel's queue with them: for a round trip at a time.
- *   There is one transaction to a lane; who wants to start another is told that there is no room.
+ *   There is one transaction to a lane; a request to start another is told that there is no room.
  * - WATCH and UNWATCH block in write() until the store has answered, uninterruptibly, and under a
  *   mutex that replies to other requests of the same open file need.  They get an open file of
  *   their own, which also yields the watch events, and are written by the thread of
@@ -40,7 +40,7 @@
 #include "ring/wire.h"
 #include "ring/xenbus_watcher.h"
 
-/* How many replies may overtake the watch descriptor before it is looked at. */
+/* How many replies may be delivered before the watch descriptor is looked at. */
 #define STREAK_MAX 32
 
 /* Enough for the largest reply, or several events, in one read(). */
@@ -48,26 +48,26 @@
 
 #define LANES XENBUS_IN_FLIGHT_MAX
 
-/* What a send() that found no room waits for, if not for the lane of that number: any lane, one
- * without a transaction, nothing. */
+/* What a send() that found no room waits for, unless it is the lane of that number: any lane, one
+ * without a transaction, or nothing. */
 enum { WAITS_FOR_ANY = -1, WAITS_FOR_NO_TX = -2, WAITS_FOR_NONE = -3 };
 
-/* Where messages come from: a descriptor and what was read from it but not delivered. */
+/* A source of messages: a descriptor, and the bytes read from it but not delivered. */
 struct source {
 	int fd;
 	bool watch; /* the watch descriptor: messages are filtered, their ids replaced */
 	bool dry;   /* read() gave less than it could during this recv() */
-	uint32_t skip; /* bytes of a dropped message's body still to come */
+	uint32_t skip; /* bytes still to be dropped of a message's body */
 	size_t pos, end;
 	char buf[SOURCE_SIZE];
 };
 
-/* An open file for all but watches. */
+/* An open file for everything except watches. */
 struct lane {
 	struct source in;
 	atomic_bool busy; /* a request was written, its reply has not been delivered */
 	bool ends;        /* that request ends the lane's transaction */
-	uint32_t started; /* the id in the reply to a TRANSACTION_START, as far as it has come */
+	uint32_t started; /* the id in the reply to a TRANSACTION_START, as far as received */
 	atomic_uint tx;   /* the transaction that is open here, 0: none */
 };
 
@@ -81,24 +81,24 @@ struct transport_xenbus {
 	struct lane lanes[LANES];
 	int epoll_fd; /* readable when a lane is */
 
-	/* send() only. */
-	size_t rest; /* bytes missing of a message that `rest_lane` took a part of */
+	/* Owned by send(). */
+	size_t rest; /* bytes missing of a message of which `rest_lane` took a part */
 	struct lane *rest_lane;
-	atomic_int waits_for; /* the lane that the next message needs, or one of the words above */
-	atomic_int full_fd;   /* said EAGAIN (no kernel does, a relay in user space may), or -1 */
+	atomic_int waits_for; /* the lane that the next message needs, or a WAITS_FOR_ value */
+	atomic_int full_fd;   /* returned EAGAIN (no kernel does, a relay in user space may); or -1 */
 
 	/* I/O thread only.  The message being delivered: header, then body from `from`, or from
 	 * `text` if that is NULL. */
-	bool looked; /* which lanes are readable, during this recv() */
+	bool looked; /* the readable lanes were looked up during this recv() */
 	struct source watch;
 	struct source *from;
-	struct lane *from_lane; /* NULL: `from` is no lane's */
+	struct lane *from_lane; /* NULL: `from` is not a lane's */
 	const char *text;
 	struct xsd_sockmsg hdr;
 	size_t hdr_left;
 	size_t body_left;
 	unsigned streak; /* messages from lanes since watch was looked at */
-	int lost;        /* negative errno that every further recv() returns */
+	int lost;        /* negative errno that recv() returns from now on */
 
 	/* Statistics, ever since creation. */
 	atomic_uint_fast64_t n_writes, n_reads, n_watch_writes, n_refused, n_dropped;
@@ -226,7 +226,7 @@ static void xenbus_free(struct transport *t)
 
 /* ---- sending ---- */
 
-/* Whether there is a lane that a transaction can be started on, if not now then in a moment. */
+/* Returns whether there is a lane on which a transaction can be started, now or in a moment. */
 static bool lane_without_tx(const struct transport_xenbus *x)
 {
 	unsigned n;
@@ -237,14 +237,14 @@ static bool lane_without_tx(const struct transport_xenbus *x)
 	return false;
 }
 
-/* Whether the lane that a send() waits for can take a message. */
+/* Returns whether the lane that a send() waits for can take a message. */
 static bool lane_room(const struct transport_xenbus *x, int waits_for)
 {
 	unsigned n;
 
 	if (waits_for >= 0)
 		return !atomic_load(&x->lanes[waits_for].busy);
-	/* Whoever waited for the last one is to be told that it is taken. */
+	/* A sender that waited for the last one must be told that it is taken. */
 	if (waits_for == WAITS_FOR_NO_TX && !lane_without_tx(x))
 		return true;
 	for (n = 0; n < LANES; n++)
@@ -254,8 +254,8 @@ static bool lane_room(const struct transport_xenbus *x, int waits_for)
 	return false;
 }
 
-/* Stores which lane has to carry a request: that of its transaction, one without a transaction, or,
- * if it starts none, any.  Returns whether it can now. */
+/* Decides which lane has to carry a request: the one of its transaction, one without a transaction,
+ * or, if it starts none, any.  Returns whether that lane can take it now. */
 static bool lane_choose(struct transport_xenbus *x, const struct xsd_sockmsg *hdr, int *choice)
 {
 	bool starts = hdr->type == XS_TRANSACTION_START;
@@ -276,19 +276,19 @@ static bool lane_choose(struct transport_xenbus *x, const struct xsd_sockmsg *hd
 	return *choice >= 0;
 }
 
-/* Returns the lane for a request, or NULL if none has room: then it is noted what the send() waits
- * for. */
+/* Returns the lane for a request.  If none has room, returns NULL and records what the
+ * send() waits for. */
 static struct lane *lane_for(struct transport_xenbus *x, const struct xsd_sockmsg *hdr)
 {
 	int choice;
 
 	while (!lane_choose(x, hdr, &choice)) {
-		/* Taken since message_send() looked; it refuses the request when it comes again, which
-		 * is at once, as there is nothing to wait for. */
+		/* It was taken since message_send() looked.  message_send() refuses the request
+		 * when it comes again, which is at once, because there is nothing to wait for. */
 		if (choice == WAITS_FOR_NO_TX && !lane_without_tx(x))
 			return NULL;
-		/* A reply may have been delivered in between, by an I/O thread that did not see yet
-		 * that somebody waits: looked at again, or it would sleep and so would we. */
+		/* A reply may have been delivered in between, by an I/O thread that did not yet see
+		 * that a sender waits.  Without another look both threads would sleep. */
 		atomic_store(&x->waits_for, choice);
 		if (!lane_room(x, choice))
 			return NULL;
@@ -313,7 +313,7 @@ static ssize_t lane_write(struct transport_xenbus *x, struct lane *lane,
 	while (done < len) {
 		n = write(fd, msg + done, len - done);
 		if (n > 0) {
-			/* Once the last byte is written, the lane is the I/O thread's. */
+			/* Once the last byte is written, the lane belongs to the I/O thread. */
 			done += (size_t)n;
 			continue;
 		}
@@ -328,8 +328,8 @@ static ssize_t lane_write(struct transport_xenbus *x, struct lane *lane,
 		case ENOMEM:
 		case EINVAL:
 		case E2BIG:
-			/* The device has dropped the message and what it had of it, which is a
-			 * defined state only if that was nothing. */
+			/* The device has dropped the message and the part that it had of it, which
+			 * is a defined state only if that part was empty. */
 			if (!hdr || done)
 				return -errno;
 			if (!xenbus_watcher_refuse(x->watcher, hdr, -errno))
@@ -344,7 +344,7 @@ static ssize_t lane_write(struct transport_xenbus *x, struct lane *lane,
 	return (ssize_t)done;
 }
 
-/* Sends a message that is no watch's.  Returns as lane_write() does. */
+/* Sends a message that is not about watches.  Returns the same as lane_write(). */
 static ssize_t lane_send(struct transport_xenbus *x, const struct xsd_sockmsg *hdr, const char *msg,
 			 size_t len)
 {
@@ -355,7 +355,7 @@ static ssize_t lane_send(struct transport_xenbus *x, const struct xsd_sockmsg *h
 		return 0;
 	lane->ends = hdr->type == XS_TRANSACTION_END && hdr->tx_id == atomic_load(&lane->tx);
 	lane->started = 0;
-	/* Before write(): the reply can be there before it returns. */
+	/* Before write(), because the reply can arrive before write() returns. */
 	atomic_store(&lane->busy, true);
 	n = lane_write(x, lane, hdr, msg, len);
 	if (n == 0)
@@ -364,8 +364,8 @@ static ssize_t lane_send(struct transport_xenbus *x, const struct xsd_sockmsg *h
 	return n;
 }
 
-/* Whether a WATCH has just a path and a token.  The device would drop a third string, a depth,
- * and give a watch other than the one that was asked for. */
+/* Returns whether a WATCH has more than a path and a token.  The device would drop a third string,
+ * a depth, and so set a different watch from the one requested. */
 static bool watch_has_depth(const struct xsd_sockmsg *hdr, const char *msg)
 {
 	struct wire_strings s = wire_strings_init(msg + WIRE_HEADER_SIZE, hdr->len);
@@ -378,7 +378,7 @@ static bool watch_has_depth(const struct xsd_sockmsg *hdr, const char *msg)
 	return s.pos != s.end;
 }
 
-/* Sends one whole message of `len` bytes.  Returns as lane_write() does. */
+/* Sends one whole message of `len` bytes.  Returns the same as lane_write(). */
 static ssize_t message_send(struct transport_xenbus *x, const char *msg, size_t len)
 {
 	struct xenbus_watcher *w = x->watcher;
@@ -394,13 +394,13 @@ static ssize_t message_send(struct transport_xenbus *x, const char *msg, size_t 
 	if (len > XENBUS_MESSAGE_MAX) {
 		taken = xenbus_watcher_refuse(w, &hdr, -E2BIG);
 	} else if (hdr.type == XS_RESET_WATCHES) {
-		/* The device passes it on, and the store would drop the watches of the whole
-		 * guest kernel, its drivers' among them. */
+		/* The device would pass it on, and the store would drop the watches of the whole
+		 * guest kernel, including those of its drivers. */
 		taken = xenbus_watcher_refuse(w, &hdr, -ENOSYS);
 	} else if (hdr.type == XS_WATCH && watch_has_depth(&hdr, msg)) {
 		taken = xenbus_watcher_refuse(w, &hdr, -EINVAL);
 	} else if (hdr.type == XS_TRANSACTION_START && !lane_without_tx(x)) {
-		/* A lane that gets a second one would not be found for the first. */
+		/* With a second transaction, a lane would not be found for the first. */
 		taken = xenbus_watcher_refuse(w, &hdr, -ENOSPC);
 	} else if (hdr.type == XS_WATCH || hdr.type == XS_UNWATCH) {
 		taken = xenbus_watcher_submit(w, &hdr, msg);
@@ -432,7 +432,8 @@ static ssize_t xenbus_send(struct transport *t, const struct iovec *iov, int iov
 			return n;
 		total += (size_t)n;
 		if ((size_t)n < iov[i].iov_len) {
-			/* Nothing taken of a whole message: it comes again as a whole one. */
+			/* Nothing was taken of a whole message, so it will come again
+			 * as a whole. */
 			if (x->rest || n)
 				x->rest = iov[i].iov_len - (size_t)n;
 			break;
@@ -465,7 +466,7 @@ static int source_fill(struct transport_xenbus *x, struct source *s)
 		return -errno;
 	if (n == 0)
 		return -ECONNRESET;
-	/* A short read says that there was no more: do not ask again to be told so. */
+	/* A short read means that there was no more, so do not ask again. */
 	s->dry = n < (ssize_t)room;
 	if (n < 0)
 		return 0;
@@ -474,7 +475,7 @@ static int source_fill(struct transport_xenbus *x, struct source *s)
 	return 1;
 }
 
-/* Takes a header off the source.  Returns 1, 0 when it is not all there, or a negative errno. */
+/* Takes a header off the source.  Returns 1, 0 when it is incomplete, or a negative errno. */
 static int source_header(struct transport_xenbus *x, struct source *s, struct xsd_sockmsg *hdr)
 {
 	size_t n;
@@ -498,7 +499,7 @@ static int source_header(struct transport_xenbus *x, struct source *s, struct xs
 	}
 }
 
-/* Begins to deliver the next message of the source, if there is one.  Returns as above. */
+/* Starts to deliver the next message of the source, if there is one.  Returns as above. */
 static int source_begin(struct transport_xenbus *x, struct source *s)
 {
 	struct xsd_sockmsg hdr;
@@ -528,7 +529,7 @@ static int source_begin(struct transport_xenbus *x, struct source *s)
 	return 1;
 }
 
-/* Finds out which lanes can be read; once in a recv(), so that it comes to an end. */
+/* Finds out which lanes can be read; once in a recv(), so that recv() comes to an end. */
 static bool lanes_look(struct transport_xenbus *x)
 {
 	struct epoll_event events[LANES];
@@ -543,7 +544,7 @@ static bool lanes_look(struct transport_xenbus *x)
 	return n > 0;
 }
 
-/* Begins to deliver the next reply from a lane.  Returns as above. */
+/* Starts to deliver the next reply from a lane.  Returns as above. */
 static int lanes_begin(struct transport_xenbus *x)
 {
 	unsigned n;
@@ -561,15 +562,15 @@ static int lanes_begin(struct transport_xenbus *x)
 	return 0;
 }
 
-/* A lane's reply is being delivered: `text` is what comes of its body.  At the end of it the lane is
- * free, and knows whether a transaction is open on it. */
+/* A lane's reply is being delivered, and `text` is the next part of its body.  At the end of it the
+ * lane is free, and it is known whether a transaction is open on it. */
 static void lane_delivers(struct transport_xenbus *x, const char *text, size_t len)
 {
 	struct lane *lane = x->from_lane;
 	size_t i;
 
-	/* The sender's words about its request are there once this says so.  A reply to nothing
-	 * changes nothing. */
+	/* What the sender recorded about its request is visible once `busy` is.  A reply to no
+	 * request changes nothing. */
 	if (!atomic_load(&lane->busy))
 		return;
 	if (x->hdr.type == XS_TRANSACTION_START)
@@ -584,7 +585,7 @@ static void lane_delivers(struct transport_xenbus *x, const char *text, size_t l
 	atomic_store(&lane->busy, false);
 }
 
-/* Begins to deliver an answer of our own, if there is one. */
+/* Starts to deliver an answer of our own, if there is one. */
 static bool refused_begin(struct transport_xenbus *x)
 {
 	int err;
@@ -602,7 +603,8 @@ static bool refused_begin(struct transport_xenbus *x)
 	return true;
 }
 
-/* Begins to deliver the next message, from wherever.  Returns 1, 0 for none, negative errno. */
+/* Starts to deliver the next message from any source.  Returns 1, 0 for none, or a
+ * negative errno. */
 static int message_begin(struct transport_xenbus *x)
 {
 	int r;
@@ -623,7 +625,7 @@ static int message_begin(struct transport_xenbus *x)
 	return r ? r : lanes_begin(x);
 }
 
-/* Copies what is there of the message being delivered.  Returns the number of bytes, 0 when
+/* Copies the available part of the message being delivered.  Returns the number of bytes, 0 when
  * there is nothing now, or a negative errno. */
 static ssize_t message_copy(struct transport_xenbus *x, char *dst, size_t len)
 {
@@ -673,8 +675,8 @@ static ssize_t xenbus_recv(struct transport *t, void *buf, size_t len)
 		return x->lost;
 	x->looked = false;
 	x->watch.dry = false;
-	/* Of the lanes those are read that lanes_look() finds, and the one whose reply is half
-	 * delivered. */
+	/* Only those lanes are read that lanes_look() finds, and the one whose reply is
+	 * half delivered. */
 	for (i = 0; i < LANES; i++)
 		x->lanes[i].in.dry = !(x->body_left && x->from_lane == &x->lanes[i]);
 	while (got < len) {
@@ -731,8 +733,8 @@ static bool xenbus_may_sleep(struct transport *t, bool want_send)
 	waits_for = atomic_load(&x->waits_for);
 	if (waits_for != WAITS_FOR_NONE)
 		return !lane_room(x, waits_for);
-	/* A send() that found no room with the watcher can be tried again when a reply has been
-	 * taken out, which is what recv() does. */
+	/* A send() for which the watcher had no room can be tried again when recv() has
+	 * taken a reply out. */
 	return !room;
 }
 
@@ -745,7 +747,7 @@ static int xenbus_pollfds(struct transport *t, bool want_send, struct pollfd *fd
 	fds[n++] = (struct pollfd){ .fd = xenbus_watcher_event_fd(x->watcher), .events = POLLIN };
 	if (want_send && full >= 0)
 		fds[n++] = (struct pollfd){ .fd = full, .events = POLLOUT };
-	/* In the middle of a message nothing else can be read: polling it would spin. */
+	/* In the middle of a message nothing else can be read, so polling it would spin. */
 	if (within && x->from) {
 		fds[n++] = (struct pollfd){ .fd = x->from->fd, .events = POLLIN };
 		return n;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The watch registry: watchers by path, server watches by token, setting them again.
+ * The watch registry: finds watchers by path and server watches by token, and sets
+ * the watches again.
  *
- * No lock: the caller serialises (watch.h).  A request that is refused completes inside chan_submit(),
- * so requests are queued first, which settles their order.
+ * No lock: the caller serialises (watch.h).  A request that is refused completes inside
+ * chan_submit(), so requests are queued first, which settles their order.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,23 +20,23 @@
 
 /* One watch in the server. */
 struct watch {
-	char *path;        /* the depth, if there is one, is behind its NUL */
-	size_t key_len;    /* of both, without the last NUL */
+	char *path;        /* the depth, if there is one, follows its NUL */
+	size_t key_len;    /* length of both, without the last NUL */
 	const char *depth; /* NULL: none */
 	uint64_t token;
-	uint32_t epoch; /* the connection that it was last set on */
+	uint32_t epoch; /* the connection on which it was last set */
 	bool pending;   /* the WATCH is under way */
-	bool replied;   /* the WATCH was answered */
-	bool fired;     /* its initial event came */
-	bool listed;    /* found by its path: new watchers join it */
-	unsigned holds; /* somebody needs it across a callback: not freed */
+	bool replied;   /* the WATCH has been answered */
+	bool fired;     /* its initial event has come */
+	bool listed;    /* can be found by its path, so new watchers join it */
+	unsigned holds; /* code that needs it across a callback: it is not freed */
 	TAILQ_HEAD(, watcher) watchers;
 	UT_hash_handle by_path;
 	UT_hash_handle by_token;
 };
 
 /* Callbacks to be made, one after the other; one of them may remove the next, and begin a delivery of its
- * own. */
+ * walk of its own. */
 struct delivery {
 	struct watcher *next;
 	struct delivery *outer;
@@ -48,16 +49,16 @@ struct watches {
 	struct watch *by_token;
 	uint64_t last_token;
 	struct delivery *deliveries;
-	bool quota_said; /* the log has it, and no watch was set since */
-	struct request_list outgoing; /* made, in the order in which the server is to get them */
-	bool submitting;              /* submit_queued() is at that */
+	bool quota_said; /* the refusal was logged, and no watch was set since */
+	struct request_list outgoing; /* to be submitted in this order */
+	bool submitting;              /* submit_queued() is running */
 };
 
 /* A delivery tells this to each watcher. */
 struct notice {
-	bool armed; /* of `error`, to those who were not told yet; else `type`, to those who were */
+	bool armed; /* `error`, to those not told yet; else `type`, to those told before */
 	int error;
-	int refusal; /* `error` before it was translated */
+	int refusal; /* `error` as it was before translation */
 	enum watch_event_type type;
 	const char *path;
 };
@@ -75,7 +76,7 @@ static struct watch *find_token(struct watches *ws, uint64_t token)
 	return watch;
 }
 
-/* Events and replies with the token that the watch had so far find nobody. */
+/* Events and replies with the watch's present token find nobody from now on. */
 static void forget_token(struct watches *ws, struct watch *watch)
 {
 	if (watch->by_token.tbl)
@@ -83,7 +84,7 @@ static void forget_token(struct watches *ws, struct watch *watch)
 	watch->by_token.tbl = NULL;
 }
 
-/* New watchers of the path, and events, no longer find the watch. */
+/* New watchers of the path, and events, do not find the watch any more. */
 static void unlist(struct watches *ws, struct watch *watch)
 {
 	forget_token(ws, watch);
@@ -92,7 +93,7 @@ static void unlist(struct watches *ws, struct watch *watch)
 	watch->listed = false;
 }
 
-/* Frees a watch that was unlisted and that nobody needs. */
+/* Frees a watch that was unlisted and is not needed. */
 static void free_unused(struct watch *watch)
 {
 	if (watch->listed || watch->holds)
@@ -122,7 +123,7 @@ static struct request *watch_request(const struct watch *watch, uint32_t type)
 	return req;
 }
 
-/* Queues the UNWATCH: even when the WATCH is not answered yet, as the server handles them in order. */
+/* Queues the UNWATCH, even if the WATCH is not answered yet: the server handles them in order. */
 static void unwatch(struct watches *ws, const struct watch *watch)
 {
 	struct request *req = watch_request(watch, XS_UNWATCH);
@@ -133,8 +134,8 @@ static void unwatch(struct watches *ws, const struct watch *watch)
 		log_error(ws->log, "out of memory: the watch on %s stays set", watch->path);
 }
 
-/* Submits what was queued.  A request that is refused completes inside, and what is queued then is left
- * to the outer call: a watch that is removed must not overtake the request that sets it. */
+/* Submits what was queued.  A request that is refused completes inside, and anything queued then is
+ * left to the outer call: a watch that is removed must not overtake the request that sets it. */
 static void submit_queued(struct watches *ws)
 {
 	struct request *req;
@@ -166,8 +167,8 @@ static void call_watcher(struct watcher *w, const struct notice *notice)
 	}
 }
 
-/* Calls the watchers of a watch, which the caller holds.  With `off` each watcher is taken from the
- * watch first. */
+/* Calls the watchers of a watch, on which the caller has a hold.  With `off` each watcher is first
+ * taken off the watch. */
 static void tell(struct watches *ws, struct watch *watch, const struct notice *notice, bool off)
 {
 	struct delivery delivery;
@@ -188,8 +189,8 @@ static void tell(struct watches *ws, struct watch *watch, const struct notice *n
 	ws->deliveries = delivery.outer;
 }
 
-/* The watch has become fully set.  Those who were told so once have had a gap; then come those who
- * wait for it. */
+/* The watch is fully set.  Watchers that were told so before have had a gap; after them come those
+ * that wait for it. */
 static void became_armed(struct watches *ws, struct watch *watch)
 {
 	watch->pending = false;
@@ -200,10 +201,10 @@ static void became_armed(struct watches *ws, struct watch *watch)
 	release(watch);
 }
 
-/* The watch cannot be set: its watchers go, and those who come later try anew. */
+/* The watch cannot be set: its watchers are removed, and later ones try anew. */
 static void failed(struct watches *ws, struct watch *watch, int error)
 {
-	/* What servers say to one watch too many (docs/misc/xenstore.txt names no error for it). */
+	/* The servers' errors for one watch too many (docs/misc/xenstore.txt names none). */
 	bool quota = error == -E2BIG || error == -ENOSPC || error == -EDQUOT;
 
 	if (quota && !ws->quota_said)
@@ -263,15 +264,16 @@ static void watch_failed(struct watches *ws, struct watch *watch, int error)
 {
 	watch->pending = false;
 	if (watch->epoch != chan_epoch(ws->chan)) {
-		/* The connection was lost meanwhile.  Those who wait for an outcome wait for the
-		 * next one at the most as long as any request; for the others
+		/* The connection was lost in the meantime.  Watchers that wait for an outcome wait
+		 * for the next connection no longer than any request does; for the others
 		 * watches_connected() sets the watch again. */
 		if (has_watchers(watch, false) && arm(ws, watch))
 			failed(ws, watch, -ENOMEM);
 		return;
 	}
 	if (error == -EIO && has_watchers(watch, true)) {
-		/* No connection to be had for now.  Who was told before need not know. */
+		/* No connection can be had for now.  Watchers that were told
+		 * before need not know. */
 		watch->epoch = 0;
 		watch->holds++;
 		tell(ws, watch,
@@ -281,7 +283,7 @@ static void watch_failed(struct watches *ws, struct watch *watch, int error)
 		release(watch);
 		return;
 	}
-	/* What the server refused is not set; what timed out may be, late. */
+	/* A refused watch is not set; one that timed out may be set late. */
 	if (error == -ETIMEDOUT)
 		unwatch(ws, watch);
 	failed(ws, watch, error);
@@ -315,10 +317,10 @@ static void watches_event(void *arg, const char *path, const char *token)
 	if (wire_number_parse(token, strlen(token), UINT64_MAX, &number) == 0)
 		watch = find_token(ws, number);
 	if (!watch) {
-		/* Of a watch that was dropped, usually. */
+		/* Usually of a watch that was removed. */
 		log_debug(ws->log, "event for %s with unknown token ignored", path);
 	} else if (!watch->fired) {
-		/* Every WATCH fires once; some servers before the reply, some after. */
+		/* Every WATCH fires once, on some servers before the reply, on others after it. */
 		watch->fired = true;
 		if (is_armed(watch))
 			became_armed(ws, watch);
@@ -330,7 +332,7 @@ static void watches_event(void *arg, const char *path, const char *token)
 	}
 }
 
-/* Returns a watch that is not, and is not being, set on this connection, or NULL. */
+/* Returns a watch that is neither set nor being set on this connection, or NULL. */
 static struct watch *find_unset(struct watches *ws, uint32_t epoch)
 {
 	struct watch *watch;
@@ -341,7 +343,7 @@ static struct watch *find_unset(struct watches *ws, uint32_t epoch)
 	return NULL;
 }
 
-/* A new connection: all watches are set again, but those that wait for it already. */
+/* A new connection: sets all watches again, except those that are being set on it already. */
 static void watches_connected(void *arg, uint32_t epoch)
 {
 	struct watches *ws = arg;
@@ -355,8 +357,8 @@ static void watches_connected(void *arg, uint32_t epoch)
 	submit_queued(ws);
 }
 
-/* Where tokens start: a predecessor's watches may still be set on the same ring, and their events
- * must not be taken for ours. */
+/* The first token.  A predecessor's watches may still be set on the same ring, and their events
+ * must not be mistaken for ours. */
 static uint64_t first_token(void)
 {
 	struct timespec ts;
@@ -394,7 +396,8 @@ void watches_free(struct watches *ws)
 	free(ws);
 }
 
-/* By what a watch is found: path, or path NUL depth.  Returns NULL when out of memory. */
+/* Makes the key by which a watch is found: path, or path NUL depth.  Returns NULL
+ * when out of memory. */
 static char *key_new(const char *path, const char *depth, size_t *len)
 {
 	size_t path_len = strlen(path), depth_size = depth ? strlen(depth) + 1 : 0;
@@ -409,7 +412,7 @@ static char *key_new(const char *path, const char *depth, size_t *len)
 	return key;
 }
 
-/* Makes a watch, not set yet.  Takes `key`, also on failure. */
+/* Makes a watch that is not set yet.  Takes `key`, even on failure. */
 static struct watch *watch_new(struct watches *ws, char *key, size_t key_len, bool depth)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));

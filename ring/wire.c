@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Implementation of ring/wire.h: the bytes of the xenstore protocol.
- * Everything here gets bytes from a store or a user and believes none of them.
+ * Everything here gets bytes from a store or a user and trusts none of them.
  * Pure functions, any thread.
  */
 #include <string.h>
@@ -106,7 +106,7 @@ int wire_directory_part_parse(const char *body, size_t len, uint64_t *gen,
 	if (wire_strings_next(&rest, &name, &n) != 1 ||
 	    wire_number_parse(name, n, UINT64_MAX, &value))
 		return -EPROTO;
-	/* Neither names nor the end: asking again would get the same answer for ever. */
+	/* Neither names nor the end mark: asking again would give the same answer for ever. */
 	if (rest.pos == rest.end)
 		return -EPROTO;
 
@@ -142,7 +142,7 @@ int wire_event_parse(const char *body, size_t len, const char **path, const char
 	return 0;
 }
 
-/* Whether the `len` bytes at `s` are one permission, like "n0" or "b32752". */
+/* Returns whether the `len` bytes at `s` are one permission, like "n0" or "b32752". */
 static bool perm_is_valid(const char *s, size_t len)
 {
 	uint64_t domid;

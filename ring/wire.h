@@ -23,14 +23,15 @@
 
 /*
  * Largest payload that is accepted in a reply, in bytes.  The protocol says WIRE_PAYLOAD_MAX, yet
- * oxenstored exceeds it over a socket for large directories; this is a bound against nonsense.
+ * oxenstored exceeds it over a socket for large directories; this limit only excludes nonsense.
  */
 #define WIRE_REPLY_MAX (1u << 20)
 
 /* Largest payload of a watch event: a path, a token, their NULs. */
 #define WIRE_EVENT_MAX WIRE_PAYLOAD_MAX
 
-/* Newer servers' messages that Debian 12's xs_wire.h does not name yet (Xen 4.21's xs_wire.h). */
+/* Newer servers' messages that Debian 12's xs_wire.h does not define yet (from Xen
+ * 4.21's xs_wire.h). */
 enum {
 	WIRE_GET_FEATURE = XS_DIRECTORY_PART + 1,
 	WIRE_SET_FEATURE,
@@ -39,8 +40,8 @@ enum {
 	WIRE_TYPE_COUNT
 };
 
-/* Returns the name of a message type ("READ", "WATCH_EVENT", …; "type-99" style names do not
- * exist: an unknown type is "UNKNOWN").  The string is static. */
+/* Returns the name of a message type ("READ", "WATCH_EVENT", …), or "UNKNOWN".  The
+ * string is static. */
 const char *wire_type_name(uint32_t type);
 
 /*
@@ -52,11 +53,11 @@ const char *wire_type_name(uint32_t type);
  */
 int wire_error_parse(const char *body, size_t len, bool *known);
 
-/* Returns the name that stands for errno `err` (positive or negative) in an XS_ERROR payload;
- * what the table does not have is "EIO".  The string is static. */
+/* Returns the name that stands for errno `err` (positive or negative) in an XS_ERROR payload; "EIO"
+ * for those that the table lacks.  The string is static. */
 const char *wire_error_name(int err);
 
-/* A cursor over NUL-terminated strings that follow each other, as DIRECTORY, GET_PERMS and
+/* A cursor over consecutive NUL-terminated strings, as DIRECTORY, GET_PERMS and
  * WATCH_EVENT carry them. */
 struct wire_strings {
 	const char *pos;
@@ -98,12 +99,12 @@ int wire_event_parse(const char *body, size_t len, const char **path, const char
 /*
  * Translates a permission list between the wire (`n0 NUL r5 NUL`) and text (`n0,r5`).
  *
- * wire_perms_to_text() writes a terminated string of at most `size` bytes; wire_perms_from_text()
- * accepts one trailing newline and writes the NUL-separated list.  Each entry is one of the
- * letters n r w b and a decimal domid that fits 16 bits (docs/misc/xenstore.txt, GET_PERMS).
- * Return the number of bytes written (without the terminating NUL for text), or -EINVAL for what
- * is no list, or -ERANGE if `size` is too small.  An empty list is -EINVAL: a node always has an
- * owner.
+ * wire_perms_to_text() writes a terminated string of at most `size` bytes;
+ * wire_perms_from_text() accepts one trailing newline and writes the NUL-separated list.  Each
+ * entry is one of the letters n r w b and a decimal domid that fits 16 bits
+ * (docs/misc/xenstore.txt, GET_PERMS).  Return the number of bytes written (without the
+ * terminating NUL for text), or -EINVAL for something that is not a list, or -ERANGE if `size`
+ * is too small.  An empty list is -EINVAL: a node always has an owner.
  */
 int wire_perms_to_text(const char *body, size_t len, char *text, size_t size);
 int wire_perms_from_text(const char *text, size_t len, char *body, size_t size);

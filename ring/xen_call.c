@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hypercalls, or -ENOSYS where libxencall was not there when this was built.
+ * Hypercalls, or -ENOSYS if libxencall was missing when this was built.
  * For xen_find.c and xen_port.c.
  */
-/* Before all headers of Xen: without it they mean the hypercalls of its first versions. */
+/* Before all headers of Xen, which without it declare the hypercalls of its first versions. */
 #define __XEN_TOOLS__ 1
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include <xencall.h>
 #include <xentoollog.h>
 
-/* Says nothing: that it cannot be opened is ordinary, and told by who tried. */
+/* Logs nothing: failing to open it is ordinary, and reported by the caller. */
 static void message_drop(struct xentoollog_logger *logger, xentoollog_level level, int errnoval,
 			 const char *context, const char *format, va_list al)
 {
@@ -36,7 +36,7 @@ static struct xentoollog_logger silent = { .vmessage = message_drop };
 
 struct xen_call {
 	xencall_handle *handle;
-	/* In memory that the hypervisor may read.  Every caller writes the same into it. */
+	/* In memory that the hypervisor may read.  Every caller writes the same contents. */
 	struct evtchn_send *send;
 };
 
@@ -72,7 +72,7 @@ void xen_call_close(struct xen_call *call)
 
 int xen_call_send(struct xen_call *call, uint32_t port)
 {
-	/* No order needed: a handle signals one port in its life. */
+	/* No order needed: a handle signals only one port in its life. */
 	__atomic_store_n(&call->send->port, port, __ATOMIC_RELAXED);
 	return xencall2(call->handle, __HYPERVISOR_event_channel_op, EVTCHNOP_send,
 			(uintptr_t)call->send) < 0 ? -errno : 0;

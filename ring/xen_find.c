@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finds this domain's ring.  For transport_ring.c, on the I/O thread. */
-/* Before all headers of Xen: they are silent about start_info otherwise. */
+/* Before all headers of Xen, which otherwise do not declare start_info. */
 #define __XEN_TOOLS__ 1
 
 #include <elf.h>
@@ -16,13 +16,13 @@
 #include "ring/xen_call.h"
 #include "ring/xen_find.h"
 
-/* The kernel's pointer to the page that a PV guest is started with. */
+/* The kernel's pointer to the page with which a PV guest is started. */
 #define POINTER "xen_start_info"
 
 /* A parameter that the toolstack has not set yet. */
 #define UNSET UINT64_MAX
 
-/* Takes over what was found, if it can be a ring. */
+/* Accepts what was found, if it can be a ring. */
 static int place_set(struct xen_place *place, uint64_t gfn, uint64_t port)
 {
 	if (gfn == 0 || gfn == UNSET || port == 0 || port > UINT32_MAX)
@@ -64,7 +64,8 @@ static int symbol_find(const char *kallsyms, const char *name, uint64_t *address
 		if (!strstr(line, name) || sscanf(line, "%llx %*c %63s", &n, word) != 2 ||
 		    strcmp(word, name) != 0)
 			continue;
-		/* Zero is what they all are for who may not know (kernel.kptr_restrict). */
+		/* All addresses are zero for a process that may not know them
+		 * (kernel.kptr_restrict). */
 		err = n ? 0 : -EPERM;
 		*address = n;
 	}
@@ -82,7 +83,7 @@ static int read_at(int fd, void *data, size_t len, uint64_t offset)
 	return (size_t)n == len ? 0 : -EPROTO;
 }
 
-/* Reads what an ELF core has at a virtual address. */
+/* Reads the bytes at a virtual address from an ELF core. */
 static int core_read(int fd, uint64_t address, void *data, size_t len)
 {
 	Elf64_Ehdr header;
@@ -158,13 +159,13 @@ int xen_find_ring(struct xen_finder *finder, struct xen_place *place, struct log
 		       "start_info: %s); say them: ring:gfn=G,port=P, which domain 0 has in "
 		       "/local/domain/DOMID/store/ring-ref and .../port",
 		  strerror(-hvm), strerror(-pv));
-	/* EINVAL is but the answer to a PV guest. */
+	/* EINVAL is only the hypervisor's answer to a PV guest. */
 	return hvm == -EINVAL ? pv : hvm;
 }
 
 const char *xen_find_driver(void)
 {
-	/* The last one also where /dev is not the kernel's. */
+	/* The last one also works where /dev is not the kernel's. */
 	static const char *const files[] = { "/dev/xen/xenbus", "/proc/xen/xenbus",
 					     "/sys/class/misc/xen!xenbus" };
 

@@ -15,19 +15,20 @@
 
 #include "ring/logger.h"
 
-/* Where the ring is: both change when the domain is restored or migrated. */
+/* The place of the ring: both values change when the domain is restored or migrated. */
 struct xen_place {
 	uint64_t gfn;  /* of the page; in a PV guest its machine frame */
 	uint32_t port; /* this domain's end of the event channel, bound or not */
 };
 
-/* What is not looked up twice, as it holds for as long as the kernel runs.  Begins zeroed. */
+/* Values that are not looked up twice, because they hold for as long as the kernel
+ * runs.  Starts zeroed. */
 struct xen_finder {
 	uint64_t pointer; /* address of the kernel's pointer to the start_info */
 };
 
 /*
- * Finds the ring of the domain that we run in.  Returns 0, or -errno, with an error in the log that
+ * Finds the ring of the domain that we run in.  Returns 0, or -errno after logging an error that
  * says what was tried and what to do.
  */
 int xen_find_ring(struct xen_finder *finder, struct xen_place *place, struct logger *log);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Maps the ring's page, and keeps others like us away from it.  For transport_ring.c. */
+/* Maps the ring's page, and keeps other processes of our kind away from it.  For
+ * transport_ring.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -13,7 +14,7 @@
 
 #include "ring/xen_page.h"
 
-/* Of the shared page, on every architecture that Xen runs on. */
+/* Size of the shared page on every architecture that Xen runs on. */
 #define XEN_PAGE_SIZE 4096
 
 #define PHYSICAL_MEMORY "/dev/mem"
@@ -51,7 +52,7 @@ static int dom0_map(struct xen_page *page, struct logger *log)
 	fd = open(XEN_DOM0_PAGE, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	/* The kernel's own file shows the ring that the kernel's own driver uses. */
+	/* The kernel's own file means the ring that the kernel's own driver uses. */
 	if (fstatfs(fd, &fs) < 0)
 		err = -errno;
 	else if ((unsigned long)fs.f_type == XENFS_SUPER_MAGIC)
@@ -65,7 +66,7 @@ static int dom0_map(struct xen_page *page, struct logger *log)
 	return err;
 }
 
-/* Maps a page of our own where a PVH or HVM guest has it in its physical memory. */
+/* Maps a page of our own from where a PVH or HVM guest has it in its physical memory. */
 static int physical_map(struct xen_page *page, uint64_t gfn)
 {
 	int fd, err;
@@ -91,7 +92,7 @@ static int frame_map(struct xen_page *page, uint32_t domid, xen_pfn_t gfn)
 	page->fmem = xenforeignmemory_open(NULL, 0);
 	if (!page->fmem)
 		return -errno;
-	/* No array for errors: one page is mapped, or nothing. */
+	/* No array for errors: a single page is mapped, or nothing. */
 	page->ring = xenforeignmemory_map(page->fmem, domid, PROT_READ | PROT_WRITE, 1, &gfn, NULL);
 	if (page->ring)
 		return 0;
@@ -131,7 +132,7 @@ void xen_page_unmap(struct xen_page *page)
 	*page = (struct xen_page){ 0 };
 }
 
-/* Whoever holds the lock has written its process id; 0 if it has not yet. */
+/* The holder of the lock has written its process id, or not yet: 0. */
 static long holder_read(int fd)
 {
 	char text[16] = "";
@@ -158,7 +159,8 @@ int xen_page_lock(uint32_t domid, struct logger *log)
 		close(fd);
 		return -EBUSY;
 	}
-	/* Only for the message above; the file stays, as its removal would let two have it. */
+	/* Only for the message above; the file stays, because if it were removed two
+	 * processes could lock it. */
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
 		log_debug(log, "ring: %s: %s", path, strerror(errno));
 	return fd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring's page, mapped by whichever way there is, and a lock on it among processes like ours.
+ * The ring's page, mapped in whichever way is possible, and a lock on it between
+ * processes of our kind.
  * For transport_ring.c, on the I/O thread.  A mapping must not be used after a fork().
  */
 #ifndef RING_XEN_PAGE_H
@@ -13,7 +14,7 @@
 
 #include "ring/logger.h"
 
-/* Domain 0's page, which is no guest frame that could be mapped by number. */
+/* Domain 0's page, which is not a guest frame that could be mapped by number. */
 #define XEN_DOM0_PAGE "/proc/xen/xsd_kva"
 
 /* A mapped page.  Begins zeroed. */
@@ -30,13 +31,13 @@ struct xen_page {
  */
 int xen_page_map(struct xen_page *page, uint32_t domid, uint64_t gfn, struct logger *log);
 
-/* What was not mapped is allowed. */
+/* A page that was not mapped is allowed. */
 void xen_page_unmap(struct xen_page *page);
 
 /*
- * Takes the lock that says that a domain's ring is in use, until the descriptor is closed, also by
- * death.  Returns the descriptor; -1 where there is no place for it, with a warning; -EBUSY, with an
- * error in the log that names the other process.
+ * Takes the lock that marks a domain's ring as in use, until the descriptor is closed, also by
+ * death.  Returns the descriptor; -1 if there is no place for a lock file, with a warning; -EBUSY,
+ * with an error in the log that names the other process.
  */
 int xen_page_lock(uint32_t domid, struct logger *log);
 

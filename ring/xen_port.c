@@ -8,12 +8,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <xen/xen.h>
-/* Needs what the one before defines. */
+/* Needs a definition from the header before it. */
 #include <xen/sys/evtchn.h>
 
 #include "ring/xen_port.h"
 
-/* Linux 6.6, later than the header of Xen 4.17. */
+/* New in Linux 6.6, so the header of Xen 4.17 lacks it. */
 #ifndef IOCTL_EVTCHN_BIND_STATIC
 #define IOCTL_EVTCHN_BIND_STATIC _IOC(_IOC_NONE, 'E', 7, sizeof(struct ioctl_evtchn_bind))
 struct ioctl_evtchn_bind {
@@ -21,7 +21,7 @@ struct ioctl_evtchn_bind {
 };
 #endif
 
-/* Between two looks at a ring that is polled: soon after it moved, and when it is idle. */
+/* Intervals between two looks at a polled ring: soon after bytes moved, and when it is idle. */
 #define POLL_FIRST_US 100
 #define POLL_LAST_US 100000
 
@@ -79,7 +79,7 @@ static int bind_poll(struct xen_port *port, const struct ring_params *params)
 	if (port->timer_fd < 0)
 		return -errno;
 	err = xen_call_open(&port->call);
-	/* The server may have to be woken anyway, and it is known now whether that can be done. */
+	/* The server may need a wake-up anyway, and this shows whether one can be sent. */
 	if (!err)
 		err = xen_call_send(port->call, params->port);
 	port->port = params->port;
@@ -129,7 +129,7 @@ int xen_port_bind(struct xen_port *port, const struct ring_params *params, struc
 		err = bind_one(port, params, *try);
 		if (!err)
 			return 0;
-		/* Another way would only hide that there are two of us. */
+		/* Trying another way would only hide that the ring has two users. */
 		if (err == -EBUSY) {
 			log_error(log, "ring: port %u is bound by somebody else",
 				  (unsigned)params->port);
@@ -173,7 +173,7 @@ static void timer_set(const struct xen_port *port, unsigned us)
 
 void xen_port_moved(struct xen_port *port)
 {
-	/* It may be set for much later, and the I/O thread asleep. */
+	/* The timer may be set for much later while the I/O thread sleeps. */
 	if (port->call && !atomic_exchange(&port->moved, true))
 		timer_set(port, POLL_FIRST_US);
 }
@@ -187,7 +187,7 @@ static void timer_arm(struct xen_port *port)
 	else
 		port->interval_us = POLL_LAST_US;
 	timer_set(port, port->interval_us);
-	/* Who moved something in between may have set the timer before we did. */
+	/* A thread that moved bytes in between may have set the timer before us. */
 	if (atomic_load(&port->moved))
 		timer_set(port, POLL_FIRST_US);
 }

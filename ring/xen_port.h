@@ -45,23 +45,23 @@ struct xen_port {
  */
 int xen_port_bind(struct xen_port *port, const struct ring_params *params, struct logger *log);
 
-/* Gives it back.  What was not bound is allowed. */
+/* Gives the port back.  One that was not bound is allowed. */
 void xen_port_close(struct xen_port *port);
 
 /* Signals the server.  Returns 0 or -errno. */
 int xen_port_notify(struct xen_port *port);
 
-/* Bytes were sent or received: more may come soon. */
+/* Bytes were sent or received, so more may come soon. */
 void xen_port_moved(struct xen_port *port);
 
-/* Prepares for sleep: from now on the descriptor becomes readable for what is signalled, or when
+/* Prepares for sleep: from now on the descriptor becomes readable for a signal, or when
  * it is time to look. */
 void xen_port_arm(struct xen_port *port);
 
 /* Returns the descriptor to poll for POLLIN. */
 int xen_port_fd(const struct xen_port *port);
 
-/* Returns the word of a way to bind, as in ring:events=. */
+/* Returns the word for a way to bind, as in ring:events=. */
 const char *xen_port_way_name(enum ring_events way);
 
 #endif

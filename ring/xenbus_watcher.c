@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sets and unsets watches through the kernel's xenbus device, on a thread of its own, and keeps
- * account of what has to be answered.  For the xenbus transport.  See xenbus_watcher.h.
+ * account of the requests that have to be answered.  For the xenbus transport.  See
+ * xenbus_watcher.h.
  */
 #include "ring/xenbus_watcher.h"
 
@@ -23,14 +24,14 @@
 
 /*
  * A request that does not simply go to the main descriptor: a WATCH or UNWATCH on its way, or a
- * request that the transport itself has to answer with an error.  On one list at a time, or the
- * watcher's `writing`.
+ * request that the transport itself has to answer with an error.  It is on one list at a time, or
+ * is the watcher's `writing`.
  */
 struct entry {
 	TAILQ_ENTRY(entry) link;
 	struct xsd_sockmsg hdr; /* of the request */
-	int err;                /* on `refused`: what to answer, a negative errno */
-	bool answered;          /* its reply was read while its write() has yet to return */
+	int err;                /* on `refused`: the answer, a negative errno */
+	bool answered;          /* its reply was read before its write() returned */
 	char msg[XENBUS_MESSAGE_MAX];
 };
 TAILQ_HEAD(entry_list, entry);
@@ -41,19 +42,20 @@ struct xenbus_watcher {
 	int fd;       /* for WATCH, UNWATCH and watch events */
 	int event_fd; /* wakes the I/O thread for `refused` and `lost` */
 
-	/* A leaf, over what follows; not held in the thread's write(). */
+	/* A leaf, guarding all that follows; not held during the thread's write(). */
 	pthread_mutex_t lock;
 	pthread_cond_t wakeup; /* `queued` or `quit` changed */
 	struct entry_list idle;
 	struct entry_list queued;  /* for the thread to write */
 	struct entry *writing;     /* in the thread's write() */
-	struct entry_list written; /* the device took it and will say something */
+	struct entry_list written; /* taken by the device, which will answer */
 	struct entry_list refused; /* to be answered with XS_ERROR */
 	bool quit;
 	bool signalled; /* event_fd is readable */
 	int lost;       /* negative errno: the device is gone */
 
-	/* One more than can be in flight: the thread may hold one whose reply was delivered. */
+	/* One more than can be in flight: the thread may hold an entry whose
+	 * reply was delivered. */
 	struct entry entries[XENBUS_IN_FLIGHT_MAX + 1];
 };
 
@@ -76,7 +78,7 @@ static void xenbus_watcher_signal_locked(struct xenbus_watcher *w)
 
 	if (w->signalled)
 		return;
-	/* Can only fail when the counter is full, and then it is readable already. */
+	/* This can fail only when the counter is full, and then it is readable already. */
 	if (write(w->event_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
 		w->signalled = true;
 }
@@ -88,15 +90,15 @@ static void xenbus_watcher_refuse_locked(struct xenbus_watcher *w, struct entry 
 	xenbus_watcher_signal_locked(w);
 }
 
-/* Whether a write()'s errno is the store's answer to a request, and not the end of the device:
- * just the errors that the protocol has names for come from a server. */
+/* Returns whether a write()'s errno is the store's answer to a request rather than the end of the
+ * device: only errors for which the protocol has names come from a server. */
 static bool errno_is_answer(int err)
 {
 	return wire_error_parse(wire_error_name(err), strlen(wire_error_name(err)) + 1, NULL) == err;
 }
 
-/* Writes a whole message.  Returns 0, or a negative errno with *begun telling whether the device
- * had taken a part of it, after which nobody knows where it expects the next one to start. */
+/* Writes a whole message.  Returns 0, or a negative errno; *begun then tells whether the device had
+ * taken a part of it, after which nobody knows where it expects the next message to start. */
 static int message_write(int fd, const char *msg, size_t len, bool *begun)
 {
 	size_t done = 0;
@@ -295,13 +297,14 @@ struct xenbus_watcher *xenbus_watcher_stop(struct xenbus_watcher *w)
 		pthread_detach(w->thread);
 		return w;
 	}
-	/* It looks at `quit` before it writes again: this waits for no one else. */
+	/* The thread looks at `quit` before it writes again, so this does not
+	 * wait for the store. */
 	pthread_join(w->thread, NULL);
 	xenbus_watcher_put(w);
 	return NULL;
 }
 
-/* Starts the thread with every signal blocked: they are for the program's own threads. */
+/* Starts the thread with every signal blocked: signals are for the program's own threads. */
 static int xenbus_watcher_start(struct xenbus_watcher *w)
 {
 	pthread_attr_t attr;
@@ -313,7 +316,7 @@ static int xenbus_watcher_start(struct xenbus_watcher *w)
 		return -err;
 	pthread_attr_setstacksize(&attr, WATCHER_STACK);
 	sigfillset(&all);
-	/* Before the thread runs: its reference must not be the last one. */
+	/* Before the thread runs, because its reference must not be the last one. */
 	atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&w->thread, &attr, xenbus_watcher_run, w);
