@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pipe between a starting daemon and the parent that waits for it: one NUL byte says
- * "ready", anything else is the text of an error.
+ * The pipe between a starting daemon and the parent that waits for it: one NUL byte means "ready",
+ * anything else is the text of an error.
  * For main.c; each side is a process with one thread.
  */
 #include <errno.h>
@@ -53,13 +53,15 @@ static void __attribute__((noreturn)) parent_wait(int fd, pid_t child)
 	if (WIFSIGNALED(status))
 		dprintf(STDERR_FILENO, "xsfs: killed by signal %d (%s) while starting\n",
 			WTERMSIG(status), strsignal(WTERMSIG(status)));
-	/* It ended without having been ready: that is a failure whatever it says. */
+	/* The child ended without having been ready, which is a failure whatever
+	 * its status says. */
 	_exit(WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
 }
 
 /*
- * Leaves the descriptors that the caller happened to have open, which a daemon would keep open for months: a lock that a
- * script holds, the end of a pipe.  `keep` is moved to the first number behind the standard three.
+ * Closes descriptors that the caller happened to have open and that a daemon would otherwise keep
+ * open for months, such as a lock held by a script or the end of a pipe.  `keep` is moved to the
+ * first number after the standard three.
  * Returns its new number or -errno.
  */
 static int leave_descriptors(int keep)
@@ -71,8 +73,8 @@ static int leave_descriptors(int keep)
 			return -errno;
 		close(keep);
 	}
-	/* By its number: not every C library has the function.  A kernel older than 5.9 has not the call
-	 * either, and then they stay. */
+	/* By number, because not every C library has the function.  Kernels older than 5.9 lack the
+	 * call too, and then the descriptors stay open. */
 	syscall(SYS_close_range, fd + 1, ~0U, 0);
 	return fd;
 }
@@ -104,7 +106,7 @@ int background_fork(struct background *bg)
 	return chdir("/") < 0 ? -errno : 0;
 }
 
-/* Standard input, output and error were the caller's. */
+/* Standard input, output and error belonged to the caller. */
 static int leave_terminal(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC), i;
@@ -130,7 +132,8 @@ int background_ready(struct background *bg)
 
 	if (bg->fd < 0)
 		return 0;
-	/* Before the parent goes: who reads its output wants to see the end of it then. */
+	/* Before the parent goes, because a program that reads its output expects
+	 * the end of it then. */
 	err = leave_terminal();
 	if (!err)
 		err = write_all(bg->fd, "", 1);

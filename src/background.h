@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Going into the background: a forked child does all the work, its parent waits until the mount
- * can be used, or until it failed, and reports that.
+ * Going into the background: a forked child does all the work, its parent waits until the mount can
+ * be used, or until that has failed, and reports the result.
  * For main.c, main thread, while there is no other.  Xen's handles must not cross a fork
  * (xenevtchn.h, xenforeignmemory.h), so the fork comes first.
  */
@@ -9,7 +9,7 @@
 #define SRC_BACKGROUND_H
 
 struct background {
-	int fd; /* to the waiting parent; -1: in the foreground, or released */
+	int fd; /* leads to the waiting parent; -1: in the foreground, or released */
 };
 
 #define BACKGROUND_INIT { .fd = -1 }
@@ -22,20 +22,21 @@ struct background {
 int background_fork(struct background *bg);
 
 /*
- * Leaves the parent's session, when the mount is there and before system calls are filtered.  Not earlier: on an
- * automount point autofs lets only the process group that systemd runs mount(8) in look at the directory, and
- * keeps all others waiting until mount(8) has ended.  No effect in the foreground.
+ * Leaves the parent's session.  Call it when the mount is there and before system calls are
+ * filtered, but not earlier: on an automount point, autofs lets only the process group in which
+ * systemd runs mount(8) look at the directory, and keeps all others waiting until mount(8) has
+ * ended.  No effect in the foreground.
  */
 void background_mounted(struct background *bg);
 
 /*
- * Lets the parent go and leaves its terminal.  Returns 0, or -EPIPE if the parent is gone: who
- * called the program gave up, and nothing should be left mounted.  No effect in the foreground.
+ * Releases the parent and leaves its terminal.  Returns 0, or -EPIPE if the parent is gone: the
+ * caller of the program gave up, and nothing should remain mounted.  No effect in the foreground.
  */
 int background_ready(struct background *bg);
 
-/* Says why the start failed: `line`, without a newline, on standard error, the parent's if there
- * is one.  The caller then exits with a status of its own. */
+/* Reports why the start failed: prints `line`, which has no newline, on standard error, the
+ * parent's if there is one.  The caller then exits with a status of its own. */
 void background_failed(struct background *bg, const char *line);
 
 #endif

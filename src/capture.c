@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Standard error, led through a pipe.  Main thread. */
+/* Redirects standard error into a pipe.  Main thread. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "src/capture.h"
 
-/* More than fusermount3 has ever to say. */
+/* More than fusermount3 ever prints. */
 #define TEXT_MAX 4096
 
 void capture_start(struct capture *c)
@@ -15,7 +15,7 @@ void capture_start(struct capture *c)
 	int fds[2];
 
 	c->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	/* Not blocking: nobody reads before the end. */
+	/* Non-blocking, because nobody reads before the end. */
 	if (c->stderr_fd >= 0 && pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
 		close(c->stderr_fd);
 		c->stderr_fd = -1;
@@ -27,7 +27,7 @@ void capture_start(struct capture *c)
 	c->read_fd = fds[0];
 }
 
-/* Copies the first line of `text`, but for "fuse: " or "fusermount3: ". */
+/* Copies the first line of `text`, without a leading "fuse: " or "fusermount3: ". */
 static void first_line(const char *text, char *line, size_t size)
 {
 	static const char *const names[] = { "fuse: ", "fusermount3: " };
@@ -54,7 +54,7 @@ void capture_end(struct capture *c, bool show, char *line, size_t size)
 		return;
 	text[n] = '\0';
 	first_line(text, line, size);
-	/* There is no other place to complain if this fails. */
+	/* If this fails there is no other place to complain. */
 	if (show && write(STDERR_FILENO, text, n) < 0)
 		return;
 }

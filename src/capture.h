@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is said on standard error for a while, by libfuse and by fusermount3, which know no other place.
+ * Captures for a while what libfuse and fusermount3 print on standard error, since they cannot
+ * print it anywhere else.
  * For main.c, main thread.
  */
 #ifndef SRC_CAPTURE_H
@@ -14,12 +15,14 @@ struct capture {
 	int read_fd;
 };
 
-/* From now on standard error is kept, a pipe's worth.  Where that is impossible it stays as it is. */
+/* Captures standard error from now on, up to a pipe's worth.  If that is impossible it
+ * stays as it is. */
 void capture_start(struct capture *c);
 
 /*
- * Ends it.  Writes the first line that was said to `line`, without newline and without the name of
- * the program in front of it; "" if there was none.  `show`: all of it is printed after all.
+ * Ends the capture.  Writes the first line captured to `line`, without the newline and
+ * without the program's name in front of it; "" if there was none.  `show`: prints
+ * everything captured after all.
  */
 void capture_end(struct capture *c, bool show, char *line, size_t size);
 

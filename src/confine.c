@@ -15,9 +15,10 @@
 
 #include "src/confine.h"
 
-/* Mounting and unmounting; files and sockets that are not root's. */
+/* For mounting and unmounting; for files and sockets that do not belong to root. */
 static const int needed[] = { CAP_SYS_ADMIN, CAP_DAC_OVERRIDE };
-/* /dev/mem and /proc/kcore; the addresses in /proc/kallsyms; memory that hypercalls use stays where it is. */
+/* For /dev/mem and /proc/kcore, for the addresses in /proc/kallsyms, and to lock memory used by
+ * hypercalls in place. */
 static const int needed_by_ring[] = { CAP_SYS_RAWIO, CAP_SYSLOG, CAP_IPC_LOCK };
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -33,7 +34,7 @@ static uint64_t capabilities_kept(bool own_ring)
 	return kept;
 }
 
-/* Limits all three sets of this process.  Returns 0 or -errno. */
+/* Limits all three capability sets of this process.  Returns 0 or -errno. */
 static int capabilities_limit(uint64_t kept)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -61,7 +62,8 @@ void confine_capabilities(bool own_ring, struct logger *log)
 
 	if (geteuid() != 0)
 		return;
-	/* What a program that is started gets, first: it takes a capability, too.  EINVAL: there are no more. */
+	/* The bounding set, for programs that it starts, comes first, because changing it takes a
+	 * capability too.  EINVAL: there are no more capabilities. */
 	for (int cap = 0; cap < 64 && !err; cap++)
 		if (!(kept & UINT64_C(1) << cap) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
 		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
@@ -76,7 +78,8 @@ void confine_capabilities(bool own_ring, struct logger *log)
 
 #ifdef HAVE_SECCOMP
 
-/* What the daemon, libfuse, Xen's libraries and the C library call once the mount is there. */
+/* The system calls of the daemon, libfuse, Xen's libraries and the C library once the
+ * mount is there. */
 static const int allowed[] = {
 	/* files, pipes, sockets */
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(write), SCMP_SYS(writev),
@@ -114,7 +117,7 @@ static const int allowed[] = {
 	SCMP_SYS(get_robust_list), SCMP_SYS(rseq), SCMP_SYS(set_tid_address), SCMP_SYS(set_thread_area),
 	SCMP_SYS(arch_prctl), SCMP_SYS(prctl), SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_getparam),
 	SCMP_SYS(sched_getscheduler), SCMP_SYS(exit), SCMP_SYS(exit_group),
-	/* signals: `kill` ends an embedded server */
+	/* signals; `kill` ends an embedded server */
 	SCMP_SYS(kill), SCMP_SYS(tgkill), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigreturn), SCMP_SYS(rt_sigpending), SCMP_SYS(rt_sigtimedwait),
 	SCMP_SYS(sigaltstack),
@@ -130,7 +133,7 @@ int confine_calls(void)
 	filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	if (!filter)
 		return -ENOMEM;
-	/* For all threads there are; it takes care of no_new_privs, too. */
+	/* For all existing threads; libseccomp sets no_new_privs as well. */
 	err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	/* A call that this machine does not have (a negative number) needs no rule. */
 	for (size_t i = 0; !err && i < ARRAY_SIZE(allowed); i++)

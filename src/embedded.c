@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The private store: its directory, its server, the ring to it, and the end of all three.
- * For store_source.c and main.c, main thread, with one thread of its own: it reads what the
- * server says, and then waits for its end.
+ * For store_source.c and main.c, main thread, with one thread of its own, which reads the server's
+ * output and then waits for its end.
  *
- * The world is made by the xsloop command, which also knows how to start a server in it.  The
- * order is that of a domain 0 whose user space owns its ring: bind a port, write its number where
- * the server looks, start the server, which takes page and port up.
+ * The world is made by the xsloop command, which also knows how to start a server in it.  The order
+ * is that of a domain 0 whose user space owns its ring: bind a port, write its number where the
+ * server looks, start the server, which takes page and port up.
  *
- * The directory is locked as long as we live, so that the next start knows which directories are
- * nobody's any more.  The server is killed by the kernel when we are (PR_SET_PDEATHSIG).
+ * The directory is locked for as long as we live, so that the next start can tell which directories
+ * are abandoned.  If we are killed, the kernel kills the server (PR_SET_PDEATHSIG).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -40,44 +40,45 @@
 #define DEMO "xsfs-demo"
 #define SAMPLE "sample.json"
 
-/* How long the server may take to start, which under valgrind is long. */
+/* How long the server may take to start, which takes long under valgrind. */
 #define START_PATIENCE_MS 30000
 #define START_STEP_MS 5
 
-/* What the server and the xsloop command get of the user's environment: how to find libraries and
- * a server elsewhere, and how a sanitizer reports.  Everything else could make them use what
- * is not theirs, as XENSTORED_PATH would another store's socket, or fail. */
+/* The parts of the user's environment that the server and the xsloop command get: where to
+ * find libraries and a server elsewhere, and how a sanitizer reports.  Anything else could
+ * make them fail, or use what does not belong to them, as XENSTORED_PATH could make them use
+ * another store's socket. */
 static const char *const passed_on[] = {
 	"LD_LIBRARY_PATH", "XSLOOP_SERVER", "XSLOOP_PRELOAD_FIRST",
 	"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS",
 	"XSFS_DEMO_STEP_MS",
 };
 
-/* Those, three of our own, and the NULL. */
+/* Those above, three of our own, and the NULL. */
 #define ENVIRONMENT_MAX (sizeof(passed_on) / sizeof(passed_on[0]) + 4)
 
-/* What the server said last, for the line that says why it ended. */
+/* The last output of the server, for the line that reports why it ended. */
 #define WORDS_SIZE 256
 
 struct embedded {
 	struct logger *log;
-	char *environment[ENVIRONMENT_MAX]; /* the children's */
+	char *environment[ENVIRONMENT_MAX]; /* for the children */
 	char dir[PATH_MAX];
-	int dir_fd; /* holds the lock; -1: there is no directory */
-	pid_t server; /* not reaped before embedded_stop(): its number stays ours; 0: none */
-	int output;   /* what the server says; the thread's */
-	int ended_fd; /* eventfd, counted up by the thread when the server has ended */
-	pid_t demo;   /* lets the sample domains live; 0: none */
+	int dir_fd; /* holds the lock; -1: no directory */
+	pid_t server; /* not reaped before embedded_stop(), so its number stays ours; 0: none */
+	int output;   /* output of the server; used by the thread */
+	int ended_fd; /* eventfd, incremented by the thread when the server has ended */
+	pid_t demo;   /* keeps the sample domains changing; 0: none */
 	int demo_output;
 	bool has_thread;
 	pthread_t thread;
-	pthread_mutex_t lock; /* over `words` */
+	pthread_mutex_t lock; /* guards `words` */
 	char words[WORDS_SIZE];
 };
 
 /* ---- the loopback library ------------------------------------------------------------------- */
 
-/* Where library and command are: told, as in the build tree, or installed. */
+/* Library and command are where the environment says, as in the build tree, or installed. */
 int embedded_library(char *path, size_t size)
 {
 	const char *told = getenv("XSFS_LOOP_LIB");
@@ -90,7 +91,7 @@ int embedded_library(char *path, size_t size)
 
 static int command_find(char *path, size_t size)
 {
-	/* libtool leaves a library that is not installed yet in a directory below. */
+	/* libtool puts a library that is not installed yet into a subdirectory. */
 	static const char *const beside[] = { COMMAND, "../" COMMAND };
 	const char *told = getenv("XSFS_LOOP_LIB");
 	const char *slash = told ? strrchr(told, '/') : NULL;
@@ -122,7 +123,7 @@ int embedded_preload(char **argv, char *why, size_t size)
 		snprintf(why, size, "embedded: %s: %s (" EMBEDDED_PACKAGE ")", lib, strerror(-err));
 		return err;
 	}
-	/* Behind what is there: a sanitizer's runtime has to be the first. */
+	/* After those already listed, because a sanitizer's runtime must come first. */
 	snprintf(list, sizeof(list), "%s%s%s", now ? now : "", now && *now ? ":" : "", lib);
 	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (n > 0 && setenv("LD_PRELOAD", list, 1) == 0) {
@@ -150,7 +151,7 @@ static void directory_remove(const char *path)
 	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-/* Opens and locks a directory, if it is ours and nobody has it.  A descriptor, or -errno. */
+/* Opens and locks a directory if it is ours and nobody uses it.  A descriptor, or -errno. */
 static int directory_lock(const char *path)
 {
 	struct stat st;
@@ -170,7 +171,7 @@ static int directory_lock(const char *path)
 	return fd;
 }
 
-/* Removes what servers left behind whose xsfs was killed. */
+/* Removes directories left behind by servers whose xsfs was killed. */
 static void directories_clean(const char *base, struct logger *log)
 {
 	struct dirent *entry;
@@ -211,7 +212,8 @@ static int directory_make(struct embedded *e)
 		if (!mkdtemp(e->dir))
 			return -errno;
 		e->dir_fd = directory_lock(e->dir);
-		/* Another one that cleaned up just now may have taken it before we locked it. */
+		/* Another start that cleaned up just now may have removed the directory
+		 * before we locked it. */
 		if (e->dir_fd >= 0 && fstat(e->dir_fd, &ours) == 0 && stat(e->dir, &there) == 0 &&
 		    ours.st_ino == there.st_ino)
 			return 0;
@@ -259,8 +261,9 @@ static void environment_free(char **environment)
 }
 
 /*
- * Runs the xsloop command `argv` with its output going to *output.  Its process id, or -errno.
- * It has a session of its own: the terminal's Ctrl-C is for us, who end it in order.
+ * Runs the xsloop command `argv` with its output going to *output.  Returns its
+ * process id, or -errno.
+ * It has a session of its own: the terminal's Ctrl-C is for us, and we end it in order.
  */
 static pid_t command_spawn(struct embedded *e, char **argv, int *output)
 {
@@ -282,7 +285,7 @@ static pid_t command_spawn(struct embedded *e, char **argv, int *output)
 		setsid();
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		/* Too late if we died in between. */
+		/* If we died in between, the signal will not come. */
 		if (getppid() != parent)
 			_exit(EXIT_FAILURE);
 		null = open("/dev/null", O_RDONLY);
@@ -307,7 +310,7 @@ static void words_keep(struct embedded *e, const char *line)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* Reads lines from a server until nobody can write them any more. */
+/* Reads lines from a server until no process can write any more. */
 static void output_read(struct embedded *e, int fd)
 {
 	FILE *file = fdopen(fd, "r");
@@ -336,7 +339,8 @@ static void *server_follow(void *arg)
 
 	signals_block_all();
 	output_read(e, e->output);
-	/* Only looks: the number must stay taken until embedded_stop() has used it. */
+	/* Looks without reaping: the process id must stay taken until
+	 * embedded_stop() has used it. */
 	while (waitid(P_PID, e->server, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
 		;
 	n = write(e->ended_fd, &one, sizeof(one));
@@ -368,7 +372,7 @@ static int world_init(struct embedded *e, char *command)
 	return command_run(e, make);
 }
 
-/* Finds a file beside this program, as in the build tree, or where it is installed. */
+/* Finds a file next to this program, as in the build tree, or where it is installed. */
 static void own_file_find(char *path, size_t size, const char *name, const char *installed)
 {
 	char self[PATH_MAX];
@@ -382,8 +386,9 @@ static void own_file_find(char *path, size_t size, const char *name, const char 
 }
 
 /*
- * Fills the store: a program does that, with the document that XSFS_SAMPLE or the installation has.
- * With `demo` another one changes it as long as we live.  Returns 0 or -errno; a message is in `words`.
+ * Fills the store, by a program that reads the document named by XSFS_SAMPLE or the installed one.
+ * With `demo`, another program changes it for as long as we live.  Returns 0 or -errno; a
+ * message is in `words`.
  */
 static int sample_start(struct embedded *e, bool demo)
 {
@@ -406,7 +411,7 @@ static int sample_start(struct embedded *e, bool demo)
 	return e->demo < 0 ? e->demo : 0;
 }
 
-/* Ends it, with what it said in the log. */
+/* Ends the demo, and logs its output. */
 static void demo_stop(struct embedded *e)
 {
 	if (e->demo <= 0)
@@ -424,7 +429,8 @@ static int server_start(struct embedded *e, char *command, bool oxenstored)
 	pid_t pid;
 	int err;
 
-	/* Every request as the server sees it.  Not oxenstored's: it renames a log that grew. */
+	/* Traces every request as the server sees it.  Not with oxenstored, which renames a log
+	 * that has grown. */
 	if (e->log->debug && !oxenstored) {
 		argv[4] = option;
 		argv[5] = trace;
@@ -459,7 +465,7 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-/* Waits until the server answers: it has taken the ring up by then. */
+/* Waits until the server answers, by which time it has taken the ring up. */
 static int server_wait(struct embedded *e)
 {
 	const int64_t deadline = now_ms() + START_PATIENCE_MS;
@@ -471,7 +477,7 @@ static int server_wait(struct embedded *e)
 		err = oneshot_call(path, XS_GET_DOMAIN_PATH, "0", 2, START_PATIENCE_MS, e->log);
 		if (!err)
 			return 0;
-		/* No socket yet, or nobody who listens yet; anything else stays wrong. */
+		/* There is no socket yet, or nobody listens on it yet; other errors are final. */
 		if (err != -ENOENT && err != -ECONNREFUSED)
 			return err;
 		if (has_ended(e, START_STEP_MS))
@@ -480,7 +486,7 @@ static int server_wait(struct embedded *e)
 	return -ETIMEDOUT;
 }
 
-/* Tells the server, which has yet to start, which port domain 0 waits on. */
+/* Writes down for the server, which has not started yet, the port that domain 0 waits on. */
 static int port_write(const struct embedded *e, uint32_t port)
 {
 	char path[PATH_MAX + 16];
@@ -494,7 +500,8 @@ static int port_write(const struct embedded *e, uint32_t port)
 	return fclose(file) == 0 ? 0 : -errno;
 }
 
-/* Directory, world, ring, server, in this order.  Returns 0 or -errno; *t is the caller's then. */
+/* Sets up directory, world, ring and server, in this order.  Returns 0 or -errno; *t then
+ * belongs to the caller. */
 static int world_start(struct embedded *e, bool oxenstored, struct transport **t)
 {
 	struct ring_params params = { .events = RING_EVENTS_UNBOUND, .privileged = true };
@@ -555,8 +562,8 @@ int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored, b
 	e->log = log;
 	e->dir_fd = e->ended_fd = -1;
 	pthread_mutex_init(&e->lock, NULL);
-	/* Fusermount3 is to run without the library, and the library in this process is to know of no
-	 * other world than ours. */
+	/* fusermount3 must run without the library, and the library in this process must not know
+	 * of any world but ours. */
 	unsetenv("LD_PRELOAD");
 	unsetenv("XENSTORED_RUNDIR");
 	unsetenv("XSLOOP_WITHOUT");
@@ -615,7 +622,7 @@ void embedded_stop(struct embedded *e)
 	if (!e)
 		return;
 	demo_stop(e);
-	/* Its store ends with it, so there is nothing that it could save. */
+	/* Its store ends with it, so it has nothing to save. */
 	if (e->server > 0)
 		kill(e->server, SIGKILL);
 	if (e->has_thread)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A private store without Xen: a real xenstored in a loopback world of its own, with us as
- * domain 0 on its ring, and sample domains to look at.
+ * A private store without Xen: a real xenstored in a loopback world of its own, with us as domain 0
+ * on its ring, and sample domains to look at.
  * For store_source.c and main.c; main thread.
  */
 #ifndef SRC_EMBEDDED_H
@@ -13,25 +13,26 @@
 #include "ring/chan.h"
 #include "ring/logger.h"
 
-/* What brings the loopback library where it lacks, for messages. */
+/* The package that provides the loopback library, for messages. */
 #define EMBEDDED_PACKAGE "a complete installation has it; Debian: the package xsfs-embedded"
 
 struct embedded;
 
-/* Finds the loopback library.  Returns 0 with its path in `path`, or -errno with where it should be. */
+/* Finds the loopback library.  Returns 0 with its path in `path`, or -errno with the path
+ * where it should be. */
 int embedded_library(char *path, size_t size);
 
 /*
- * Makes sure that the loopback library is preloaded, which stands in for Xen's libraries: runs
- * this program again with it if it is not.  Before any thread and any fork.
- * Returns 0, or -errno with one line in `why`; does not return when it runs again.
+ * Makes sure that the loopback library, which stands in for Xen's libraries, is preloaded: if it is
+ * not, executes this program again with it.  Before any thread and any fork.
+ * Returns 0, or -errno with one line in `why`; does not return if it executes the program again.
  */
 int embedded_preload(char **argv, char *why, size_t size);
 
 /*
  * Starts the server and connects to it.  The server is our child, and dies with this thread.
- * `demo`: sample domains come and go.  `timeout_ms`, `in_flight_max`: as in struct chan_config.  *chan gets the channel, owned by the
- * caller, who frees it before embedded_stop().
+ * `demo`: sample domains come and go.  `timeout_ms`, `in_flight_max`: as in struct chan_config.
+ * *chan gets the channel, owned by the caller, who frees it before embedded_stop().
  * Returns 0, or -errno with one line in `why`.
  */
 int embedded_start(struct embedded **out, struct chan **chan, bool oxenstored, bool demo,
@@ -44,8 +45,8 @@ const char *embedded_dir(const struct embedded *e);
 /* Returns a descriptor that becomes readable when the server has ended. */
 int embedded_fd(const struct embedded *e);
 
-/* To be called when embedded_fd() is readable: declares the store behind `chan` dead, and logs
- * why, once.  I/O thread. */
+/* Call this when embedded_fd() is readable: declares the store behind `chan` dead, and logs the
+ * reason once.  I/O thread. */
 void embedded_ended(struct embedded *e, struct chan *chan);
 
 /* Ends the server and removes its directory.  NULL is allowed. */

@@ -15,7 +15,7 @@
 
 #include "src/journal.h"
 
-/* Room for a line, a path and the fields' names. */
+/* Room for a line, a path and the names of the fields. */
 #define MESSAGE_MAX 16384
 
 static const struct sockaddr_un address = {
@@ -46,7 +46,7 @@ static void add_field(struct message *m, const char *name, const char *value)
 	uint64_t size = htole64(len);
 
 	add(m, name, strlen(name));
-	/* A value of several lines has its length before it. */
+	/* A value of several lines is preceded by its length. */
 	if (strchr(value, '\n')) {
 		add(m, "\n", 1);
 		add(m, &size, sizeof(size));

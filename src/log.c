@@ -23,11 +23,11 @@
 static struct {
 	struct logger logger;
 	bool foreground;
-	bool journal;           /* lines go there, if it takes them */
-	const char *mount;      /* "": not known yet */
-	char mount_text[LINE_MAX_BYTES]; /* the same, escaped, as lines begin: "/xen: " */
+	bool journal;           /* lines go to the journal if it takes them */
+	const char *mount;      /* "": unknown so far */
+	char mount_text[LINE_MAX_BYTES]; /* `mount`, escaped, as lines start: "/xen: " */
 	atomic_bool started;
-	pthread_mutex_t lock; /* over `cause` */
+	pthread_mutex_t lock; /* guards `cause` */
 	char cause[LINE_MAX_BYTES];
 } self = { .mount = "", .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -55,18 +55,18 @@ static void write_stderr(const char *text)
 		len += snprintf(line + len, sizeof(line) - len, ".%06ld ", now.tv_nsec / 1000);
 	}
 	len += snprintf(line + len, sizeof(line) - len, "xsfs: %s\n", text);
-	/* In one piece, as several threads write; nobody can be told when it fails. */
+	/* In one piece, because several threads write; there is nobody to tell if it fails. */
 	n = write(STDERR_FILENO, line, len);
 	(void)n;
 }
 
-/* Hands a line with its mount to whoever takes it. */
+/* Passes a line, with its mount, to the log in use. */
 static void deliver(enum log_level level, const char *text)
 {
 	char line[2 * LINE_MAX_BYTES];
 	size_t len = strlen(self.mount_text);
 
-	/* Those that are about the mount point itself begin with it. */
+	/* Lines about the mount point itself start with it already. */
 	if (!strncmp(text, self.mount_text, len))
 		len = 0;
 	snprintf(line, sizeof(line), "%.*s%s", (int)len, self.mount_text, text);
@@ -103,7 +103,7 @@ static void log_vlog(struct logger *log, enum log_level level, const char *fmt, 
 	write_line(level, text);
 }
 
-/* libfuse's lines end in a newline, and its callback carries no argument. */
+/* libfuse's lines end in a newline, and its callback has no argument. */
 static void log_fuse(enum fuse_log_level level, const char *fmt, va_list ap)
 {
 	enum log_level ours = LOGGER_DEBUG;

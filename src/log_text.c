@@ -15,7 +15,7 @@ static bool is_visible(const unsigned char *at, size_t n)
 {
 	if (n == 1)
 		return *at >= ' ' && *at != 0x7f && *at != '\\';
-	/* U+0080 to U+009F: control characters too. */
+	/* U+0080 to U+009F are control characters too. */
 	if (n == 2)
 		return !(at[0] == 0xc2 && at[1] < 0xa0);
 	/* U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069: ends of lines, and changes of direction. */

@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 /*
- * Copies `text` to `out`, of `size` bytes with its NUL, so that it is one line and stays that on a
- * terminal: paths, values and errors are what other clients of the store wrote.  Control characters,
- * those that change the direction of a text, bytes that are no UTF-8, and the backslash become \n, \t,
- * \\ or \xNN.  What does not fit is left out.
+ * Copies `text` to `out`, of `size` bytes with its NUL, so that it is one line and stays one on a
+ * terminal: paths, values and errors were written by other clients of the store.  Control
+ * characters, characters that change the direction of a text, bytes that are not UTF-8, and the
+ * backslash become \n, \t, \\ or \xNN.  Anything that does not fit is left out.
  */
 void log_text_escape(char *out, size_t size, const char *text);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command: checks its arguments, goes into the background, puts store and filesystem
- * together, and takes them apart in the end.
+ * The command: checks its arguments, goes into the background, sets up store and filesystem, and
+ * takes them down in the end.
  * Everything here is the main thread, which becomes the I/O thread in fs_run().
  */
 #include <errno.h>
@@ -31,7 +31,7 @@
 #include "src/verbs.h"
 #include "src/version.h"
 
-/* The one line that a failure is worth; it may name a path. */
+/* For the single line that reports a failure; it may name a path. */
 #define WHY_SIZE (PATH_MAX + 512)
 
 struct program {
@@ -62,7 +62,7 @@ static int mountpoint_missing(struct program *p, const char *given, int err)
 	return err;
 }
 
-/* Adds the verbs to the reason, where the wrong word can have been meant as one. */
+/* Adds the verbs to the reason if the wrong word may have been meant as one. */
 static void name_verbs(struct program *p, const char *word)
 {
 	size_t len = strlen(p->why);
@@ -74,8 +74,9 @@ static void name_verbs(struct program *p, const char *word)
 	snprintf(p->why + len, sizeof(p->why) - len, "; or a verb: %s", names);
 }
 
-/* Makes the mount point absolute, and sure that it is a directory: a file would be accepted by
- * the kernel, and be no use.  A dead mount of xsfs is one, and is replaced later. */
+/* Makes the mount point absolute, and checks that it is a directory: the kernel would
+ * accept a file, which would be of no use.  A dead mount of xsfs counts as a directory,
+ * and is replaced later. */
 static int mountpoint_check(struct program *p)
 {
 	const char *given = p->options.mountpoint;
@@ -96,7 +97,7 @@ static int mountpoint_check(struct program *p)
 	return 0;
 }
 
-/* The options that are for a private store only. */
+/* Checks the options that apply only to a private store. */
 static int embedded_options_check(struct program *p)
 {
 	p->spec.demo = p->options.demo;
@@ -113,7 +114,7 @@ static void mountpoint_warn(struct program *p)
 	struct mountinfo info;
 	struct statx st;
 
-	/* Not synchronised: that would ask the store, or a server that hangs. */
+	/* Not synchronised, because that would ask the store, or a server that hangs. */
 	if (statx(AT_FDCWD, p->mountpoint, AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) == 0 &&
 	    (st.stx_mask & STATX_MNT_ID) && mountinfo_find(&info, st.stx_mnt_id) == 0 &&
 	    info.is_xsfs && !strcmp(info.point, p->mountpoint) && !dead_mount_find(p->mountpoint, NULL))
@@ -121,7 +122,7 @@ static void mountpoint_warn(struct program *p)
 			    p->mountpoint);
 }
 
-/* All that can be found wrong before there is a process in the background. */
+/* Checks everything that can be found wrong before there is a process in the background. */
 static int arguments_check(struct program *p, int argc, char **argv)
 {
 	struct options *o = &p->options;
@@ -154,8 +155,8 @@ static void signal_ready(void *arg)
 	if (!signo)
 		return;
 	if (signo == SIGCONT) {
-		/* For how long it was stopped nobody knows; the store drops events that are not
-		 * taken in time. */
+		/* Nobody knows for how long it was stopped, and the store drops events that
+		 * are not taken in time. */
 		fs_gap(p->fs);
 		return;
 	}
@@ -172,7 +173,7 @@ static void embedded_ready(void *arg)
 	fs_store_died(p->fs);
 }
 
-/* Refuses a root that the store does not have: it would look like an empty store. */
+/* Refuses a root that the store does not have, because it would look like an empty store. */
 static int root_check(struct program *p)
 {
 	const char *root = p->options.root;
@@ -189,7 +190,7 @@ static int root_check(struct program *p)
 	chan_submit(p->source.chan, req);
 	err = chan_wait(p->source.chan, req);
 	request_put(req);
-	/* One that may not be read, or cannot be read now, is there, or may be. */
+	/* A root that may not be read exists; one that cannot be read now may exist. */
 	if (err != -ENOENT)
 		return 0;
 	snprintf(p->why, sizeof(p->why), "-o root=%s: the store has no such key; xenstore-write or mkdir in "
@@ -197,7 +198,7 @@ static int root_check(struct program *p)
 	return err;
 }
 
-/* What libfuse and fusermount3 said, in one line, with what helps. */
+/* Condenses the output of libfuse and fusermount3 to one line, and adds advice. */
 static void mount_refused(struct program *p, const char *said, int err)
 {
 	const char *cause = *said ? said : log_cause(), *help = "";
@@ -245,7 +246,8 @@ static int filesystem_mount(struct program *p)
 	struct capture capture;
 	int err;
 
-	/* Not before the store is there: programs that use the path are not to find an empty directory. */
+	/* Not before the store is there: programs that use the path must not find an
+	 * empty directory. */
 	err = dead_mount_remove(p->mountpoint, p->log);
 	if (!err)
 		err = fs_new(&p->fs, &config, 3, argv);
@@ -259,7 +261,8 @@ static int filesystem_mount(struct program *p)
 	return err;
 }
 
-/* Stays below the time after which the kernel would end the mount: an operation may take two rounds. */
+/* Keeps the timeout below the time after which the kernel would end the mount: an operation may
+ * take two rounds. */
 static void patience_check(struct program *p)
 {
 	unsigned limit_s = patience_of_kernel(), most_s = limit_s / 2;
@@ -274,7 +277,7 @@ static void patience_check(struct program *p)
 		    limit_s, most_s, p->options.timeout_s);
 }
 
-/* A daemon that is confined less than it could be works as well; but its administrator is told. */
+/* A daemon without the filter works as well, but its administrator is told. */
 static void calls_confine(struct program *p)
 {
 	int err = p->options.seccomp ? confine_calls() : 0;
@@ -283,7 +286,7 @@ static void calls_confine(struct program *p)
 		log_warning(p->log, "system calls are not filtered: %s", strerror(-err));
 }
 
-/* From the connection to the mount. */
+/* Starts everything, from the connection to the mount. */
 static int program_start(struct program *p)
 {
 	int err;
@@ -341,7 +344,7 @@ static void program_end(struct program *p)
 		close(p->signal_fd);
 }
 
-/* Says the one line, ended by what the lower layers had to say. */
+/* Prints the single line, which ends in the errors of the lower layers. */
 static void failed(struct program *p)
 {
 	char line[2 * WHY_SIZE];
@@ -357,7 +360,7 @@ int main(int argc, char **argv)
 	int err;
 
 	verbs_run(argc, argv);
-	/* Again below, when it is known where lines shall go. */
+	/* Called again below, when the destination of the log is known. */
 	p.log = log_init(true, false);
 	if (remount_wanted(argc, argv)) {
 		err = remount(argc, argv, p.log, p.why, sizeof(p.why));

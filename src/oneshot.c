@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection that lives for one request.
+ * A connection for a single request.
  * For store_source.c and embedded.c, main thread.
  */
 #include <errno.h>

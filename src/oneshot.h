@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request over a server's socket, on a connection of its own.
- * For what has to be said to a server beside the mount: main thread, before fs_run().
+ * A single request over a server's socket, on a connection of its own.
+ * For requests to a server that do not go through the mount: main thread, before fs_run().
  */
 #ifndef SRC_ONESHOT_H
 #define SRC_ONESHOT_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Takes the lists of -o apart. */
+/* Parses the lists of -o. */
 #include <stdlib.h>
 #include <string.h>
 

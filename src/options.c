@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the command line by one table: a new option is a line there, a function, a line of help.
- * For main.c.  fuse_opt takes the words apart (commas, escapes, "--"), all meaning is given here.
+ * Parses the command line by a single table: a new option is a line there, a function,
+ * and a line of help.
+ * For main.c.  fuse_opt splits the words (commas, escapes, "--"); their meaning is decided here.
  */
 #include <errno.h>
 #include <fuse_opt.h>
@@ -31,7 +32,7 @@
 #define TRANSACTIONS_DEFAULT 16
 #define SHARE_MAX 1000000
 
-/* What fuse_opt's callback needs. */
+/* The argument of fuse_opt's callback. */
 struct parser {
 	struct options *options;
 	char *why;
@@ -39,10 +40,11 @@ struct parser {
 	unsigned positional;
 };
 
-/* Takes the value of an option, "" for one without.  Returns NULL, or what would be right. */
+/* Takes the value of an option, "" for one without.  Returns NULL, or what a correct
+ * value would be. */
 typedef const char *option_set(struct options *o, const char *value);
 
-/* Sets *value to the number `text`.  Returns whether it is one between `min` and `max`. */
+/* Sets *value to the number `text`.  Returns whether it is a number from `min` to `max`. */
 static bool number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
 	return wire_number_parse(text, strlen(text), max, value) == 0 && *value >= min;
@@ -81,7 +83,7 @@ static const char *set_cache(struct options *o, const char *value)
 	return NULL;
 }
 
-/* Keeps a copy of the value in place of the one in *text. */
+/* Replaces *text by a copy of the value. */
 static const char *keep_text(char **text, const char *value)
 {
 	char *copy = strdup(value);
@@ -286,14 +288,14 @@ static const struct {
 	{ "demo", set_demo },
 };
 
-/* Those that libfuse or the kernel understands, passed on as they are.  "=" at the end: with a value. */
+/* Options for libfuse or the kernel, passed on unchanged.  "=" at the end: takes a value. */
 static const char *const passed_on[] = {
 	"ro", "auto_unmount", "nosuid", "nodev", "noexec", "noatime", "sync", "dirsync",
 	"default_permissions", "context=", "fscontext=", "defcontext=", "rootcontext=",
 };
 
-/* Those of mount(8) and fstab(5) that are defaults here or addressed to mount(8) itself.  "=" at
- * the end: with a value; "-" at the end: whatever follows. */
+/* Options of mount(8) and fstab(5) that are defaults here or meant for mount(8) itself.  "=" at the
+ * end: takes a value; "-" at the end: anything may follow. */
 static const char *const dropped[] = {
 	"rw", "dev", "suid", "exec", "async", "defaults", "auto", "noauto", "user", "user=",
 	"nouser", "users", "nousers", "owner", "noowner", "group", "nogroup", "nofail", "_netdev",
@@ -309,7 +311,7 @@ const char *options_name(size_t i)
 	return i < ARRAY_SIZE(table) ? table[i].name : NULL;
 }
 
-/* Whether `arg` is the option `name`, which ends in '=' or '-' if more may follow. */
+/* Returns whether `arg` is the option `name`, which ends in '=' or '-' if more may follow. */
 static bool name_matches(const char *name, const char *arg)
 {
 	size_t len = strlen(name);
@@ -330,7 +332,7 @@ static int complain(struct parser *p, const char *fmt, ...)
 	return -1;
 }
 
-/* An option that is ours, without its value or with one too many. */
+/* Complains about one of our options that lacks its value or has one too many. */
 static int complain_value(struct parser *p, const char *arg)
 {
 	size_t len = strcspn(arg, "=");
@@ -348,7 +350,7 @@ static int complain_value(struct parser *p, const char *arg)
 	return complain(p, "unknown option -o %.200s; xsfs --help lists those that exist", arg);
 }
 
-/* Returns whether one of the names is that of `arg`. */
+/* Returns whether `arg` matches one of the names. */
 static bool any_matches(const char *const *names, size_t n, const char *arg)
 {
 	for (size_t i = 0; i < n; i++)
@@ -423,7 +425,7 @@ static int argument(void *data, const char *arg, int key, struct fuse_args *out)
 	struct parser *p = data;
 
 	(void)out;
-	/* Who asks for help gets it, whatever else is wrong. */
+	/* A request for help is granted, whatever else is wrong. */
 	if (p->options->help || p->options->version)
 		return 0;
 	if (key == FUSE_OPT_KEY_NONOPT)
@@ -448,7 +450,7 @@ static int fuse_list_finish(struct options *o)
 	return rc;
 }
 
-/* fuse_opt_parse(), for which the option lists are prepared. */
+/* Calls fuse_opt_parse(), with the option lists prepared for it. */
 static int arguments_parse(struct parser *p, int argc, char **argv)
 {
 	static const struct fuse_opt opts[] = { FUSE_OPT_END };
@@ -509,7 +511,7 @@ int options_parse(struct options *options, int argc, char **argv, char *why, siz
 		rc = fuse_list_finish(options);
 	if (rc == 0)
 		return 0;
-	/* fuse_opt complains by itself of a missing argument, or of no memory. */
+	/* fuse_opt itself complains about a missing argument or a lack of memory. */
 	if (!why[0])
 		complain(&p, "the options cannot be read");
 	return -EINVAL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line: what a user, mount(8) or fstab said, checked.
- * For main.c; pure but for uid= and gid=, which look names up.  Main thread.
+ * The command line as given by a user, mount(8) or fstab, checked.
+ * For main.c; pure, except for uid= and gid=, which look names up.  Main thread.
  */
 #ifndef SRC_OPTIONS_H
 #define SRC_OPTIONS_H
@@ -13,7 +13,7 @@
 #include "fs/fs.h"
 
 struct options {
-	const char *store;      /* as given, "auto" if it was not; points into argv */
+	const char *store;      /* as given, or "auto"; points into argv */
 	const char *mountpoint; /* as given; points into argv */
 	bool foreground;        /* -f, -d */
 	bool debug;             /* -d */
@@ -48,7 +48,7 @@ struct options {
 };
 
 /*
- * Reads the command line.  Returns 0, or -EINVAL with one line in `why` (of `size` bytes) that
+ * Parses the command line.  Returns 0, or -EINVAL with one line in `why` (of `size` bytes) that
  * says what is wrong and what would be right.  options_free() in both cases.
  */
 int options_parse(struct options *options, int argc, char **argv, char *why, size_t size);
@@ -58,17 +58,16 @@ void options_free(struct options *options);
 /* Returns the text of --help. */
 const char *options_help(void);
 
-/* Whose an -o option is. */
+/* The kinds of -o options. */
 enum option_kind {
 	OPTION_OURS,
-	OPTION_ACCEPTED, /* that of libfuse, the kernel or mount(8) */
+	OPTION_ACCEPTED, /* for libfuse, the kernel or mount(8) */
 	OPTION_UNKNOWN,
 };
 
 enum option_kind options_kind(const char *arg);
 
-/* Returns the name of the `i`th -o option of our own ("format=", "allow_other"), NULL behind the
- * last. */
+/* Returns the name of our own `i`th -o option ("format=", "allow_other"), or NULL past the end. */
 const char *options_name(size_t i);
 
 #endif

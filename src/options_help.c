@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The text of --help, which the shells' completion reads, too. */
+/* The text of --help, which shell completion reads, too. */
 #include "src/options.h"
 
 const char *options_help(void)

@@ -6,10 +6,11 @@
 
 #define DIRECTORY "/proc/sys/fs/fuse/"
 
-/* The kernel looks every 15 seconds, and takes no less for the limit (FUSE_TIMEOUT_TIMER_FREQ). */
+/* The kernel checks every 15 seconds, and does not accept a lower limit
+ * (FUSE_TIMEOUT_TIMER_FREQ). */
 #define LEAST_S 15
 
-/* Returns a number that is in a file, 0 where there is none. */
+/* Returns the number in a file, or 0 if there is none. */
 static unsigned number_read(const char *path)
 {
 	FILE *file = fopen(path, "re");

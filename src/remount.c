@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the mount, and hands the kernel its new flags.  Main thread. */
+/* Finds the mount, and passes its new flags to the kernel.  Main thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -40,16 +40,16 @@ static const struct {
 	{ "dirsync", 0, MS_DIRSYNC },
 };
 
-/* What the kernel shows of a FUSE mount, and mount(8) repeats. */
+/* Words that the kernel shows for a FUSE mount, and mount(8) repeats. */
 static const char *const shown[] = {
 	"remount", "seclabel", "fd=", "rootmode=", "user_id=", "group_id=", "max_read=", "blksize=",
 };
 
-/* What is to be remounted, and how. */
+/* The requested remount. */
 struct wish {
 	const char *mountpoint;
 	unsigned long flags;
-	char kept[256]; /* our own options, which stay; cut off if they are many */
+	char kept[256]; /* our own options, which do not change; truncated if they are many */
 	const char *unknown;
 };
 
@@ -71,7 +71,7 @@ bool remount_wanted(int argc, char **argv)
 	return false;
 }
 
-/* Returns whether it is one of the kernel's words, having changed *flags. */
+/* If the word is one of the kernel's, changes *flags and returns true. */
 static bool flag_apply(unsigned long *flags, const char *word)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
@@ -131,8 +131,8 @@ static bool take_wish(const char *text, size_t len, void *arg)
 	return wish->unknown != NULL;
 }
 
-/* Finds the mount that is on top at `given`, without asking its server.  Returns 0, or -errno with a line
- * in `why`. */
+/* Finds the topmost mount at `given`, without asking its server.  Returns 0, or -errno
+ * with a line in `why`. */
 static int find(struct mountinfo *info, const char *given, char *why, size_t size)
 {
 	char path[PATH_MAX];

@@ -18,7 +18,7 @@ void service_open(void)
 	size_t len = path ? strlen(path) : 0;
 	int fd = -1;
 
-	/* A path, or the name of an abstract socket with '@' in the place of its NUL. */
+	/* A path, or the name of an abstract socket with '@' in place of its NUL. */
 	if (len > 1 && len < sizeof(address.sun_path) && (*path == '/' || *path == '@')) {
 		memcpy(address.sun_path, path, len);
 		if (*path == '@')

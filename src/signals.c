@@ -52,7 +52,7 @@ void signals_reset(void)
 {
 	sigset_t set;
 
-	/* What is ignored or blocked stays so across exec. */
+	/* Ignored and blocked signals stay so across exec. */
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&set);
 	pthread_sigmask(SIG_SETMASK, &set, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals as a descriptor: those that end the program, and SIGCONT, which says that it was stopped,
- * are read, never handled.
+ * Signals through a descriptor: those that end the program, and SIGCONT, which tells that it was
+ * stopped, are read and never handled.
  * For main.c; called on the main thread before any other thread starts.
  */
 #ifndef SRC_SIGNALS_H
@@ -16,10 +16,10 @@ int signals_open(void);
 /* Reads one signal.  Returns its number, or 0 if there is none. */
 int signals_read(int fd);
 
-/* Blocks every signal for this thread: for helper threads, which are no signal's addressee. */
+/* Blocks every signal for this thread: for helper threads, which no signal is meant for. */
 void signals_block_all(void);
 
-/* Undoes all this in a forked child that will exec something else. */
+/* Undoes all of this in a forked child that is about to exec another program. */
 void signals_reset(void);
 
 #endif

@@ -21,7 +21,7 @@
 /* How long a server may take to answer XS_INTRODUCE. */
 #define INTRODUCE_TIMEOUT_MS 10000
 
-/* What is offered to those who have to choose. */
+/* The list offered to users who have to choose. */
 #ifdef HAVE_XEN
 #define STORES "auto, socket[:PATH], xenbus[:DEVICE], ring[:...], or embedded"
 #define INSTEAD "; a private one without Xen: xsfs embedded MOUNTPOINT"
@@ -30,7 +30,7 @@
 #define INSTEAD ""
 #endif
 
-/* Where error lines go. */
+/* The destination of error lines. */
 struct reason {
 	char *text;
 	size_t size;
@@ -39,7 +39,7 @@ struct reason {
 static int complain(struct reason *why, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Says why, and returns `err`. */
+/* Writes the reason, and returns `err`. */
 static int complain(struct reason *why, int err, const char *fmt, ...)
 {
 	va_list ap;
@@ -59,7 +59,7 @@ static int path_parse(struct store_spec *spec, const char *path, struct reason *
 
 	if (!*path)
 		return complain(why, -EINVAL, "a path is missing behind the colon");
-	/* Absolute: the daemon works in another directory, and may have to connect again. */
+	/* Absolute, because the daemon runs in another directory and may have to connect again. */
 	if (*path == '/')
 		n = snprintf(spec->path, sizeof(spec->path), "%s", path);
 	else if (getcwd(cwd, sizeof(cwd)))
@@ -104,7 +104,7 @@ static int events_parse(struct ring_params *ring, const char *value)
 	return -EINVAL;
 }
 
-/* One `name=value` of a ring; `has_gfn` and `has_domid` note what was there. */
+/* Parses one `name=value` of a ring; `has_gfn` and `has_domid` record which were given. */
 static int ring_word_parse(struct ring_params *ring, char *word, bool *has_domid, bool *has_gfn,
 			   struct reason *why)
 {
@@ -150,7 +150,7 @@ unknown:
 				      "[,server=D][,privileged]", word);
 }
 
-/* Whether the words belong together. */
+/* Checks that the words go together. */
 static int ring_check(struct ring_params *ring, bool has_domid, bool has_gfn, struct reason *why)
 {
 	/* Domain 0's page has no number: gfn 0 stands for the one its kernel made. */
@@ -174,7 +174,7 @@ static int ring_check(struct ring_params *ring, bool has_domid, bool has_gfn, st
 	return 0;
 }
 
-/* The words behind the colon; NULL: none. */
+/* Parses the words after the colon; NULL: none. */
 static int ring_parse(struct ring_params *ring, const char *text, struct reason *why)
 {
 	bool has_domid = false, has_gfn = false;
@@ -198,7 +198,7 @@ int store_spec_parse(struct store_spec *spec, const char *text, char *why_text, 
 
 #define IS(name) (len == sizeof(name) - 1 && memcmp(text, name, len) == 0)
 	*spec = (struct store_spec){ .kind = STORE_AUTO };
-	/* What people write in the first column of fstab when there is no device. */
+	/* People write these in the first column of fstab when there is no device. */
 	if (!rest && (IS("auto") || IS("xenstore") || IS("none")))
 		return 0;
 	if (IS("socket") || IS("xenbus")) {
@@ -234,7 +234,7 @@ static bool exists(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-/* Where the socket is if nobody says; the same places as libxenstore's. */
+/* The default path of the socket, the same as libxenstore's. */
 static const char *socket_default(void)
 {
 	static const char *const usual[] = { "/var/run/xenstored/socket", "/run/xenstored/socket" };
@@ -253,7 +253,7 @@ static int socket_connect(struct opener *o, const char *path)
 		err = chan_new(&o->source->chan, &o->config);
 	if (err)
 		return err;
-	/* Whoever may open the socket is domain 0 to the server. */
+	/* To the server, anybody who can open the socket is domain 0. */
 	o->source->privileged = true;
 	o->source->self_domid = 0;
 	return 0;
@@ -268,7 +268,7 @@ static int socket_open(struct opener *o, const char *path)
 	return err ? complain(&o->why, err, "%s: %s", path, strerror(-err)) : 0;
 }
 
-/* Whether this is the domain that the kernel says is in control: domain 0. */
+/* Returns whether the kernel says that this is the domain in control, domain 0. */
 static bool is_control_domain(void)
 {
 	FILE *file = fopen("/proc/xen/capabilities", "re");
@@ -323,7 +323,7 @@ static int auto_open(struct opener *o)
 			path, strerror(-err), strerror(-err_device));
 }
 
-/* Says who has to do what before a server that does not know our port can hear of us. */
+/* Logs who has to do what before a server that does not know our port can hear from us. */
 static void ring_wait_for_others(struct opener *o, const struct ring_params *params, uint32_t port)
 {
 	char domid[16] = "DOMID";
@@ -338,9 +338,9 @@ static void ring_wait_for_others(struct opener *o, const struct ring_params *par
 }
 
 /*
- * Tells the server which port we wait on, if it can be told: a new unbound port is known to
- * nobody.  Elsewhere than in domain 0 only when the user chose this way, because introducing a
- * domain again takes its ring from whoever used it.
+ * Announces to the server the port that we wait on, if that is possible: nobody knows about a new
+ * unbound port.  Outside domain 0 only if the user chose this way, because introducing a domain
+ * again takes its ring away from whoever used it.
  */
 static int ring_announce(struct opener *o, const struct ring_params *params,
 			 const struct transport *t)
@@ -353,7 +353,7 @@ static int ring_announce(struct opener *o, const struct ring_params *params,
 
 	if (transport_ring_events(t) != RING_EVENTS_UNBOUND)
 		return 0;
-	/* Only domain 0 knows by which number the server knows us. */
+	/* Only domain 0 knows the number by which the server knows us. */
 	if (!wanted || params->domid == DOMID_SELF || !exists(path)) {
 		ring_wait_for_others(o, params, port);
 		return 0;

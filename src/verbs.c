@@ -41,7 +41,7 @@ void verbs_names(char *text, size_t size)
 		len += snprintf(text + len, size - len, "%s%s", i ? " " : "", verbs[i].name);
 }
 
-/* Becomes `program`: the one beside this one, else the first in PATH. */
+/* Becomes `program`: the one next to this program, else the first one in PATH. */
 static void __attribute__((noreturn)) become(const char *program, char **argv)
 {
 	char path[PATH_MAX + 32];
@@ -72,7 +72,7 @@ static void run(const char *verb, char **argv)
 		snprintf(program, sizeof(program), "xsfs-%s", verb);
 		become(program, argv);
 	}
-	/* Not for people, and so not in the list. */
+	/* Not meant for people, so it is not in the list. */
 	if (!strcmp(verb, "complete"))
 		become("xsfs-complete", argv);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `xsfs VERB …` runs the program xsfs-VERB: so the daemon, which has domain 0's rights, has none of
- * the tools' code in it.  For main.c.
+ * `xsfs VERB …` runs the program xsfs-VERB, so that the daemon, which has domain 0's privileges,
+ * contains none of the tools' code.  For main.c.
  */
 #ifndef SRC_VERBS_H
 #define SRC_VERBS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `xsfs -V` prints.  The versions of the libraries that it was built with come from configure, as the
- * libraries' own headers do not tell all of them.
+ * Prints the output of `xsfs -V`.  The versions of the libraries that it was built with come from
+ * configure, as not all the libraries' headers contain them.
  */
 #define FUSE_USE_VERSION 312
 
