@@ -9,7 +9,7 @@
 #include "ring/wire.h"
 #include "src/tools/changes.h"
 
-/* Pauses before another try: the first, and the longest. */
+/* Pauses before another try: the first and the longest. */
 #define PAUSE_FIRST_MS 2
 #define PAUSE_LAST_MS 256
 
@@ -18,7 +18,7 @@ int changes_add(struct changes *changes, const char *path, const char *value, si
 {
 	struct change *list = changes->list, *change;
 
-	/* Grown at each power of two. */
+	/* Doubled at each power of two. */
 	if ((changes->n & (changes->n - 1)) == 0)
 		list = realloc(list, (changes->n ? 2 * changes->n : 1) * sizeof(*list));
 	if (!list)
@@ -58,7 +58,7 @@ static int apply_one(struct raw *raw, uint32_t tx, const struct change *change)
 {
 	int n;
 
-	/* One request, with which the server makes the parents as well. */
+	/* One request, for which the server makes missing parents as well. */
 	if (change->value)
 		n = raw_call(raw, XS_WRITE, tx, change->path, change->value, change->len, NULL);
 	else
@@ -68,7 +68,7 @@ static int apply_one(struct raw *raw, uint32_t tx, const struct change *change)
 	return n < 0 ? n : 0;
 }
 
-/* Makes sure that there is nothing that would be mixed with what is written. */
+/* Checks that nothing exists with which the new nodes would be mixed. */
 static int check_new(struct raw *raw, uint32_t tx, const char *base)
 {
 	int n = raw_call(raw, XS_DIRECTORY, tx, base, NULL, 0, NULL);
@@ -105,7 +105,7 @@ static int apply_all(const struct changes *changes, struct raw *raw, uint32_t tx
 	return err;
 }
 
-/* Half of the time is chance, so that two who met do not meet again. */
+/* Half of the time is random, so that two clients that met do not meet again. */
 void changes_pause(unsigned try)
 {
 	unsigned ms = try < 7 ? PAUSE_FIRST_MS << try : PAUSE_LAST_MS;

@@ -15,8 +15,8 @@
 /* A mount, or a transaction in it. */
 struct view {
 	char tree[PATH_MAX + 64];
-	char dir[PATH_MAX + 80]; /* where every node is a directory */
-	size_t root; /* length of what is mounted, which is no part of a file's name; 0: all */
+	char dir[PATH_MAX + 80]; /* the directory in which every node is a directory */
+	size_t root; /* length of the mounted node's path, which file names omit; 0: all */
 };
 
 static void view_set(struct view *view, const struct mountpoint *m, const char *tx)
@@ -26,15 +26,15 @@ static void view_set(struct view *view, const struct mountpoint *m, const char *
 	view->root = m->root[1] ? strlen(m->root) : 0;
 }
 
-/* Writes the directory of a node to `file`.  Returns where in it the path begins. */
+/* Writes the directory of a node to `file`.  Returns where the node's path begins in it. */
 static char *view_file(const struct view *view, const char *path, char file[MOUNTPOINT_FILE_SIZE])
 {
 	snprintf(file, MOUNTPOINT_FILE_SIZE, "%s%s", view->dir, path[1] ? path + view->root : "");
 	return file + strlen(view->dir);
 }
 
-/* Makes a node that is missing.  Where it is to have a value, and those above it are there as
- * directories, as a file: what mkdir() makes is shown as a directory. */
+/* Makes a missing node.  If it will get a value, and the nodes above it exist as directories, it is
+ * made as a file, because what mkdir() makes is shown as a directory. */
 static int make_node(const struct view *view, const char *file, bool has_value)
 {
 	char leaf[MOUNTPOINT_FILE_SIZE];
@@ -47,7 +47,7 @@ static int make_node(const struct view *view, const char *file, bool has_value)
 	return mkdir(file, 0777) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* Makes a node and those above it that are missing. */
+/* Makes a node and any missing ones above it. */
 static int make(const struct view *view, const char *path, bool has_value)
 {
 	char file[MOUNTPOINT_FILE_SIZE];
@@ -80,7 +80,7 @@ static int apply_one(const struct view *view, const struct change *change)
 	return err;
 }
 
-/* Finds an entry: a child, or `.value`, which is always there and may be empty. */
+/* Finds an entry: a child, or a `.value`, which always exists and may be empty. */
 static int find_entry(const char *file, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)file;
@@ -131,7 +131,7 @@ static int apply_all(const struct changes *changes, const struct view *view,
 
 /* ---- a transaction of our own --------------------------------------------------------------- */
 
-/* Starts one.  Returns its descriptor, or -errno. */
+/* Starts a transaction.  Returns its descriptor, or -errno. */
 static int start(const struct mountpoint *m, char *name, size_t size)
 {
 	char file[PATH_MAX + 32];
@@ -168,7 +168,7 @@ static int apply_once(const struct changes *changes, const struct mountpoint *m,
 	err = apply_all(changes, &view, how, base, failed);
 	if (!err && TEMP_FAILURE_RETRY(write(fd, "commit\n", 7)) < 0)
 		err = errno == ECANCELED ? -EAGAIN : -errno;
-	/* Without a commit that is the abort. */
+	/* Without a commit this aborts. */
 	close(fd);
 	return err;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes made by the files of a mount: for who may not use its `.xsfs/xenbus`, and in a transaction
- * that is under way, which only its directory leads into.  For tool_apply.c, main thread.
+ * Changes made through the files of a mount: for users who may not use its `.xsfs/xenbus`, and
+ * in a transaction under way, which can only be reached through its directory.  For
+ * tool_apply.c, main thread.
  */
 #ifndef SRC_TOOLS_CHANGES_FILES_H
 #define SRC_TOOLS_CHANGES_FILES_H
@@ -9,7 +10,8 @@
 #include "src/tools/changes.h"
 #include "src/tools/mountpoint.h"
 
-/* As changes_apply(); in the transaction m->tx if there is one, and `transaction` means nothing then. */
+/* Like changes_apply(); in the transaction m->tx if there is one, and `transaction`
+ * is ignored then. */
 int changes_apply_files(const struct changes *changes, const struct mountpoint *m,
 			bool transaction, enum changes_base how, const char *base,
 			const char **failed);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xsfs-complete: what the shells offer behind a word of a command line.
+ * xsfs-complete: the completions that shells offer for a word of a command line.
  *
  *	xsfs-complete WORD...    the words so far, the last one being completed (perhaps "")
  *
- * It prints the candidates, each on a line.  Those that end in "/" or "=" are to be continued; the
- * lines ":dirs", ":files" and ":command N" ask for what the shell has itself: the last for what comes
- * behind a command that is the word N, counted from 0.  All knowledge
- * of options comes from --help of the programs, so that it is written once; what a program cannot say
- * is not offered.  Nothing is ever said of errors: a user is typing.
+ * It prints the candidates, one a line.  Those that end in "/" or "=" can be continued.  The lines
+ * ":dirs", ":files" and ":command N" ask for the shell's own completion: the last for the words
+ * that follow a command, which is word N, counted from 0.  All knowledge of options comes from the
+ * programs' --help, so that it is written only once; what --help does not say is not offered.
+ * Errors are never reported, because a user is typing.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +24,7 @@
 
 static struct tool tool = { .name = "xsfs-complete" };
 
-/* What the arguments of a program are. */
+/* The kinds of arguments that a program takes. */
 enum arguments { DOMAINS, KEYS, KEYS_AND_VALUES, FILE_AND_KEY, COMMAND };
 
 static const struct verb {
@@ -41,7 +41,7 @@ static const struct verb {
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
-/* The word that is completed. */
+/* The word being completed. */
 static const char *word;
 
 static void offer(const char *candidate)
@@ -50,9 +50,9 @@ static void offer(const char *candidate)
 		puts(candidate);
 }
 
-/* ---- options, as --help has them ------------------------------------------------------------ */
+/* ---- options, from --help ------------------------------------------------------------------- */
 
-/* Starts `program --help`, the one beside this one.  NULL if it cannot be run. */
+/* Runs `program --help`, with the program next to this one.  NULL if it cannot be run. */
 static FILE *open_help(const char *program)
 {
 	char path[PATH_MAX + 32];
@@ -95,7 +95,7 @@ static void read_help(const char *program, void (*take)(char *line))
 		;
 }
 
-/* "  -x, --long=ARG  what it does": offers both.  "  -f, -d  …" is such a line too. */
+/* " -x, --long=ARG what it does": offers both.  " -f, -d …" is such a line too. */
 static void take_option(char *line)
 {
 	char *end, *option;
@@ -108,7 +108,7 @@ static void take_option(char *line)
 	for (option = strtok(line, " ,"); option; option = strtok(NULL, " ,")) {
 		size_t len = strcspn(option, "=");
 
-		/* With the "=", which says that a value follows. */
+		/* Includes the "=", which says that a value follows. */
 		if (option[len])
 			option[len + 1] = '\0';
 		if (option[0] == '-')
@@ -116,7 +116,7 @@ static void take_option(char *line)
 	}
 }
 
-/* The list behind -o, of which the last name is completed. */
+/* The list after -o before its last name, which is being completed. */
 static const char *list_before;
 
 static void offer_in_list(const char *candidate, size_t len)
@@ -125,8 +125,8 @@ static void offer_in_list(const char *candidate, size_t len)
 		printf("%s%.*s\n", list_before, (int)len, candidate);
 }
 
-/* An option of -o as the help has it, "name", "name=a|b" or "name=VALUE": offers the name, or behind
- * that the values, unless these are the user's to find. */
+/* An option of -o from the help, "name", "name=a|b" or "name=VALUE": offers the name, or after it
+ * the values, unless the user has to find these. */
 static void offer_mount_option(const char *option)
 {
 	const char *value = strchr(option, '='), *end;
@@ -170,7 +170,7 @@ static void complete_mount_options(void)
 	read_help("xsfs", take_mount_option);
 }
 
-/* "  socket[:PATH]  …": the stores are between the first line and the options. */
+/* " socket[:PATH] …": the stores are listed between the first line and the options. */
 static void take_store(char *line)
 {
 	if (line[0] != ' ' || line[2] < 'a' || line[2] > 'z' || !strncmp(line, "  xsfs ", 7))
@@ -180,7 +180,7 @@ static void take_store(char *line)
 	offer(line);
 }
 
-/* ---- what the store has --------------------------------------------------------------------- */
+/* ---- keys of the store ---------------------------------------------------------------------- */
 
 static void complete_domains(void)
 {
@@ -195,7 +195,7 @@ static void complete_domains(void)
 
 		snprintf(number, sizeof(number), "%u", domains.list[i].domid);
 		offer(number);
-		/* A name that a shell or a terminal would take for something else is not offered. */
+		/* A name that a shell or a terminal would interpret is not offered. */
 		if (name && *name && strspn(name, "0123456789abcdefghijklmnopqrstuvwxyz"
 						  "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.") == strlen(name))
 			offer(name);
@@ -203,7 +203,7 @@ static void complete_domains(void)
 	domains_release(&domains);
 }
 
-/* Whether a key has children, and so is to be continued. */
+/* Returns whether a key has children, and so can be continued. */
 static bool has_children(const char *path)
 {
 	struct tool_names names;
@@ -213,7 +213,7 @@ static bool has_children(const char *path)
 	return has;
 }
 
-/* The keys in the node that is the word up to its last slash. */
+/* Offers the keys in the node named by the word up to its last slash. */
 static void complete_keys(void)
 {
 	const char *slash = strrchr(word, '/');
@@ -259,8 +259,8 @@ static bool takes_value(const char *option)
 	return false;
 }
 
-/* Takes the mount from the words before, and returns how many of them are arguments; *first becomes
- * the first of them, behind which all are if `command`. */
+/* Takes the mount from the preceding words, and returns how many of them are arguments; *first
+ * becomes the first of them.  With `command`, all words after it are arguments. */
 static int scan(int n, char **words, bool command, int *first)
 {
 	int arguments = 0;
@@ -280,7 +280,7 @@ static int scan(int n, char **words, bool command, int *first)
 	return arguments;
 }
 
-/* Offers what comes behind `n` words of a verb, before which there are `before`. */
+/* Offers what may follow `n` words of a verb, which `before` words precede. */
 static void complete_verb(const struct verb *verb, int before, int n, char **words)
 {
 	char program[32];
@@ -311,7 +311,7 @@ static void offer_verbs(void)
 		offer(verbs[i].name);
 }
 
-/* Offers what comes behind `xsfs` and `n` words. */
+/* Offers what may follow `xsfs` and `n` words. */
 static void complete_xsfs(int n, char **words)
 {
 	const struct verb *verb = n > 0 ? find_verb(words[0]) : NULL;

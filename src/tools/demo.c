@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xsfs-demo: fills the store of a loopback world with sample domains, and lets them live.
+ * xsfs-demo: fills the store of a loopback world with sample domains, and keeps them changing.
  *
  *	xsfs-demo write WORLD XSLOOP FILE    writes the document FILE, and ends
  *	xsfs-demo live WORLD XSLOOP          for ever: domains come, plug devices and go
  *
- * Run by `xsfs embedded`, which ends it.  It talks to the server's socket in the directory WORLD as a
- * toolstack does, so what the mount shows is what others did.  XSLOOP is the command that makes
+ * Run by `xsfs embedded`, which ends it.  It talks to the server's socket in the directory WORLD as
+ * a toolstack does, so the mount shows changes made by others.  XSLOOP is the command that makes
  * domains in that world.  One thread.
  */
 #include <errno.h>
@@ -25,17 +25,17 @@
 #include "ring/wire.h"
 #include "src/tools/document.h"
 
-/* Between two things that happen; XSFS_DEMO_STEP_MS is for tests. */
+/* The pause between two changes; XSFS_DEMO_STEP_MS is for tests. */
 #define STEP_MS 1000
 
-/* Domains that come get numbers from here, up to there, and from here again. */
+/* New domains get numbers from the first to the last of these, then from the first again. */
 #define DOMID_FIRST 3
 #define DOMID_LAST 999
 
-/* The page of a domain that comes is this and its number; those of the sample have page 1. */
+/* The page of a new domain has this number plus the domain's; those of the sample have page 1. */
 #define FRAME 4711
 
-#define DISK (202 << 8 | 1 << 4) /* xvdb, as a number of its device */
+#define DISK (202 << 8 | 1 << 4) /* xvdb, as a device number */
 
 struct demo {
 	const char *world;
@@ -67,8 +67,8 @@ static int complain(struct demo *d, int err, const char *fmt, ...)
 
 /* ---- the world ------------------------------------------------------------------------------ */
 
-/* Runs the xsloop command with one word or two of numbers behind the world's directory, and reads
- * the number that it prints, 0 if it prints none.  Returns that, or -errno with a reason. */
+/* Runs the xsloop command with one or two words of numbers after the world's directory, and reads
+ * the number that it prints.  Returns that number, 0 if there is none, or -errno with a reason. */
 static int xsloop(struct demo *d, const char *verb, unsigned domid, unsigned frame, unsigned port)
 {
 	char numbers[3][16], text[64] = "";
@@ -99,7 +99,7 @@ static int xsloop(struct demo *d, const char *verb, unsigned domid, unsigned fra
 
 /* ---- changes -------------------------------------------------------------------------------- */
 
-/* Adds a node; without memory it is left out. */
+/* Adds a node; if memory is short it is left out. */
 static void put(struct changes *changes, const char *perms, const char *value, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
@@ -114,7 +114,7 @@ static void put(struct changes *changes, const char *perms, const char *value, c
 	changes_add(changes, path, value, value ? strlen(value) : 0, perms);
 }
 
-/* Makes the changes in one transaction, and releases them. */
+/* Makes the changes in one transaction, and frees them. */
 static int commit(struct demo *d, struct changes *changes)
 {
 	const char *failed;
@@ -141,9 +141,9 @@ static int remove_path(struct demo *d, const char *fmt, ...)
 	return n < 0 && n != -ENOENT ? complain(d, n, "%s: %s", path, strerror(-n)) : 0;
 }
 
-/* ---- what happens --------------------------------------------------------------------------- */
+/* ---- steps ---------------------------------------------------------------------------------- */
 
-/* Sets the states of both halves; one of 0 stays as it is. */
+/* Sets the states of both halves; a half whose state is 0 stays unchanged. */
 static int set_states(struct demo *d, const struct guest *g, const char *type, unsigned handle,
 		      int frontend, int backend)
 {
@@ -190,7 +190,7 @@ static int create(struct demo *d, const struct guest *g)
 	snprintf(vm, sizeof(vm), "/vm/d3305a3e-0000-4000-8000-%012u", g->domid);
 	snprintf(domid, sizeof(domid), "%u", g->domid);
 	snprintf(readable, sizeof(readable), "n0,r%u", g->domid);
-	/* The server lets only a domain own nodes that there is. */
+	/* The server lets a domain own nodes only if the domain exists. */
 	port = xsloop(d, "guest", g->domid, FRAME + g->domid, 0);
 	if (port < 0)
 		return port;
@@ -258,7 +258,8 @@ static int shut_down(struct demo *d, const struct guest *g)
 	return commit(d, &c);
 }
 
-/* One step in the life of a guest.  Returns 1 after the last, 0, or -errno with a reason. */
+/* Makes one step in the life of a guest.  Returns 1 after the last, 0 before, or
+ * -errno with a reason. */
 static int step(struct demo *d, const struct guest *g, unsigned age)
 {
 	enum { WAIT = XenbusStateInitWait, READY, CONNECTED, CLOSING, CLOSED };
@@ -325,7 +326,7 @@ static int live(struct demo *d)
 	}
 }
 
-/* Makes the domains that have a directory: only they can own nodes. */
+/* Makes the domains that have a directory, because only existing domains can own nodes. */
 static int make_domains(struct demo *d, const struct changes *changes)
 {
 	static const char base[] = "/local/domain/";

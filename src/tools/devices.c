@@ -50,7 +50,7 @@ static void add_device(struct table *table, const struct device *device, const c
 	table_add_text(table, device->backend, TEXT_PLAIN);
 }
 
-/* Adds those of one domain, or of all if that is NULL. */
+/* Adds the devices of one domain, or all if that is NULL. */
 static void add_devices(struct table *table, const struct devices *devices,
 			const struct domains *domains, const struct domain *only)
 {

@@ -16,7 +16,7 @@
 /* More levels than a path can have. */
 #define DEPTH_MAX (PATH_SIZE / 2 + 4)
 
-/* What is being read. */
+/* The document being read. */
 struct reader {
 	struct changes *changes;
 	char *why;
@@ -84,7 +84,7 @@ static unsigned line_of(const char *text, size_t offset)
 	return line;
 }
 
-/* Makes an object of the text, or NULL with a reason. */
+/* Parses the text into an object, or returns NULL with a reason. */
 static struct json_object *parse(const struct reader *r, const char *file, const char *text,
 				 size_t len)
 {
@@ -136,7 +136,7 @@ static ssize_t base64_decode(char *text, size_t len)
 		if (digit < 0)
 			return -EINVAL;
 		bits = bits << 6 | digit;
-		/* Each digit but the first of four completes a byte. */
+		/* Every digit of four except the first completes a byte. */
 		if (i % 4)
 			text[n++] = bits >> (6 - 2 * (i % 4));
 	}
@@ -151,7 +151,7 @@ static bool is_base64(struct json_object *object)
 	       json_object_object_get_ex(object, ".base64", NULL);
 }
 
-/* Copies the value that a string, or an object that stands for one, means.  Returns its length, or
+/* Copies the value for which a string, or an object, stands.  Returns its length, or
  * -errno with a reason. */
 static ssize_t value_of(const struct reader *r, const char *path, struct json_object *object,
 			char **value)
@@ -191,7 +191,7 @@ static int add(const struct reader *r, const char *path, struct json_object *val
 	return err;
 }
 
-/* Returns the permissions of an object, NULL for none; *err is set where they are none. */
+/* Returns the permissions of an object, or NULL if it has none; *err is set if they are invalid. */
 static const char *perms_of(const struct reader *r, const char *path, struct json_object *object,
 			    int *err)
 {
@@ -223,7 +223,7 @@ static int add_child(const struct reader *r, const char *path, const char *name,
 	return add_node(r, child, object);
 }
 
-/* Adds a node that has children, permissions or a value of its own, and all below it. */
+/* Adds a node that has children, permissions or a value of its own, and everything below it. */
 static int add_object(const struct reader *r, const char *path, struct json_object *object)
 {
 	struct json_object *value = NULL;
@@ -232,7 +232,7 @@ static int add_object(const struct reader *r, const char *path, struct json_obje
 
 	json_object_object_get_ex(object, ".value", &value);
 	perms = perms_of(r, path, object, &err);
-	/* The root is there, and cannot be made. */
+	/* The root always exists, and cannot be made. */
 	if (!err && (path[1] || value || perms))
 		err = add(r, path, value, perms);
 	json_object_object_foreach(object, name, child) {

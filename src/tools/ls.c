@@ -33,7 +33,7 @@ static const struct table_column columns[] = {
 	{ 0 },
 };
 
-/* "2/3": connected, of all. */
+/* "2/3": how many are connected, of all. */
 static void add_devices(struct table *table, const struct domain *domain)
 {
 	char text[32];
@@ -60,7 +60,7 @@ static void add_domain(struct table *table, const struct domain *domain)
 	table_add_text(table, domain->uuid, TEXT_PLAIN);
 }
 
-/* Adds those that are named, or all.  Returns a status. */
+/* Adds the domains that are named, or all.  Returns a status. */
 static int add_domains(struct table *table, const struct domains *domains, char **words)
 {
 	int status = TOOL_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the mount by what the kernel says about the current directory.  Main thread. */
+/* Finds the mount from what the kernel says about the current directory.  Main thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -31,13 +31,13 @@ static int complain(int err, char *why, size_t size, const char *fmt, ...)
 
 /* ---- the mount ------------------------------------------------------------------------------ */
 
-/* Writes the xsfs mount that the current directory is on to `dir`.  Returns whether it is. */
+/* If the current directory is on an xsfs mount, writes the mount to `dir` and returns true. */
 static bool find_here(char *dir)
 {
 	struct mountinfo info;
 	struct statx st;
 
-	/* Not synchronised: that would ask the store. */
+	/* Not synchronised, because that would ask the store. */
 	if (statx(AT_FDCWD, ".", AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 ||
 	    !(st.stx_mask & STATX_MNT_ID) || mountinfo_find(&info, st.stx_mnt_id) ||
 	    !info.is_xsfs || !info.whole)
@@ -46,15 +46,15 @@ static bool find_here(char *dir)
 	return true;
 }
 
-/* What a search looks for, and has found. */
+/* A search and its results. */
 struct search {
-	const char *word; /* a file of the mount; NULL: any mount */
+	const char *word; /* a file on the mount; NULL: any mount will do */
 	unsigned found;
-	char *dir;        /* of the last that was found, a buffer of PATH_MAX */
-	char all[256];    /* the directories of all */
+	char *dir;        /* of the last one found, a buffer of PATH_MAX */
+	char all[256];    /* the directories of all that were found */
 };
 
-/* Whether the search's word is a file below a directory. */
+/* Returns whether the search's word is a file below a directory. */
 static bool is_file_of(const struct search *s, const char *dir)
 {
 	size_t len = strlen(dir);
@@ -69,11 +69,11 @@ static bool search_take(const struct mountinfo *info, void *arg)
 
 	if (!info->is_xsfs || !info->whole)
 		return false;
-	/* The longest is the innermost. */
+	/* The longest match is the innermost mount. */
 	if (s->word && (!is_file_of(s, info->point) ||
 			(s->found && strlen(info->point) < strlen(s->dir))))
 		return false;
-	/* One that is mounted over is not seen any more. */
+	/* A mount that is covered by another is no longer visible. */
 	if (s->found && !strcmp(s->dir, info->point))
 		return false;
 	snprintf(s->all + len, sizeof(s->all) - len, "%s%s", len ? ", " : "", info->point);
@@ -82,7 +82,7 @@ static bool search_take(const struct mountinfo *info, void *arg)
 	return false;
 }
 
-/* Writes the mount that `word` is a file of to `dir`.  Returns whether there is one. */
+/* Writes the mount on which `word` is a file to `dir`.  Returns whether there is one. */
 static bool find_word(char *dir, const char *word)
 {
 	struct search s = { .dir = dir, .word = word };
@@ -93,7 +93,7 @@ static bool find_word(char *dir, const char *word)
 	return s.found > 0;
 }
 
-/* Writes the only xsfs mount to `dir`. */
+/* Writes the only xsfs mount that exists to `dir`. */
 static int find_only(char *dir, char *why, size_t size)
 {
 	struct search s = { .dir = dir };
@@ -169,7 +169,8 @@ static int append_all(char path[PATH_SIZE], const char *names)
 	return err;
 }
 
-/* Writes to `tx` the name of the transaction that a file of the mount is in; untouched if in none. */
+/* Writes the name of the transaction that contains a file of the mount to `tx`; leaves it untouched
+ * if there is none. */
 static void transaction_of_file(const struct mountpoint *m, const char *file,
 				char tx[MOUNTPOINT_TX_SIZE])
 {
@@ -181,8 +182,8 @@ static void transaction_of_file(const struct mountpoint *m, const char *file,
 			 file + len + strlen(TRANSACTIONS));
 }
 
-/* Writes to `path` the node that a file of the mount shows; *uniform: in `.xsfs/nodes`.  Returns false
- * if it shows none, or is elsewhere. */
+/* Writes the node that a file of the mount shows to `path`; *uniform: in `.xsfs/nodes`.  Returns
+ * false if it shows none, or is not on the mount. */
 static bool node_of_file(const struct mountpoint *m, const char *file, char path[PATH_SIZE],
 			 bool *uniform)
 {
@@ -191,7 +192,7 @@ static bool node_of_file(const struct mountpoint *m, const char *file, char path
 
 	if (strncmp(file, m->dir, len) != 0 || (*rest && *rest != '/'))
 		return false;
-	/* The same node, in a transaction. */
+	/* The same node, seen inside a transaction. */
 	if (!strncmp(rest, TRANSACTIONS, strlen(TRANSACTIONS))) {
 		rest += strlen(TRANSACTIONS);
 		rest += strcspn(rest, "/");
@@ -200,7 +201,7 @@ static bool node_of_file(const struct mountpoint *m, const char *file, char path
 	if (*uniform)
 		rest += strlen(NODES);
 	strcpy(path, m->root);
-	/* What has a dot in it is ours, and no node. */
+	/* A name with a dot is one of xsfs's own, not a node. */
 	return append_all(path, rest) == 0;
 }
 
@@ -217,7 +218,7 @@ static void find_node_here(struct mountpoint *m)
 	free(cwd);
 }
 
-/* Takes the directory that the user named. */
+/* Accepts the directory that the user named. */
 static int take_given(struct mountpoint *m, const char *given, char *why, size_t size)
 {
 	int err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where xsfs is mounted, and which keys the user's words mean there.  For the tools that work
- * through a mount; their main thread.
+ * through a mount; on their main thread.
  */
 #ifndef SRC_TOOLS_MOUNTPOINT_H
 #define SRC_TOOLS_MOUNTPOINT_H
@@ -21,31 +21,32 @@
 struct mountpoint {
 	char dir[PATH_MAX];    /* absolute, without symbolic links */
 	char root[PATH_SIZE];  /* the node that is mounted there */
-	char here[PATH_SIZE];  /* the node of the current directory; "" if it is none of the mount's */
+	char here[PATH_SIZE];  /* node of the current directory; "" if that is not on the mount */
 	char tx[MOUNTPOINT_TX_SIZE]; /* the transaction that it, or the word, is in; "": none */
-	bool uniform;          /* that is a directory of `.xsfs/nodes` */
+	bool uniform;          /* `here` is a directory of `.xsfs/nodes` */
 };
 
 /*
- * Finds the mount: `given` if not NULL, else the one that `word` is a file of, if that is an absolute
- * path and not NULL, else $XSFS_MOUNT, else the one that the current directory is on, else the only
- * one that there is.  Returns 0, or -errno with one line in `why` that says what would be right.
+ * Finds the mount: `given` if not NULL; else the one on which `word` is a file, if that is an
+ * absolute path and not NULL; else $XSFS_MOUNT; else the one that contains the current
+ * directory; else the only one that exists.  Returns 0, or -errno with one line in `why` that
+ * says what would be right.
  */
 int mountpoint_find(struct mountpoint *m, const char *given, const char *word, char *why,
 		    size_t size);
 
 /*
- * Writes to `path` the absolute path in the store that the user means by `key`: such a path, or one
- * relative to the current directory's node; "." and ".." are understood.  The name of a file in the
- * mount means its node, unless it begins with two slashes.
- * Returns 0, or -EINVAL (no path, or not part of the mount) or -ENAMETOOLONG with one line in
- * `why`.
+ * Writes the absolute store path that the user means by `key` to `path`.  A key is such a path, or
+ * one relative to the current directory's node; "."  and ".."  are understood.  The name of a file
+ * in the mount means its node, unless it begins with two slashes.
+ * Returns 0, or -EINVAL (not a path, or not part of the mount) or -ENAMETOOLONG with
+ * one line in `why`.
  */
 int mountpoint_key(const struct mountpoint *m, const char *key, char path[PATH_SIZE], char *why,
 		   size_t size);
 
-/* Writes to `file` the directory of the node `path`, from mountpoint_key(): the one in which it is
- * a directory whether it has children or not. */
+/* Writes to `file` the directory of the node `path` (from mountpoint_key()) in the layout in which
+ * it is a directory whether or not it has children. */
 void mountpoint_node(const struct mountpoint *m, const char *path, char file[MOUNTPOINT_FILE_SIZE]);
 
 #endif

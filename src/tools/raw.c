@@ -97,7 +97,7 @@ static int send_request(struct raw *raw, uint32_t type, uint32_t tx, const char 
 	return write_all(raw->fd, message, to - message);
 }
 
-/* Takes the answer, of which *body is the caller's. */
+/* Receives the answer; *body belongs to the caller. */
 static int receive_reply(struct raw *raw, uint32_t type, char **body)
 {
 	struct xsd_sockmsg header;

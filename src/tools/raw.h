@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client of the store's own protocol that asks one question at a time: over `.xsfs/xenbus` of a
- * mount, or over a server's socket.  For tools that need what a file operation is not: a write that
- * makes the parents too.  Main thread; calls block.
+ * A client of the store's own protocol that makes one request at a time: over `.xsfs/xenbus` of a
+ * mount, or over a server's socket.  For tools that need what no file operation offers, such as a
+ * write that makes the parents too.  Main thread; calls block.
  */
 #ifndef SRC_TOOLS_RAW_H
 #define SRC_TOOLS_RAW_H
@@ -20,9 +20,9 @@ int raw_open(struct raw *raw, const char *path);
 void raw_close(struct raw *raw);
 
 /*
- * Sends a request whose payload is `path` with its NUL and `len` bytes at `data`, in the transaction
- * `tx` (0: none), and waits for the answer.  *reply, if `reply` is not NULL, gets it, with a NUL
- * behind, for the caller to free.
+ * Sends a request whose payload is `path` with its NUL and `len` bytes at `data`, in the
+ * transaction `tx` (0: none), and waits for the answer.  *reply, if `reply` is not NULL, gets the
+ * answer, followed by a NUL, for the caller to free.
  * Returns its length, the store's own error, or -errno of the connection.
  */
 int raw_call(struct raw *raw, uint32_t type, uint32_t tx, const char *path, const void *data,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xsfs-restore: makes a tree of a document that .json printed.  One thread.
+ * xsfs-restore: makes a tree from a document that .json printed.  One thread.
  *
- * The whole document is checked before anything is written, and then written in one transaction.
+ * The whole document is checked before anything is written, and then written in a
+ * single transaction.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -79,9 +80,9 @@ static int parse(int argc, char **argv)
 	return !err && argc - optind != 2 ? tool_usage_error(&tool) : err;
 }
 
-/* ---- what would be done --------------------------------------------------------------------- */
+/* ---- preview -------------------------------------------------------------------------------- */
 
-/* Whether the node exists and has a value or children. */
+/* Returns whether the node exists and has a value or children. */
 static bool is_used(const char *path)
 {
 	struct tool_names names;
@@ -106,7 +107,8 @@ static void print_value(const char *word, const struct change *change)
 	putchar('\n');
 }
 
-/* Prints what becomes of one node.  Returns whether something does, or -errno with a reason. */
+/* Prints what would happen to one node.  Returns whether anything would, or
+ * -errno with a reason. */
 static int print_change(const struct change *change, bool removed)
 {
 	char *old = NULL;
@@ -145,7 +147,7 @@ static int dry_run(const struct changes *changes, const char *base)
 	return TOOL_OK;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------ */
+/* ---- main ----------------------------------------------------------------------------------- */
 
 static int write_changes(const struct changes *changes, const char *base)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xsfs-set: writes keys, and makes those that are missing with all above them.  One thread.
+ * xsfs-set: writes keys, and makes missing ones along with everything above them.  One thread.
  *
- * In the tree of files a new key below a leaf takes several steps.  The store's own protocol does
- * it in one WRITE, so that nobody sees the half of it; and several keys in one transaction.
+ * In the tree of files, making a new key below a leaf takes several steps.  The store's own
+ * protocol does it in one WRITE, so that nobody sees it half done; and it writes several keys in
+ * one transaction.
  */
 #include <errno.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static int parse(int argc, char **argv)
 	return err;
 }
 
-/* Understands the keys. */
+/* Collects the keys. */
 static int collect(struct changes *changes, char **words)
 {
 	char path[PATH_SIZE];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tools that use a mount have in common: options, messages, the exit status, and how they
+ * The common parts of the tools that use a mount: options, messages, the exit status, and how they
  * find the mount.  For their main thread.
  *
  * A tool is one struct tool.  Its functions return 0, a status, or -errno with one line in ->why;
@@ -15,13 +15,13 @@
 
 #include "src/tools/mountpoint.h"
 
-/* Of the messages, which may name a path. */
+/* Size of messages, which may name a path. */
 #define TOOL_WHY_SIZE (PATH_MAX + 512)
 
 /* The exit statuses of every tool. */
 enum {
 	TOOL_OK,
-	TOOL_NO,    /* no such thing, not in time, a conflict */
+	TOOL_NO,    /* a missing key, a timeout, a conflict */
 	TOOL_ERROR, /* wrong usage, no mount, the store failed */
 };
 
@@ -35,7 +35,7 @@ struct tool {
 	char why[TOOL_WHY_SIZE];
 };
 
-/* The options that every tool has, for getopt_long(); a tool without --json leaves that out. */
+/* The options that every tool has, for getopt_long(); a tool without --json omits that one. */
 #define TOOL_LETTERS "hm:V"
 #define TOOL_OPTIONS                                 \
 	{ "help", no_argument, NULL, 'h' },          \
@@ -44,33 +44,33 @@ struct tool {
 #define TOOL_JSON_LETTER "j"
 #define TOOL_JSON_OPTION { "json", no_argument, NULL, 'j' }
 
-/* Takes one of these, as getopt_long() returned it; help and version are printed and end the program.
- * Returns 0, or -EINVAL for what is no option. */
+/* Handles one of these options, as getopt_long() returned it; help and version are printed and end
+ * the program.  Returns 0, or -EINVAL if it is not an option. */
 int tool_option(struct tool *t, int option, char **argv);
 
-/* Takes all options of a tool that has these and --json only; arguments begin at `optind` then.
- * Returns 0 or -EINVAL with a reason. */
+/* Parses the options of a tool that has only these and --json; arguments begin at `optind` then.
+ * Returns 0, or -EINVAL with a reason. */
 int tool_options(struct tool *t, int argc, char **argv);
 
 /* Returns -EINVAL with the usage as the reason. */
 int tool_usage_error(struct tool *t);
 
-/* Returns `err` with a reason: a text, or `what` and the text of the errno. */
+/* Returns `err` with a reason: a text, or `what` followed by the text of the errno. */
 int tool_complain(struct tool *t, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int tool_fail(struct tool *t, int err, const char *what);
 
-/* Prints a line to standard error, as tool_end() does with the last one, and goes on. */
+/* Prints a line to standard error, as tool_end() does with the final one, and continues. */
 void tool_warn(const struct tool *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Finds the mount; `word` as in mountpoint_find(), or NULL. */
+/* Finds the mount; `word` as for mountpoint_find(), or NULL. */
 int tool_find_mount(struct tool *t, const char *word);
 
-/* Understands `key`; mountpoint_key(). */
+/* Parses `key` by mountpoint_key(). */
 int tool_key(struct tool *t, const char *key, char path[PATH_SIZE]);
 
-/* Prints the reason if there is one, and makes sure that standard output was written.  Returns the
- * exit status for `status`, which is one or -errno. */
+/* Prints the reason if there is one, and checks that standard output was written.  Returns the exit
+ * status for `status`, which is a status or -errno. */
 int tool_end(struct tool *t, int status);
 
 #endif

@@ -6,7 +6,7 @@
 #include "src/tools/changes_files.h"
 #include "src/tools/tool_apply.h"
 
-/* Says what is wrong with the store's own words.  Returns a status or -errno. */
+/* Explains an error of the store's own protocol.  Returns a status or -errno. */
 static int explain(struct tool *t, int err, const char *failed, bool transaction)
 {
 	if (err == -EAGAIN)
@@ -31,7 +31,7 @@ int tool_apply(struct tool *t, const struct changes *changes, bool transaction,
 	int err;
 
 	snprintf(file, sizeof(file), "%s/.xsfs/xenbus", t->mountpoint.dir);
-	/* Of a transaction that is under way that connection would know nothing. */
+	/* That connection would not know a transaction under way. */
 	err = t->mountpoint.tx[0] ? -EACCES : raw_open(&raw, file);
 	if (err == -EACCES) {
 		err = changes_apply_files(changes, &t->mountpoint, transaction, how, base, &failed);

@@ -13,7 +13,7 @@
 
 #define DOMAINS "/local/domain"
 
-/* The largest number of a state. */
+/* The largest number that is a state. */
 #define STATE_MAX XenbusStateReconfigured
 
 static const struct {
@@ -41,8 +41,8 @@ enum text_style device_state_style(int state)
 	return state < 0 ? TEXT_DIM : states[state].style;
 }
 
-/* Makes room for one element more in a list that is grown at each power of two.  Returns the list, or
- * NULL with the old one untouched. */
+/* Makes room for one more element in a list that is doubled at each power of two.  Returns the
+ * list, or NULL with the old one unchanged. */
 static void *grown(void *list, size_t n, size_t size)
 {
 	if ((n & (n - 1)) != 0)
@@ -50,7 +50,7 @@ static void *grown(void *list, size_t n, size_t size)
 	return realloc(list, (n ? 2 * n : 1) * size);
 }
 
-/* As tool_text(), from a source. */
+/* Like tool_text(), from a source. */
 static char *text_at(const struct domains_source *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -68,7 +68,7 @@ static char *text_at(const struct domains_source *s, const char *fmt, ...)
 	return s->value(s->arg, path, &value) < 0 ? NULL : value;
 }
 
-/* The number that a node holds, or -1. */
+/* Returns the number that a node contains, or -1. */
 static long long number_at(const struct domains_source *s, const char *path, const char *name, uint64_t max)
 {
 	char *text = text_at(s, "%s/%s", path, name);
@@ -79,7 +79,7 @@ static long long number_at(const struct domains_source *s, const char *path, con
 	return err ? -1 : (long long)number;
 }
 
-/* Lists a node's children; one that is not there, or may not be read, has none. */
+/* Lists a node's children; a node that does not exist, or cannot be read, has none. */
 static int children(const struct domains_source *s, const char *path, struct tool_names *names)
 {
 	int err = path_is_legal(path) ? s->children(s->arg, path, names) : -ENOENT;
@@ -91,7 +91,7 @@ static int children(const struct domains_source *s, const char *path, struct too
 	return err;
 }
 
-/* Writes "PATH/NAME" to `out`; what is too long is no path of the store and becomes "". */
+/* Writes "PATH/NAME" to `out`; anything too long to be a path of the store becomes "". */
 static void join(char out[PATH_SIZE], const char *path, const char *name)
 {
 	if (snprintf(out, PATH_SIZE, "%s/%s", path, name) >= PATH_SIZE)
@@ -116,7 +116,7 @@ static int for_each_child(const struct domains_source *s, const char *path, void
 
 /* ---- devices -------------------------------------------------------------------------------- */
 
-/* Where we are in the tree, on the way to a device. */
+/* The current position in the tree, on the way to a device. */
 struct position {
 	struct devices *devices;
 	const char *type;
@@ -179,8 +179,8 @@ static bool has_frontend(const struct devices *devices, const char *path)
 	return false;
 }
 
-/* /local/domain/DOMID/device/TYPE/HANDLE: one without a backend has been left behind, or its backend
- * is where we cannot look. */
+/* /local/domain/DOMID/device/TYPE/HANDLE: a frontend without a backend was left behind, or its
+ * backend is where we cannot look. */
 static int visit_frontend(const struct domains_source *s, const char *path, const char *name, void *arg)
 {
 	const struct position *p = arg;
@@ -196,7 +196,7 @@ static int visit_frontend(const struct domains_source *s, const char *path, cons
 	device.handle = strdup(name);
 	device.frontend = strdup(path);
 	device.frontend_state = state_at(s, path);
-	/* A guest can write what it likes there; a node of that path may be a backend of others. */
+	/* A guest can write anything there; a node at that path may be a backend of others. */
 	free(backend);
 	return device_add(p->devices, &device);
 }
@@ -266,7 +266,7 @@ void devices_release(struct devices *devices)
 
 /* ---- domains -------------------------------------------------------------------------------- */
 
-/* The last part of "/vm/UUID". */
+/* Returns the last part of "/vm/UUID". */
 static char *uuid_at(const struct domains_source *s, const char *path)
 {
 	char *vm = text_at(s, "%s/vm", path);
@@ -277,7 +277,7 @@ static char *uuid_at(const struct domains_source *s, const char *path)
 	return uuid;
 }
 
-/* Those that are online; -1 where the store does not tell. */
+/* Counts the VCPUs that are online; -1 if the store does not tell. */
 static int count_vcpus(const struct domains_source *s, const char *path)
 {
 	char below[PATH_SIZE];
@@ -414,7 +414,7 @@ int domains_self(const struct mountpoint *m, char path[PATH_SIZE])
 	return 0;
 }
 
-/* A guest may not list the domains, but read its own. */
+/* A guest may not list the domains, but it may read its own. */
 static int collect_self(const struct domains_source *s, const struct mountpoint *m,
 			struct collector *c)
 {
@@ -433,7 +433,7 @@ int domains_collect(struct tool *t, struct domains *domains, const struct device
 	int err;
 
 	*domains = (struct domains){ 0 };
-	/* Says what is wrong where only a part of the store is mounted. */
+	/* Explains the error if only a part of the store is mounted. */
 	err = tool_key(t, DOMAINS, path);
 	if (err)
 		return err;

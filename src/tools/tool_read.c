@@ -85,7 +85,7 @@ int tool_names_add(struct tool_names *names, const char *name)
 {
 	char **more = names->names;
 
-	/* Grown at each power of two. */
+	/* Doubled at each power of two. */
 	if ((names->n & (names->n - 1)) == 0)
 		more = realloc(more, (names->n ? 2 * names->n : 1) * sizeof(*more));
 	if (!more)

@@ -11,10 +11,12 @@
 #include "src/tools/mountpoint.h"
 
 /* Reads a value as it is in the store, whatever the format of the mount.  *value is the caller's to
- * free, and has a NUL behind it.  Returns its length, or -errno: -ENOENT where there is no such node. */
+ * free, and is followed by a NUL.  Returns its length, or -errno: -ENOENT if
+ * there is no such node. */
 ssize_t tool_value(const struct mountpoint *m, const char *path, char **value);
 
-/* The same of a node below `path`, said by printf()'s means.  Returns NULL if it cannot be read. */
+/* The same for a node below `path`, named by a printf() format.  Returns NULL if it
+ * cannot be read. */
 char *tool_text(const struct mountpoint *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -24,7 +26,7 @@ struct tool_names {
 	size_t n;
 };
 
-/* Orders two names so.  As strcmp(). */
+/* Compares two names in that order, like strcmp(). */
 int tool_names_compare(const char *left, const char *right);
 
 /* Adds a copy of a name.  Returns 0 or -ENOMEM. */
@@ -34,7 +36,7 @@ int tool_names_add(struct tool_names *names, const char *name);
 int tool_children(const struct mountpoint *m, const char *path, struct tool_names *names);
 void tool_names_release(struct tool_names *names);
 
-/* Returns whether a word is a number of a domain, and which. */
+/* Returns whether a word is the number of a domain, and which. */
 bool tool_domid(const char *word, unsigned *domid);
 
 #endif

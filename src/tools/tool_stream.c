@@ -13,7 +13,7 @@
 struct stream_file {
 	struct stream_file *next;
 	int fd;
-	size_t start, end; /* in `buf`: what was read and not taken */
+	size_t start, end; /* read into `buf` and not taken yet */
 	char buf[2 * PATH_SIZE];
 };
 
@@ -62,7 +62,7 @@ void stream_close(struct stream *s)
 	*s = (struct stream){ .epoll = -1 };
 }
 
-/* Takes an open file.  Returns it, or NULL with an errno and the file closed. */
+/* Takes an open file.  Returns it, or NULL with errno set and the file closed. */
 static struct stream_file *add_file(struct stream *s, int fd)
 {
 	struct stream_file *file = calloc(1, sizeof(*file));
@@ -127,7 +127,7 @@ int stream_add(struct stream *s, struct tool *t, const char *path)
 	return tool_fail(t, -errno, path);
 }
 
-/* Understands a line, without its newline. */
+/* Parses a line without its newline. */
 static void parse(const char *line, struct stream_event *event)
 {
 	const char *path = strchr(line, ' ');
@@ -141,7 +141,7 @@ static void parse(const char *line, struct stream_event *event)
 		event->kind = path ? STREAM_CHANGED : STREAM_RESYNC;
 }
 
-/* Reads more into the buffer.  Returns whether there was some, or -errno. */
+/* Reads more into the buffer.  Returns whether there was any, or -errno. */
 static int fill(struct stream_file *file)
 {
 	ssize_t count;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events of a mount, xsfs(5): paths are subscribed to, lines are read, and between them one waits.
- * For the tools' main thread.
+ * Events of a mount, xsfs(5): subscribing to paths, reading lines, and waiting for them.  For the
+ * tools' main thread.
  *
- * The wait is in epoll_wait(2), the only one for a FUSE file in which Linux can freeze a process, and
- * so save the guest that it runs in: read(2) has a request under way, and poll(2) makes one when it is
- * disturbed.  System calls are begun again after EINTR, which a stop (Ctrl-Z) leaves behind.
+ * Waiting is done in epoll_wait(2), the only way to wait for a FUSE file in which Linux can
+ * freeze a process and so save the guest that it runs in: read(2) has a request under way, and
+ * poll(2) makes one when it is interrupted.  System calls are restarted after EINTR, which a
+ * stop (Ctrl-Z) leaves behind.
  */
 #ifndef SRC_TOOLS_TOOL_STREAM_H
 #define SRC_TOOLS_TOOL_STREAM_H
@@ -16,17 +17,17 @@ struct stream_file;
 
 struct stream {
 	int epoll;
-	struct stream_file *watch; /* .xsfs/watch, or NULL where no path can be written to it */
-	struct stream_file *files; /* that and the others, a list */
+	struct stream_file *watch; /* .xsfs/watch, or NULL if no path can be written to it */
+	struct stream_file *files; /* that one and the others, as a list */
 };
 
-/* What a line says.  `path` is valid until the next call. */
+/* A parsed line.  `path` is valid until the next call. */
 struct stream_event {
 	enum stream_kind { STREAM_CHANGED, STREAM_DELETED, STREAM_OVERFLOW, STREAM_RESYNC } kind;
-	const char *path; /* "" for the last two */
+	const char *path; /* "" for the last two kinds */
 };
 
-/* Begins without paths.  Returns 0 or -errno with a reason. */
+/* Starts without any paths.  Returns 0, or -errno with a reason. */
 int stream_open(struct stream *s, struct tool *t);
 
 /*
@@ -38,20 +39,20 @@ int stream_open(struct stream *s, struct tool *t);
  */
 int stream_add(struct stream *s, struct tool *t, const char *path);
 
-/* Takes the next event.  Returns 1, 0 where there is none now, or -errno with a reason. */
+/* Takes the next event.  Returns 1, 0 if there is none now, or -errno with a reason. */
 int stream_next(struct stream *s, struct tool *t, struct stream_event *event);
 
-/* Waits until there may be one, at most `timeout_ms`, for ever if that is -1.  Returns 0 or -errno
- * with a reason. */
+/* Waits until there may be an event, for at most `timeout_ms`, or for ever if that is -1.  Returns
+ * 0, or -errno with a reason. */
 int stream_wait(struct stream *s, struct tool *t, int timeout_ms);
 
-/* Lets stream_wait() return also when `fd` can be read.  Returns 0 or -errno with a reason. */
+/* Makes stream_wait() return also when `fd` can be read.  Returns 0, or -errno with a reason. */
 int stream_add_fd(struct stream *s, struct tool *t, int fd);
 
 /* Ends it; `fd` of stream_add_fd() stays open. */
 void stream_close(struct stream *s);
 
-/* Whether `path` is one that stream_add() takes though it is no key. */
+/* Returns whether stream_add() accepts `path` although it is not a key. */
 bool stream_is_special(const char *path);
 
 #endif

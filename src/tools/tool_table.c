@@ -13,7 +13,7 @@ struct cell {
 	long long number;
 	char *data; /* of a value */
 	size_t len;
-	char *text; /* as people see it */
+	char *text; /* as shown to people */
 };
 
 struct table {

@@ -23,15 +23,15 @@ bool text_has_colour(FILE *out)
 	       strcmp(term, "dumb") != 0;
 }
 
-/* Whether a character can be shown.  Those that change the direction of a text are printable to the
- * C library, but make a line say something else than it does. */
+/* Returns whether a character can be shown.  The C library calls characters that change the
+ * direction of a text printable, but they make a line appear to say something else. */
 static bool is_visible(wchar_t c)
 {
 	return iswprint(c) && c != 0x200e && c != 0x200f && !(c >= 0x202a && c <= 0x202e) &&
 	       !(c >= 0x2066 && c <= 0x2069);
 }
 
-/* Writes a byte that is not shown as itself.  Returns the end of what was written. */
+/* Writes the escape for a byte.  Returns the end of what was written. */
 static char *escape(char *to, unsigned char byte)
 {
 	switch (byte) {
@@ -58,7 +58,7 @@ char *text_printable(const char *data, size_t len)
 		if (n > 0 && n <= len && *data != '\\' && is_visible(c)) {
 			to = mempcpy(to, data, n);
 		} else {
-			/* Byte by byte: what follows may be a character again. */
+			/* Escapes a single byte: the next one may start a valid character. */
 			state = (mbstate_t){ 0 };
 			to = escape(to, *data);
 			n = 1;
@@ -107,7 +107,8 @@ void text_put_value(FILE *out, const char *data, size_t len)
 	free(text);
 }
 
-/* Some terminals obey the control characters U+0080 to U+009F, which JSON may hold as they are. */
+/* Some terminals obey the control characters U+0080 to U+009F, which JSON may
+ * contain as they are. */
 static void put_without_controls(FILE *out, const char *data, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {

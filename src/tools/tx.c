@@ -2,10 +2,11 @@
 /*
  * xsfs-tx: runs a command in a transaction of the store, and commits that if the command succeeds.
  *
- * The transaction is an open file of this process, which no child gets: however this process ends,
- * what was not committed is gone.  One thread.  The signals that end programs are blocked and taken
- * between the steps: while the command runs they are its own matter, and it ends first.
- * System calls are begun again after EINTR, which a stop (Ctrl-Z) leaves behind.
+ * The transaction is an open file of this process, which no child inherits: however this
+ * process ends, anything that was not committed is gone.  One thread.  The signals that end
+ * programs are blocked and handled between the steps: while the command runs they concern the
+ * command, which ends first.
+ * System calls are restarted after EINTR, which a stop (Ctrl-Z) leaves behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,17 +25,17 @@
 #include "src/tools/mountpoint.h"
 #include "src/tools/usage.h"
 
-/* Of the messages, which may name a path. */
+/* Size of messages, which may name a path. */
 #define WHY_SIZE (MOUNTPOINT_FILE_SIZE + 512)
 
 #define RETRIES_DEFAULT 100
 #define RETRIES_MAX 1000000
 
-/* Pauses before another try: the first, and the longest. */
+/* Pauses before another try: the first and the longest. */
 #define PAUSE_FIRST_MS 2
 #define PAUSE_LAST_MS 1000
 
-/* As env(1) and timeout(1) have it; 1 to 123 are the command's own, mostly. */
+/* The same as env(1) and timeout(1) use; 1 to 123 mostly come from the command. */
 enum {
 	STATUS_CONFLICT = 124,
 	STATUS_ERROR = 125,
@@ -48,11 +49,11 @@ struct runner {
 	char **command;
 	struct mountpoint mountpoint;
 	char view[PATH_MAX];    /* the root of the transaction's view */
-	char dir[MOUNTPOINT_FILE_SIZE]; /* where the command runs */
-	int fd;                 /* the transaction's */
+	char dir[MOUNTPOINT_FILE_SIZE]; /* the directory in which the command runs */
+	int fd;                 /* open file of the transaction */
 	pid_t child;
-	int child_status;       /* as of waitpid(2) */
-	bool signalled;         /* somebody wants an end */
+	int child_status;       /* as from waitpid(2) */
+	bool signalled;         /* a signal asked us to end */
 	sigset_t handled;
 	sigset_t old_mask;
 	char why[WHY_SIZE];
@@ -108,7 +109,7 @@ static int arguments_parse(struct runner *r, int argc, char **argv)
 	int option, status = 0;
 
 	opterr = 0;
-	/* The "+": what follows the command is the command's. */
+	/* The "+" leaves everything after the command to the command. */
 	while (!status && (option = getopt_long(argc, argv, "+m:r:hV", options, NULL)) != -1) {
 		switch (option) {
 		case 'm':
@@ -138,7 +139,7 @@ static int arguments_parse(struct runner *r, int argc, char **argv)
 
 /* ---- the transaction ------------------------------------------------------------------------ */
 
-/* Where the command runs: in the same directory as we, if that is on the mount. */
+/* Chooses where the command runs: in our current directory, if that is on the mount. */
 static void set_dir(struct runner *r)
 {
 	const struct mountpoint *m = &r->mountpoint;
@@ -176,7 +177,7 @@ static int transaction_open(struct runner *r)
 	return 0;
 }
 
-/* Returns what poll(2) says of the transaction. */
+/* Returns what poll(2) reports about the transaction. */
 static short transaction_state(struct runner *r)
 {
 	struct pollfd fd = { .fd = r->fd, .events = POLLIN | POLLPRI };
@@ -194,7 +195,8 @@ static int conflict(struct runner *r)
 /* Returns 0, STATUS_CONFLICT (worth another try) or STATUS_ERROR. */
 static int transaction_commit(struct runner *r)
 {
-	/* What ended before the command did would be ECANCELED as well, but not for a conflict. */
+	/* A transaction that ended before the command did would be ECANCELED too, but not
+	 * because of a conflict. */
 	if (transaction_state(r) & POLLHUP) {
 		snprintf(r->why, sizeof(r->why), "nothing was changed: the transaction ended before "
 						 "%s did (not used for long, or the connection was "
@@ -206,7 +208,7 @@ static int transaction_commit(struct runner *r)
 	return errno == ECANCELED ? conflict(r) : fail(r, STATUS_ERROR, "commit", errno);
 }
 
-/* The command failed.  Returns STATUS_CONFLICT if that may be due to a conflict, or -1. */
+/* The command failed.  Returns STATUS_CONFLICT if a conflict may be the reason, or -1. */
 static int transaction_failed(struct runner *r)
 {
 	return (transaction_state(r) & (POLLPRI | POLLHUP)) == POLLPRI ? conflict(r) : -1;
@@ -214,10 +216,10 @@ static int transaction_failed(struct runner *r)
 
 /* ---- the command ---------------------------------------------------------------------------- */
 
-/* In the child.  Tells the parent by `report` why the command does not run. */
+/* Runs in the child.  Tells the parent through `report` why the command could not be run. */
 static void child_run(struct runner *r, int report)
 {
-	int problem[2] = { 0, 0 }; /* an errno, and whether it is about the directory */
+	int problem[2] = { 0, 0 }; /* an errno, and whether it concerns the directory */
 
 	if (chdir(r->dir) < 0) {
 		problem[0] = errno;
@@ -234,7 +236,7 @@ static void child_run(struct runner *r, int report)
 	_exit(STATUS_CANNOT_RUN);
 }
 
-/* Starts the command and returns when it runs.  Returns 0, or a status with a reason. */
+/* Starts the command, and returns once it runs.  Returns 0, or a status with a reason. */
 static int child_start(struct runner *r)
 {
 	int report[2], problem[2];
@@ -251,7 +253,7 @@ static int child_start(struct runner *r)
 	if (r->child == 0)
 		child_run(r, report[1]);
 	close(report[1]);
-	/* The other end is closed by the exec. */
+	/* The exec closes the other end. */
 	count = TEMP_FAILURE_RETRY(read(report[0], problem, sizeof(problem)));
 	close(report[0]);
 	if (count != sizeof(problem))
@@ -263,7 +265,7 @@ static int child_start(struct runner *r)
 		    problem[0]);
 }
 
-/* Returns when the command has ended; passes on the signals that we get meanwhile. */
+/* Returns when the command has ended; meanwhile passes on the signals that we get. */
 static void child_wait(struct runner *r)
 {
 	siginfo_t info;
@@ -272,13 +274,13 @@ static void child_wait(struct runner *r)
 		if (sigwaitinfo(&r->handled, &info) < 0 || info.si_signo == SIGCHLD)
 			continue;
 		r->signalled = true;
-		/* What the terminal sent has been sent to the command as well. */
+		/* The terminal has sent its signals to the command as well. */
 		if (info.si_code != SI_KERNEL)
 			kill(r->child, info.si_signo);
 	}
 }
 
-/* Ends as the command ended, so that a shell sees what happened. */
+/* Ends in the same way as the command, so that a shell sees what happened. */
 static int child_result(const struct runner *r)
 {
 	const struct rlimit no_core = { 0 };
@@ -297,9 +299,9 @@ static int child_result(const struct runner *r)
 	return 128 + signo;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------ */
+/* ---- main ----------------------------------------------------------------------------------- */
 
-/* One try.  Returns 0, STATUS_CONFLICT with a reason, or the status to end with. */
+/* Makes one try.  Returns 0, STATUS_CONFLICT with a reason, or the status to end with. */
 static int run_once(struct runner *r)
 {
 	int status = transaction_open(r);
@@ -313,22 +315,23 @@ static int run_once(struct runner *r)
 		else
 			status = WIFEXITED(r->child_status) ? transaction_failed(r) : -1;
 	}
-	/* Without a commit that is the abort. */
+	/* Without a commit this aborts. */
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = -1;
 	return status;
 }
 
-/* Sleeps, unless a signal comes.  Half of the time is chance, so that two who met do not meet
- * again. */
+/* Sleeps, unless a signal comes.  Half of the time is random, so that two programs that met do
+ * not meet again. */
 static void pause_before_retry(struct runner *r, unsigned try)
 {
 	unsigned ms = try < 9 ? PAUSE_FIRST_MS << try : PAUSE_LAST_MS;
 	sigset_t ends = r->handled;
 	struct timespec left;
 
-	/* One of the command's may still be pending: it ended before anybody waited for a signal. */
+	/* SIGCHLD of the command may still be pending, if it ended before anybody
+	 * waited for a signal. */
 	sigdelset(&ends, SIGCHLD);
 	ms = ms / 2 + random() % (ms / 2 + 1);
 	left = (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
@@ -357,7 +360,7 @@ static void signals_block(struct runner *r)
 {
 	static const int signals[] = { SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
 
-	/* Whoever started us may have told the kernel to reap children by itself. */
+	/* Our parent may have told the kernel to reap children by itself. */
 	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&r->handled);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xsfs-wait: waits until keys have a value, are there, are gone, or change.
+ * xsfs-wait: waits until keys have a value, exist, are gone, or change.
  *
- * An event says no more than "look again".  So first the keys are subscribed to, then they are looked
- * at, and again after each event of theirs: what happens in between is not lost.  The main thread
- * does that; another ends the program in time.
+ * An event says no more than "look again".  So the program first subscribes to the keys, then looks
+ * at them, and again after each of their events: nothing that happens in between is lost.  The main
+ * thread does that; another ends the program when its time is over.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,14 +19,14 @@
 
 enum what { WAIT_CHANGE, WAIT_VALUE, WAIT_EXISTS, WAIT_GONE };
 
-/* What was seen of a key. */
+/* The state of a key as last seen. */
 struct sight {
 	bool exists;
 	char *value; /* owned */
 	size_t len;
 };
 
-/* What is waited for. */
+/* One of the conditions waited for. */
 struct condition {
 	const char *key;
 	const char *value; /* WAIT_VALUE */
@@ -34,7 +34,7 @@ struct condition {
 	char path[PATH_SIZE]; /* in the store, or a special one like "@introduceDomain" */
 	struct sight first, now;
 	bool told;  /* there was an event on the key itself */
-	bool stale; /* look again */
+	bool stale; /* must be looked at again */
 };
 
 static struct tool tool = {
@@ -58,7 +58,7 @@ static struct tool tool = {
 static struct {
 	struct condition *conditions;
 	size_t n;
-	enum what what; /* of keys without a value */
+	enum what what; /* for keys without a value */
 	bool any, all;
 	bool timed;
 	double timeout_s;
@@ -73,7 +73,7 @@ static int set_timeout(const char *text)
 
 	waiter.timed = true;
 	waiter.timeout_s = strtod(text, &end);
-	/* A comparison that "nan" does not pass; the end is about a century off. */
+	/* Written so that "nan" fails; the limit is about a century. */
 	if (*text && *end == '\0' && waiter.timeout_s >= 0 && waiter.timeout_s < 4e9)
 		return 0;
 	return tool_complain(&tool, -EINVAL, "--timeout %s: must be a number of seconds", text);
@@ -127,7 +127,7 @@ static int options_parse(int argc, char **argv)
 	return err;
 }
 
-/* KEY, or KEY=VALUE: no key has a "=". */
+/* KEY or KEY=VALUE: no key contains a "=". */
 static void set_condition(struct condition *c, char *word)
 {
 	char *equals = strchr(word, '=');
@@ -174,7 +174,7 @@ static int arguments_parse(int argc, char **argv)
 
 /* ---- looking -------------------------------------------------------------------------------- */
 
-/* Returns 0, or why nothing could be seen. */
+/* Returns 0, or the reason why nothing could be seen. */
 static int look(const struct condition *c, struct sight *sight)
 {
 	ssize_t len;
@@ -226,17 +226,18 @@ static void take_event(const struct stream_event *event)
 	for (size_t i = 0; i < waiter.n; i++) {
 		struct condition *c = &waiter.conditions[i];
 
-		/* Also for the path of another: one below it may have made the key. */
+		/* Also for the path of another condition: one below it may have made the key. */
 		c->stale = true;
 		if (strcmp(event->path, c->path) != 0)
 			continue;
-		/* Removing a node above is told for the key too, also if that was not there. */
+		/* The removal of a node above is reported for the key too, even if the
+		 * key did not exist. */
 		if (event->kind != STREAM_DELETED || c->first.exists)
 			c->told = true;
 	}
 }
 
-/* Takes what events there are.  Returns how many, or -errno. */
+/* Takes the events that there are.  Returns how many, or -errno. */
 static int take_events(void)
 {
 	struct stream_event event;
@@ -253,7 +254,7 @@ static int wait_for_events(void)
 {
 	int err;
 
-	/* A wake-up may be for nothing. */
+	/* A wake-up may be spurious. */
 	do {
 		err = stream_wait(&waiter.stream, &tool, -1);
 		if (!err)
@@ -264,7 +265,7 @@ static int wait_for_events(void)
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
-/* Ends the program whatever the main thread waits for; less cannot always interrupt that. */
+/* Ends the program, whatever the main thread waits for; a milder way cannot always interrupt it. */
 static void *timeout_thread(void *arg)
 {
 	struct timespec left = { .tv_sec = waiter.timeout_s };
@@ -287,10 +288,10 @@ static int start_timeout(void)
 	return err ? tool_fail(&tool, -err, "no thread for the timeout") : 0;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------ */
+/* ---- main ----------------------------------------------------------------------------------- */
 
-/* Looks at what events were for.  Returns 0, or why something could not be seen; it is tried again
- * after the next event. */
+/* Looks at the keys that had events.  Returns 0, or the reason why one could not be seen; that is
+ * tried again after the next event. */
 static int look_again(void)
 {
 	int err = 0;
@@ -335,9 +336,10 @@ static int subscribe(void)
 }
 
 /*
- * Looks for the first time.  Then takes the events of what was done before we came, which some
- * servers send a little later; as everything comes in order, the answer to the first look was behind
- * them.  Returns 0, or why that does not work here.
+ * Looks for the first time.  Then takes the events of changes made before we started, which
+ * some servers send a little later; as everything comes in order, they precede the answer to
+ * the first look.
+ * Returns 0, or the reason why waiting does not work here.
  */
 static int first_look(void)
 {
@@ -374,8 +376,8 @@ static int wait_for_it(void)
 		err = first_look();
 	if (err)
 		return err;
-	/* What cannot be seen now (the store is away, or the key is not ours to read yet) is seen
-	 * after a later event: there is one when the store is back. */
+	/* A key that cannot be seen now (the store is away, or we may not read the key yet) is seen
+	 * after a later event, which comes when the store is back. */
 	while (err || !is_so()) {
 		if (waiter.timed && waiter.timeout_s == 0)
 			return TOOL_NO;

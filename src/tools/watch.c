@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xsfs-watch: prints what changes at and below keys, with the old value and the new one.
+ * xsfs-watch: prints the changes at and below keys, with the old value and the new one.
  *
- * An event says "look again".  So the values are remembered: each event is compared with what was
- * there, and after events were lost everything is.  First the keys are subscribed to, then they are
- * read, so that nothing is missed in between.  One thread.
+ * An event says "look again".  So the values are remembered: after each event the key is compared
+ * with its old value, and after a loss of events all keys are.  The program first subscribes to the
+ * keys and then reads them, so that nothing is missed in between.  One thread.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,22 +33,22 @@ static struct tool tool = {
 		"Status 0: N lines were printed; 2: an error.  More: man xsfs-watch",
 };
 
-/* A key and the value that was seen last. */
+/* A key and its value as last seen. */
 struct known {
 	char *path;
 	char *value; /* owned, as `path` */
 	size_t len;
-	unsigned round; /* the number of the last reading of everything that found it */
+	unsigned round; /* number of the last complete reading that found it */
 	UT_hash_handle hh;
 };
 
 static struct {
-	char (*paths)[PATH_SIZE]; /* that are watched */
+	char (*paths)[PATH_SIZE]; /* the paths that are watched */
 	size_t n;
 	struct known *known;
 	unsigned round;
 	uint64_t count; /* lines to print, 0: for ever */
-	bool quiet;     /* nothing is printed: it was so when we began */
+	bool quiet;     /* nothing is printed, because it was so when we started */
 	struct stream stream;
 } watch;
 
@@ -144,7 +144,7 @@ static void tell(enum what what, const char *path, struct value was, struct valu
 		exit(tool_end(&tool, TOOL_OK));
 }
 
-/* ---- what is known -------------------------------------------------------------------------- */
+/* ---- the known keys ------------------------------------------------------------------------- */
 
 static const struct value none = { 0 };
 
@@ -164,7 +164,7 @@ static void forget(struct known *known)
 	free(known);
 }
 
-/* Takes `value`, which is `path`'s now.  Returns 0 or -ENOMEM. */
+/* Takes `value` as the present value of `path`.  Returns 0 or -ENOMEM. */
 static int remember(const char *path, char *value, size_t len)
 {
 	struct known *known = calloc(1, sizeof(*known));
@@ -186,7 +186,7 @@ static int remember(const char *path, char *value, size_t len)
 	return -ENOMEM;
 }
 
-/* A key has a value, which is taken; `event`: something has happened to it.  Returns 0 or -ENOMEM. */
+/* Takes the value of a key; `event`: something has happened to the key.  Returns 0 or -ENOMEM. */
 static int see(const char *path, char *data, size_t len, bool event)
 {
 	struct known *known = find(path);
@@ -217,7 +217,7 @@ static bool is_at_or_below(const char *path, const char *top)
 	return !strncmp(path, top, len) && (path[len] == '/' || path[len] == '\0');
 }
 
-/* A key is gone, and what was below it. */
+/* A key, and everything below it, is gone. */
 static void see_gone(const char *path)
 {
 	struct known *top = find(path), *known, *next;
@@ -236,7 +236,7 @@ static void see_gone(const char *path)
 		tell(GONE, path, none, none, below);
 	for (size_t i = 0; i < watch.n; i++)
 		asked = asked || !strcmp(path, watch.paths[i]);
-	/* A path that is subscribed to is also told of when only one above it went. */
+	/* A subscribed path is also told when only a node above it went. */
 	if (!top && !below && !asked)
 		tell(PASSED, path, none, none, 0);
 	if (top)
@@ -245,7 +245,8 @@ static void see_gone(const char *path)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* Reads a key and all below it, with many requests under way.  Returns 0 or -errno with a reason. */
+/* Reads a key and everything below it, with many requests under way.  Returns 0, or
+ * -errno with a reason. */
 static int read_tree(const char *path)
 {
 	char file[MOUNTPOINT_FILE_SIZE + 8];
@@ -271,7 +272,7 @@ static int read_tree(const char *path)
 	return err;
 }
 
-/* Reads all that is watched, and tells what is different. */
+/* Reads everything that is watched, and reports the differences. */
 static int read_all(void)
 {
 	struct known *known, *next;
@@ -336,7 +337,7 @@ static int take_event(const struct stream_event *event)
 	return 0;
 }
 
-/* Takes what events there are.  Returns 0 or -errno. */
+/* Takes the events that there are.  Returns 0 or -errno. */
 static int take_events(void)
 {
 	struct stream_event event;
@@ -350,7 +351,7 @@ static int take_events(void)
 	return n;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------ */
+/* ---- main ----------------------------------------------------------------------------------- */
 
 static int set_count(const char *text)
 {
@@ -373,7 +374,7 @@ static int parse(int argc, char **argv)
 	return !err && optind == argc ? tool_usage_error(&tool) : err;
 }
 
-/* Understands the keys and subscribes to them. */
+/* Parses the keys and subscribes to them. */
 static int subscribe(char **keys, size_t n)
 {
 	int err = tool_find_mount(&tool, keys[0]);
@@ -396,7 +397,8 @@ static int subscribe(char **keys, size_t n)
 	return err;
 }
 
-/* What was done before we came is no news: some servers send its events a little later. */
+/* Changes made before we started are not reported, though some servers send their events
+ * a little later. */
 static int begin(void)
 {
 	int err;
