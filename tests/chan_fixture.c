@@ -112,7 +112,7 @@ void pump(struct fixture *fx)
 		while (chan_service(fx->chan) > 0)
 			;
 	} while (!chan_may_sleep(fx->chan));
-	/* The test goes on as a running I/O thread. */
+	/* From here on the test continues as a running I/O thread. */
 	chan_service(fx->chan);
 }
 

@@ -9,12 +9,12 @@
 #include "ring/chan.h"
 #include "tests/fake_store.h"
 
-/* A request of a test and what became of it. */
+/* A request of a test and its result. */
 struct call {
 	struct request *req; /* with a reference */
 	unsigned done;       /* completions */
 	int error;           /* as the completion saw it */
-	unsigned order;      /* of the completion among all */
+	unsigned order;      /* position of the completion among all */
 	void (*then)(struct call *call); /* run by the completion */
 	struct fixture *fx;
 	struct call *next;
@@ -30,7 +30,7 @@ struct fixture {
 	unsigned completions;
 };
 
-/* Makes the store, not yet the channel. */
+/* Makes the store, but not the channel yet. */
 struct fixture *fixture_new(void);
 
 /* Makes the channel, on the store and with ->config. */
@@ -61,16 +61,16 @@ void wait_done(struct fixture *fx, struct call *call);
 /* Lets the I/O thread go to sleep, as far as the channel knows. */
 void fall_asleep(struct fixture *fx);
 
-/* Takes the next message from the store; fails the test if it is none of that type and path. */
+/* Takes the next message from the store; fails the test unless it has that type and path. */
 struct fake_msg take(struct fixture *fx, uint32_t type, const char *path);
 
-/* Fails the test unless nothing whole is left to take. */
+/* Fails the test if a complete message is left to take. */
 void take_nothing(struct fixture *fx);
 
 /* Answers with a string, without its NUL, and pumps. */
 void answer(struct fixture *fx, const struct fake_msg *msg, const char *body);
 
-/* Returns the present counters. */
+/* Returns the current counters. */
 struct chan_stats stats(struct fixture *fx);
 
 #endif

@@ -11,7 +11,7 @@ struct token {
 	char text[24];
 };
 
-/* Makes one whose cover tells `handlers` (borrowed), with no watch set yet. */
+/* Makes a fixture whose cover reports to `handlers` (borrowed), with no watch set yet. */
 struct fs_fixture *events_fixture_new(const struct cover_handlers *handlers);
 
 /* For cmocka: a fixture in which events are dispatched as in a mount; fs_fixture_teardown() frees it. */
@@ -21,7 +21,7 @@ int events_fixture_setup(void **state);
  * initial event.  Returns its token. */
 struct token store_watches(struct fs_fixture *fx, const char *path);
 
-/* The same for the base of a privileged mount, which is begun. */
+/* The same for the base of a privileged mount, which this starts. */
 struct token watch_the_root(struct fs_fixture *fx);
 
 /* The server sends an event of that watch. */

@@ -6,7 +6,8 @@
 #ifndef TESTS_FAILING_MALLOC_H
 #define TESTS_FAILING_MALLOC_H
 
-/* The malloc() or calloc() that fails, with ENOMEM, is the one behind so many others; 0: none. */
+/* Counts down the calls of malloc() or calloc(); the one that reaches 0 fails with
+ * ENOMEM.  0: none fails. */
 extern unsigned malloc_countdown;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store that does what a test says, byte by byte: a transport in memory whose far side is the
- * test.  For the unit tests of ring/ and fs/.  Without threads of its own: what the test does
- * decides every order; with several threads it checks that the channel keeps to its rules.
+ * A store that does exactly what a test says, byte by byte: a transport in memory whose far side is
+ * the test.  For the unit tests of ring/ and fs/.  It has no threads of its own: the test decides
+ * every order; if there are several threads, it checks that the channel keeps to its rules.
  */
 #ifndef TESTS_FAKE_STORE_H
 #define TESTS_FAKE_STORE_H
@@ -13,7 +13,7 @@
 #include "ring/transport.h"
 #include "ring/wire.h"
 
-/* Bytes on their way. */
+/* Bytes under way. */
 struct fake_bytes {
 	char *data;
 	size_t pos, len, size;
@@ -28,24 +28,24 @@ struct fake_msg {
 struct fake_store {
 	struct transport transport; /* first; its limits may be changed before chan_new() */
 
-	/* What the test sets, by the functions below once there are other threads. */
+	/* Set by the test, through the functions below once there are other threads. */
 	size_t room;       /* bytes that send() still takes */
 	size_t recv_piece; /* most bytes that one recv() gives */
 	int connect_error; /* what connect() returns */
 	int send_error;    /* what send() returns, if not 0 */
-	bool eof;          /* behind what is there to receive the connection ends */
+	bool eof;          /* the connection ends after everything there is to receive */
 	bool resets_silence; /* what silent() returns */
-	/* Runs once, inside send() behind the copy, with no lock held, and is forgotten. */
+	/* Runs once, inside send() after the copy, with no lock held. */
 	void (*in_send)(struct fake_store *f, void *arg);
 	void *in_send_arg;
 
-	/* What the test looks at. */
+	/* For the test to inspect. */
 	unsigned connects, disconnects, sends, recvs, polls, silences;
-	unsigned wrong_thread; /* calls that only the I/O thread may make, made elsewhere */
+	unsigned wrong_thread; /* calls reserved for the I/O thread, made on another one */
 	unsigned overlaps;     /* two threads in send(), or send() while disconnecting */
 	bool freed;            /* the channel has freed its transport */
 
-	/* Inside. */
+	/* Private. */
 	pthread_mutex_t lock;
 	bool has_io_thread;
 	pthread_t io_thread;
@@ -58,10 +58,10 @@ struct fake_store {
 /* Makes a store, or ends the test. */
 struct fake_store *fake_store_new(void);
 
-/* Frees what the channel has left, which was freed before. */
+/* Frees what remains once the channel has freed its transport. */
 void fake_store_free(struct fake_store *f);
 
-/* From now on the calling thread is the I/O thread, and others are counted in wrong_thread. */
+/* The calling thread is the I/O thread from now on; wrong_thread counts calls on others. */
 void fake_store_io_thread(struct fake_store *f);
 
 /* Lets send() take `room` more bytes (SIZE_MAX: all). */
@@ -73,7 +73,7 @@ void fake_store_fill(struct fake_store *f);
 /* Returns how many bytes the channel has sent that were not taken yet. */
 size_t fake_store_sent(struct fake_store *f);
 
-/* Takes the next whole message that the channel sent.  Returns false if there is none. */
+/* Takes the next complete message that the channel sent.  Returns false if there is none. */
 bool fake_store_take(struct fake_store *f, struct fake_msg *msg);
 
 /* Sends bytes to the channel as they are. */
@@ -89,7 +89,7 @@ void fake_store_error(struct fake_store *f, const struct fake_msg *msg, const ch
 /* Sends a watch event. */
 void fake_store_event(struct fake_store *f, const char *path, const char *token);
 
-/* The connection ends behind what was sent so far. */
+/* The connection ends after everything sent so far. */
 void fake_store_eof(struct fake_store *f);
 
 #endif

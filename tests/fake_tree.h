@@ -3,8 +3,8 @@
  * A tiny store: a tree of nodes in memory that answers requests.  For fakestore.c, so that a whole
  * program can be mounted on a store that misbehaves on command.  One thread.
  *
- * It keeps to docs/misc/xenstore.txt where a client can tell; it has no quotas and no permissions
- * but those that were set and are given back.
+ * It follows docs/misc/xenstore.txt as far as a client can tell.  It has no quotas, and enforces no
+ * permissions: it only returns the ones that were set.
  */
 #ifndef TESTS_FAKE_TREE_H
 #define TESTS_FAKE_TREE_H

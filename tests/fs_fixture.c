@@ -15,7 +15,8 @@
 #include "fs/op/transaction_impl.h"
 #include "tests/fs_fixture.h"
 
-/* Returns after how many seconds something that was to come does not come any more: as in functions.sh. */
+/* Returns for how many seconds to wait before giving up on something expected, as
+ * in functions.sh. */
 unsigned patience_s(void)
 {
 	const char *value = getenv("XSFS_TEST_PATIENCE");
@@ -25,7 +26,7 @@ unsigned patience_s(void)
 
 /* ---- the kernel ---- */
 
-/* What libfuse writes to the kernel. */
+/* Receives what libfuse writes to the kernel. */
 static ssize_t kernel_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
 	struct fs_fixture *fx = userdata;
@@ -194,7 +195,7 @@ static bool has_msg(void *arg)
 	return has;
 }
 
-/* Gives the lock away for a moment, in which polls are notified and the pool works. */
+/* Releases the lock for a moment, in which polls are notified and the pool works. */
 static void let_others_work(struct fs_fixture *fx)
 {
 	fs_unlock(&fx->fs);

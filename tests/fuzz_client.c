@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target for raw clients, ring/client.[ch]: the input is what a client writes, after three bytes
- * that say how it is cut and what the store makes of it.  fuzz_main.c replays inputs.  What must hold
- * for every input is asserted: each message has one answer, nothing reaches the store that could harm
- * it, and nothing is left behind.
+ * Fuzz target for raw clients, ring/client.[ch]: the input is the bytes that a client writes, after
+ * three bytes that control how they are cut and how the store answers.  fuzz_main.c replays inputs.
+ * The invariants of every input are asserted: each message has one answer, nothing reaches the
+ * store that could harm it, and nothing is left behind.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -20,16 +20,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define TX_MAX 64
 #define WATCHES_MAX 512
 
-/* The store, as far as it matters. */
+/* The relevant parts of the store. */
 struct model {
 	struct fake_store *store;
 	struct chan *chan;
-	unsigned odd;        /* every so many requests are refused; 0: none */
+	unsigned odd;        /* one in this many requests is refused; 0: none */
 	unsigned requests;
 	unsigned long long watches[WATCHES_MAX]; /* tokens; 0: none */
 	bool open[TX_MAX];   /* transactions, by id; 0 is none */
-	unsigned answers;    /* that the client got */
-	char out[64];        /* the header of what it reads */
+	unsigned answers;    /* answers that the client got */
+	char out[64];        /* the header being read by the client */
 	size_t out_got;
 	size_t skip;         /* bytes of a body to come */
 };
@@ -59,7 +59,7 @@ static const char *answer_start(struct model *m, char *text, size_t size)
 	return NULL;
 }
 
-/* Replaces a token by another, 0 stands for a free place.  Returns whether it was there. */
+/* Replaces one token by another; 0 stands for a free place.  Returns whether it was there. */
 static bool replace_watch(struct model *m, unsigned long long old, unsigned long long new)
 {
 	for (unsigned i = 0; i < WATCHES_MAX; i++) {
@@ -194,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			read_all(&m, client);
 			continue;
 		}
-		/* Too large: what it wrote last is forgotten. */
+		/* Too large: the message written last is dropped. */
 		if (n < 0) {
 			assert(n == -E2BIG);
 			n = size < piece ? size : piece;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fuzz target for the parsers of ring/wire.c: the first byte chooses one, the rest is its input.
- * fuzz_main.c replays inputs.  What must hold for every input is asserted.
+ * fuzz_main.c replays inputs.  The invariants of every input are asserted.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -21,7 +21,7 @@ static void fuzz_error(const char *body, size_t len)
 	int err = wire_error_parse(body, len, &known);
 
 	assert(err < 0);
-	/* EQUOTA is the one name that has no way back. */
+	/* EQUOTA is the only name that cannot be translated back. */
 	if (known && err != -EDQUOT)
 		assert(!strcmp(wire_error_name(err), body));
 	assert(known || err == -EIO);
@@ -57,7 +57,7 @@ static void fuzz_directory_part(const char *body, size_t len)
 
 	if (wire_directory_part_parse(body, len, &gen, &names, &next, &last))
 		return;
-	/* Progress, or the end: nobody can be made to ask for ever. */
+	/* Progress or the end: no input may cause an endless series of requests. */
 	assert(next || last);
 	assert(names.pos >= body && names.end <= body + len);
 	assert((size_t)(names.end - names.pos) == next);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes that wait for a mounted store, and how fast a signal frees them.
+ * Processes that wait for a mounted store, and how quickly a signal frees them.
  * For t_silent.sh and t_server_death.sh, which stop the store meanwhile.  One thread each.
  *
  *	hold DIR RENAMERS UNLINKERS READERS
  *
  * Makes what they need below DIR, a directory on the mount, and starts them: renamers and unlinkers
- * are at it all the time, each in a directory of its own, and so are caught by a store that falls
+ * work all the time, each in a directory of its own, and so are caught by a store that falls
  * silent; readers have a file open and read it when told.  Then obeys standard input and answers
  * each line with one on standard output:
  *
@@ -37,10 +37,10 @@
 
 #define CHILDREN_MAX 1000
 
-/* What the issue promises, in microseconds. */
+/* The time that xsfs promises, in microseconds. */
 #define FAST_US 50000
 
-/* What a child has to be at work, in milliseconds, on a busy machine. */
+/* How long a child may take to get to work on a busy machine, in milliseconds. */
 #define START_MS 120000
 
 /* How a child ends; errors of interest are statuses of their own. */
@@ -132,9 +132,10 @@ static void rename_always(unsigned id)
 	}
 }
 
-/* With mknod(2), one system call.  Whose write(2) to a new file was interrupted would then wait in
- * close(2), which asks the store whether it is still empty, and has had its signal; and when that
- * client was killed the mount itself still has the empty value to write. */
+/* With mknod(2), a single system call.  A process whose write(2) to a new file was interrupted
+ * would then wait in close(2), which asks the store whether the file is still empty, and would have
+ * had its signal already; and after the process was killed the mount would still have the empty
+ * value to write. */
 static void unlink_always(unsigned id)
 {
 	char a[512];
@@ -177,7 +178,7 @@ static void read_when_told(unsigned id)
 
 static void __attribute__((noreturn)) child_run(unsigned id)
 {
-	/* Not SA_RESTART: it is to come back with EINTR. */
+	/* Without SA_RESTART, so that it returns with EINTR. */
 	struct sigaction action = { .sa_handler = interrupted };
 
 	sigaction(SIGINT, &action, NULL);
@@ -205,7 +206,7 @@ static int prepare(unsigned id)
 	snprintf(value, sizeof(value), "the value of %u\n", id);
 	path_make(path, id, "a");
 	err = file_write(path, value);
-	/* A directory must have something in it to be one for everybody. */
+	/* A directory without children might look like a file to others. */
 	path_make(path, id, "keep");
 	return err ? err : file_write(path, "x\n");
 }
@@ -220,7 +221,7 @@ static int child_start(unsigned id, enum kind kind)
 	return children[id].pid < 0 ? -errno : 0;
 }
 
-/* Waits until so many more children are at work.  Returns 0 or -errno. */
+/* Waits until that many more children are at work.  Returns 0 or -errno. */
 static int await_working(unsigned count)
 {
 	struct pollfd pollfd = { .fd = working[0], .events = POLLIN };
@@ -240,7 +241,7 @@ static int start(void)
 		return -errno;
 	for (unsigned id = 0; id < total && !err; id++)
 		err = prepare(id);
-	/* Readers first: while the others are at it, opening a file takes its time. */
+	/* Readers first, because opening a file takes time while the others work. */
 	for (unsigned n = 0; n < counts[READER] && !err; n++)
 		err = child_start(total - 1 - n, READER);
 	if (!err)

@@ -82,7 +82,7 @@ static void transact(unsigned long number)
 	for (unsigned i = 0; i < number % 4; i++) {
 		snprintf(file, sizeof(file), "%s/.xsfs/tx/%s%s/%u", mount_dir, name, path, i);
 		snprintf(text, sizeof(text), "%lu\n", number);
-		/* The first key is everybody's: who has read it conflicts. */
+		/* The first key is shared by all, so a process that has read it conflicts. */
 		if ((i == 0 && read_file(file)) || write_file(file, text))
 			wrong(file);
 	}

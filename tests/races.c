@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Single operations against a disturber: a table of what they answer.
- * For t_races.sh.  One process that works through the mount, and one that changes the same nodes
- * straight at the server, on a connection of its own.
+ * Single operations against a disturber, with a table of the answers that they may give.  For
+ * t_races.sh.  One process works through the mount, and another changes the same nodes directly at
+ * the server, on a connection of its own.
  *
  *	races [-s SECONDS] [-f] [-o OPERATION] [-d DISTURBER] MOUNT NODE SOCKET
  *
- * Each operation meets each disturber for so many seconds (0.05), at least three times.  -f: the
- * disturber strikes as fast as it can; else at random, with gaps in which an operation can succeed.
+ * Each operation meets each disturber for SECONDS (0.05), at least three times.  -f: the disturber
+ * strikes as fast as it can; otherwise at random, with gaps in which an operation can succeed.
  * Below NODE each pair has p/k, the node; p, its parent; p/k/c, its child; q/t, a rename's target.
- * The worker brings them into order straight at the server before each try.
+ * The worker restores them directly at the server before each try.
  *
  * Prints a line for each pair: how often each answer came, and the longest time that one took.
- * `wrong` counts what cannot be: an answer that this disturber cannot be the cause of, a removal of
- * what had a child all the time, or a state afterwards that nobody made.  The status is not 0 if
- * there was any, an EIO, an EINVAL, or another error that is none of the table's.
+ * `wrong` counts impossible results: an answer that this disturber cannot have caused, the
+ * removal of a node that had a child all the time, or a state afterwards that nobody made.
+ * The status is not 0 if there was any such result, an EIO, an EINVAL, or another error that
+ * the table does not allow.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +44,7 @@
 #define WRONGS_SHOWN 10
 #define DISTURBERS_MAX 32
 
-/* What the processes share. */
+/* Shared by the processes. */
 struct shared {
 	atomic_int pair; /* operation * DISTURBERS_MAX + disturber; -1: none */
 	atomic_ulong strikes;
@@ -59,7 +60,8 @@ static char tree_k[PATH_SIZE], tree_t[PATH_SIZE]; /* through the mount */
 static char nodes_k[PATH_SIZE], nodes_t[PATH_SIZE], k_value[PATH_SIZE], k_perms[PATH_SIZE];
 static unsigned wrongs_shown;
 
-/* The paths of a pair.  They are its own, as a mount does not forget that it has seen a directory. */
+/* The paths of a pair.  Each pair has its own, because a mount does not forget that it has
+ * seen a directory. */
 static void name_paths(int pair)
 {
 	static const char *const nodes = "/.xsfs/nodes";
@@ -118,7 +120,7 @@ static void receive(int fd, void *data, size_t len)
 	}
 }
 
-/* One request and its answer.  Returns the answer's length and leaves it in `reply`, or -1 for an
+/* Makes one request.  Returns the length of the answer, which is left in `reply`, or -1 for an
  * error, whose name is there then. */
 static int ask(int fd, uint32_t type, const char *path, const char *value, char *reply)
 {
@@ -151,7 +153,7 @@ static void put(int fd, const char *path, const char *value)
 	}
 }
 
-/* Of what may not be there. */
+/* Removes a node that may be missing. */
 static void drop(int fd, const char *path)
 {
 	char reply[XENSTORE_PAYLOAD_MAX + 1];
@@ -161,7 +163,7 @@ static void drop(int fd, const char *path)
 
 /* ---- the disturbers ------------------------------------------------------------------------- */
 
-/* What a disturber can bring about, for what an operation may say. */
+/* The possible effects of a disturber, which decide what an operation may answer. */
 enum {
 	NODE_GOES = 1 << 0,
 	NODE_COMES = 1 << 1,
@@ -315,14 +317,14 @@ static int op_write_value(void) { return write_at(k_value, O_TRUNC, 0, "v\n"); }
 static int op_unlink_value(void) { return result(unlink(k_value)); }
 static int op_write_perms(void) { return write_at(k_perms, O_TRUNC, 0, "n0,r1\n"); }
 
-/* What an operation is, and what it needs. */
+/* Properties of an operation. */
 enum {
 	MAKES = 1 << 0,        /* the node must not be there */
 	REMOVES = 1 << 1,
 	RENAMES = 1 << 2,
 	HAS_TARGET = 1 << 3,   /* the target is there, and is replaced */
 	EMPTY = 1 << 4,        /* node and target have no value */
-	AS_LEAF = 1 << 5,      /* a node with children is no file for it */
+	AS_LEAF = 1 << 5,      /* it takes a node for a file, so the node must not have children */
 	CHANGES = 1 << 6,      /* it leaves one of the values below, or what somebody else wrote */
 };
 
@@ -350,7 +352,7 @@ static const struct operation {
 	{ "perms-write", op_write_perms, CHANGES, { NULL } },
 };
 
-/* Brings the nodes into order, as far as the disturber lets it. */
+/* Restores the nodes, as far as the disturber lets it. */
 static void prepare(int fd, const struct operation *op, const struct disturber *d)
 {
 	const char *value = op->is & EMPTY ? "" : "init";
@@ -411,8 +413,8 @@ static bool is_there(int fd, const char *path)
 	return value_of(fd, path) != NULL;
 }
 
-/* Returns whether the state after an answer is one that somebody made.  Looks only at what the
- * disturber leaves alone. */
+/* Returns whether the state after an answer is one that somebody made.  Looks only at nodes that
+ * the disturber leaves alone. */
 static bool state_is_right(int fd, const struct operation *op, const struct disturber *d, int err)
 {
 	bool alone = !(d->can & (NODE_GOES | NODE_COMES | PARENT_GOES | CHILD_COMES));

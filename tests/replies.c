@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Preloaded into xsfs by t_locks: looks which locks of xsfs's own a thread holds
+ * Preloaded into xsfs by t_locks: checks which of xsfs's own locks a thread holds
  *   - that replies to the kernel: the filesystem's, which is the one that the first reply was made under, and no other
  *   - that notifies the kernel, as it does to wake a poll: none
  *   - that waits in poll(2): none.
  * libfuse sends replies and notifications with writev(2).
  *
- * $XSFS_REPLIES names a file that gets a line for each place in the program where a lock was taken that should not
- * have been held, and at the end the numbers of replies, of those without a lock, of notifications and of waits.
- * Locks of libraries are their own business: only calls from the program count.
+ * $XSFS_REPLIES names a file that gets a line for each place in the program where a lock was
+ * taken that should not have been held, and at the end the numbers of replies, of those
+ * without a lock, of notifications and of waits.  Locks of libraries are their own business:
+ * only calls from the program count.
  *
- * For t_mount: with $XSFS_ABORTED in the environment the end of the mount is not told by ENODEV, but by ECONNABORTED.
+ * For t_mount: with $XSFS_ABORTED in the environment the end of the mount is not told by ENODEV,
+ * but by ECONNABORTED.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -115,7 +117,7 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex)
 	return real_unlock(mutex);
 }
 
-/* This thread does something for which it is to hold no lock but `allowed`. */
+/* This thread is about to do something during which it may hold only the lock `allowed`. */
 static void look(const char *what, const pthread_mutex_t *allowed)
 {
 	for (unsigned i = 0; i < n_held; i++)

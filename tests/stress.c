@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A load on a mounted store that knows what it has to find.
+ * A load on a mounted store that knows which values it must find.
  * For t_stress.sh and t_leaks.sh.  One thread in each of many processes.
  *
- * Every process writes keys of its own, and a value says who wrote it to which key and for the how
- * manieth time: the rest of it follows from that.  So its writer knows exactly what a key has, and
- * everybody else knows a wrong value, half a value, and an old value that came back.  Lines that are
- * appended to files of all must all be there in the end.  Some of the processes use the xenstore-*
- * commands for the same.
+ * Every process writes keys of its own.  A value names its writer, its key and the number of the
+ * write, from which the rest of it follows.  So the writer knows exactly which value a key has, and
+ * everybody else can recognise a wrong value, half a value, and an old value that came back.  All
+ * lines appended to shared files must be there in the end.  Some of the processes do the same with
+ * the xenstore-* commands.
  *
  *	stress [-s SECONDS | -n OPERATIONS] [-w WRITERS] [-c COMMANDERS] DIR... NODE
  *
  * DIR is a directory on the mount, NODE its path in the store.  Through several mounts of the same
- * store (a process uses one of them) there are conflicts, which the kernel's locks prevent otherwise.
- * Prints what was done, `name value` lines; every error is a line on standard error, and the status
- * is not 0 then.
+ * store (a process uses one of them) there are conflicts, which the kernel's locks prevent
+ * otherwise.  Prints what was done as `name value` lines; every error is a line on standard error,
+ * and the status is not 0 then.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -34,7 +34,7 @@
 
 #define WORKERS_MAX 24
 #define KEYS 8
-#define KEYS_KEPT 4 /* of these are never removed, and so never empty, not for a moment */
+#define KEYS_KEPT 4 /* of these are never removed, and so never empty, even for a moment */
 #define COUNTERS 64
 
 /* Keeps a file of lines below what a guest's value may have: 24 * 40 * 2 bytes. */
@@ -43,7 +43,7 @@
 #define VALUE_MAX 1900
 #define ERRORS_SHOWN 20
 
-/* What the processes share. */
+/* Shared by the processes. */
 struct shared {
 	atomic_bool stop;
 	atomic_ulong operations;
@@ -56,9 +56,9 @@ struct shared {
 struct worker {
 	unsigned id;
 	unsigned random;
-	unsigned long last[KEYS]; /* what we wrote last */
+	unsigned long last[KEYS]; /* number of our last write */
 	bool present[KEYS];
-	unsigned long seen[WORKERS_MAX][KEYS]; /* the newest that we read of others */
+	unsigned long seen[WORKERS_MAX][KEYS]; /* newest number that we have read in others' keys */
 };
 
 static struct shared *shared;
@@ -67,7 +67,7 @@ static unsigned n_dirs;
 static const char *node;
 static unsigned writers = 16, commanders;
 static unsigned long operations_max;
-static const char *my_dir; /* the one that this process uses */
+static const char *my_dir; /* the directory that this process uses */
 
 static void failed(const struct worker *w, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -91,7 +91,7 @@ static unsigned chance(struct worker *w, unsigned n)
 	return (w->random >> 8) % n;
 }
 
-/* Whether the operation is to be tried again: nothing was done, and EBUSY said so. */
+/* Returns whether to try again: nothing was done, and EBUSY said so. */
 static bool busy(int rc)
 {
 	if (rc >= 0 || errno != EBUSY)
@@ -135,7 +135,7 @@ static unsigned long value_check(const struct worker *w, unsigned id, unsigned k
 	return 0;
 }
 
-/* A value that is somebody's: it may be new or old, never older than the last one seen. */
+/* Checks another process's value: it may be new or old, but never older than the last one seen. */
 static void value_seen(struct worker *w, unsigned id, unsigned key, const char *value)
 {
 	unsigned long n = value_check(w, id, key, value);
@@ -236,7 +236,7 @@ static void peek(struct worker *w)
 
 	if (err && (err != -ENOENT || key < KEYS_KEPT))
 		failed(w, "read of key %u of %u: %s", key, id, strerror(-err));
-	/* Between its creation and its first write a file is there, and empty. */
+	/* Between its creation and its first write a file exists and is empty. */
 	if (!err && (value[0] || key < KEYS_KEPT))
 		value_seen(w, id, key, value);
 }
@@ -515,7 +515,7 @@ static void work(unsigned id)
 	}
 }
 
-/* Leaves the directories that are needed, and nothing of an earlier run in them. */
+/* Makes the directories that are needed, and removes what an earlier run left in them. */
 static int prepare(void)
 {
 	char path[1024], value[VALUE_MAX + 1];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests ring/chan.c and chan_io.c where all goes well: who reads, who writes, ids, orders, pieces,
- * wake-ups, slots, gathers, deadlines.  The test's one thread plays all parts; unit_chan_fault.c
- * has the failures and unit_chan_threads.c the threads.
+ * Tests ring/chan.c and chan_io.c when all goes well: which thread reads and writes, ids, orders,
+ * pieces, wake-ups, slots, gathers, deadlines.  The test's only thread plays all parts;
+ * unit_chan_fault.c covers failures and unit_chan_threads.c threads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include "ring/chan_impl.h"
 #include "tests/chan_fixture.h"
 
-/* --- who reads and who writes ----------------------------------------------------------------- */
+/* --- reading and writing ---------------------------------------------------------------------- */
 
 static void reply_is_delivered(void **state)
 {

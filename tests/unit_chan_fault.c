@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests ring/chan.c and chan_io.c where something goes wrong: no memory, lost connections, requests
- * given up at every stage, a server that breaks the rules, the end.  The test's one thread plays
+ * Tests ring/chan.c and chan_io.c when something goes wrong: no memory, lost connections, requests
+ * given up at every stage, a server that breaks the rules, the end.  The test's only thread plays
  * all parts, so that it decides every order.
  */
 #include <limits.h>
@@ -538,7 +538,7 @@ static void sender_finds_the_loss(void **state)
 	fall_asleep(fx);
 	fx->store->send_error = -EPIPE;
 	call = call_submit(fx, XS_READ, "/a", NULL);
-	/* Only the I/O thread deals with it: it is woken. */
+	/* Only the I/O thread handles it, so it is woken. */
 	assert_int_equal(call->done, 0);
 	assert_int_equal(stats(fx).wakeups_sent, 1);
 	assert_int_equal(fx->store->disconnects, 0);
@@ -553,7 +553,7 @@ static void lose_in_send(struct fake_store *store, void *arg)
 
 	fake_store_eof(store);
 	chan_service(fx->chan);
-	/* Somebody is in send(): the connection is not taken from under him. */
+	/* A thread is in send(), so the connection must not be taken from under it. */
 	assert_int_equal(store->disconnects, 0);
 	assert_true(chan_may_sleep(fx->chan));
 }
@@ -623,7 +623,7 @@ static void waiting_for_a_connection_ends_at_the_deadline(void **state)
 	assert_int_equal(call->error, -EIO);
 }
 
-/* A call that nobody answers, to its end. */
+/* Makes a call that is never answered, and waits for its end. */
 static void call_in_vain(struct fixture *fx, int error)
 {
 	struct call *call = call_new(fx, XS_READ, "/a", NULL);
@@ -689,7 +689,7 @@ static void a_sign_of_life_ends_the_silence(void **state)
 	assert_int_equal(fx->store->silences, 0);
 }
 
-/* What was given up takes all the room on the wire: what waits for it expires as well. */
+/* Requests that were given up take all the room on the wire, so a waiting one expires as well. */
 static void silence_of_a_full_wire(void **state)
 {
 	struct fixture *fx = fixture_new();
@@ -705,7 +705,8 @@ static void silence_of_a_full_wire(void **state)
 	assert_int_equal(fx->store->disconnects, 1);
 }
 
-/* Where a new connection would be no better, nothing changes but that it is asked now and then. */
+/* If a new connection would be no better, nothing changes, except that the transport is
+ * asked now and then. */
 static void silence_that_has_to_be_borne(void **state)
 {
 	struct fixture *fx = *state;
@@ -894,7 +895,8 @@ static void unknown_id_becomes_known(void **state)
 	assert_string_equal(call->req->reply, "v");
 }
 
-/* Fails the test unless the connection is dropped for what was sent, and all in flight with it. */
+/* Fails the test unless the connection is dropped because of the bytes sent, and everything in
+ * flight with it. */
 static void assert_dropped(struct fixture *fx, const struct call *call)
 {
 	unsigned disconnects = fx->store->disconnects;

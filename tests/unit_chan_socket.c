@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests the channel over the socket transport on fakestore, a real process at the other end that
- * misbehaves on command.  One thread; fakestore is started from the current directory, or as
- * $FAKESTORE says.
+ * Tests the channel over the socket transport on fakestore, a real process that
+ * misbehaves on command.  One thread; fakestore is started from the current directory, or
+ * from the path in $FAKESTORE.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -286,7 +286,7 @@ static void lie(void **state)
 	read_is(w, "/nowhere", "no such thing");
 }
 
-/* After `fault` a request fails, the connection is made anew, and all is well. */
+/* After `fault` a request fails, the connection is made anew, and then everything works. */
 static void breaks_the_connection(struct world *w, const char *fault)
 {
 	struct chan_stats stats;

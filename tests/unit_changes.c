@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of nodes in a transaction after its changes, and the empty directories it made. */
+/* What is known of nodes in a transaction after its changes, and the empty
+ * directories that it made. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,7 +71,7 @@ static void removed(void **state)
 	SEES("/a/b", SIGHT_GONE);
 	SEES("/a/b/c", SIGHT_GONE);
 	SEES("/a/b/c/d", SIGHT_GONE);
-	/* Perhaps that was its only child: who removes it is not to find a file. */
+	/* That may have been its only child, and whoever removes it must not find a file. */
 	SEES("/a", SIGHT_OUTSIDE_DIR);
 	SEES("/a/c", SIGHT_OUTSIDE);
 }

@@ -24,7 +24,7 @@ struct world {
 	struct watches *ws;
 	struct client_counters counters;
 	struct client *clients[CLIENTS];
-	unsigned ready[CLIENTS]; /* times that it was told so */
+	unsigned ready[CLIENTS]; /* how often it was told so */
 };
 
 struct ready_arg {
@@ -714,7 +714,7 @@ static void transaction_ids_are_the_clients(void **state)
 	gets(w, 2, XS_ERROR, 7, a, "ENOENT");
 	put_tx(w, 1, XS_READ, 8, 2000, "/a");
 	gets(w, 1, XS_ERROR, 8, 2000, "ENOENT");
-	/* Nested: what the server says to that. */
+	/* Nested: the answer is the server's own. */
 	put_tx(w, 0, XS_TRANSACTION_START, 9, a, "");
 	msg = take(w->fx, XS_TRANSACTION_START, "");
 	assert_int_equal(msg.hdr.tx_id, 1000);

@@ -34,7 +34,7 @@ static void count_warning(struct logger *log, enum log_level level, const char *
 
 static struct logger logger = { .vlog = count_warning };
 
-/* Returns what `body` returns in a child, which is below 100. */
+/* Returns the result of `body` in a child; it must be below 100. */
 static int in_child(int (*body)(void))
 {
 	pid_t pid = fork();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which watches the server is asked for, which paths they cover, and who hears of it. */
+/* The watches that the server is asked for, the paths that they cover, and the parties
+ * that hear of it. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,7 +52,7 @@ static int begin(void **state)
 	return 0;
 }
 
-/* One who needs a path covered. */
+/* A party that needs a path covered. */
 struct party {
 	struct cover_ref ref;
 	unsigned armed, lost;
@@ -252,7 +253,7 @@ static void a_mount_inside_of_the_guests_directory_is_its_own_base(void **state)
 	assert_false(cover_has(&fx->fs, "/local/domain/7"));
 }
 
-/* ---- those who need a path ---- */
+/* ---- parties that need a path ---- */
 
 static void who_needs_what_the_base_covers_has_it_at_once(void **state)
 {

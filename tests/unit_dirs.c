@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which empty nodes are directories by their paths: the table of Xen's, and the option dirs=. */
+/* Which empty nodes are directories because of their paths: Xen's table, and the option dirs=. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ static void expect(const char *option, bool expected, const char *const *paths)
 	patterns_deinit(&dirs);
 }
 
-/* What libxl makes empty when it creates a domain, and what drivers fill. */
+/* Directories that libxl makes empty when it creates a domain, and that drivers fill. */
 static void directories_of_xen(void **state)
 {
 	static const char *const paths[] = {

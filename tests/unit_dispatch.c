@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an event sets in motion, and what the kernel is told of what it believed. */
+/* The effects of an event, and what the kernel is told about things that it believed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>

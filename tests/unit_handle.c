@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Open files: what they have read, what they owe the store, and which close pays that. */
+/* Open files: what was read through them, which empty values they still have to write, and which
+ * close does that. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

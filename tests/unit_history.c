@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Histories of which everybody can see whether they are linearizable: the checker has to see it too. */
+/* Histories for which a reader can easily tell whether they are linearizable: the
+ * checker has to agree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of inodes: who lives how long, whom an event reaches, and what the kernel is told. */
+/* The table of inodes: how long an inode lives, which ones an event reaches, and what the
+ * kernel is told. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -177,7 +178,7 @@ static void a_rename_moves_one_inode(void **state)
 	assert_path(below, "/c/k");
 	assert_int_equal(touched(below, "/c/k"), 1);
 	assert_int_equal(touched(below, "/a"), 0);
-	/* Who has the file open that was replaced has nothing to do with what is there now. */
+	/* A program that has the replaced file open has nothing to do with what is there now. */
 	assert_null(inode_find(&table, table.root, "c", INODE_LEAF));
 	assert_no_path(target, -ESTALE);
 	assert_int_equal(touched(target, "/c"), 0);
@@ -245,7 +246,7 @@ static void below_what_was_removed_nothing_has_a_path(void **state)
 	assert_int_equal(inode_path(&table, b, "new", path), -ENOENT);
 	assert_true(inode_is_removed(k));
 	assert_false(inode_is_removed(table.root));
-	/* What was to be written there is not, and nobody is to wait for it. */
+	/* Nothing will be written there any more, and nobody should wait for it. */
 	assert_false(k->unwritten);
 	assert_int_not_equal(k->contents, contents);
 	assert_true(k->gone);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests src/log_text.c: what a log line shows of the bytes that other clients wrote. */
+/* Tests src/log_text.c: how a log line shows bytes that other clients wrote. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Nodes as files and directories: what a lookup makes of them, and what reads and writes ask of the store. */
+/* Nodes as files and directories: the results of lookups, and the requests that reads and writes
+ * send to the store. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>

@@ -21,7 +21,7 @@
 static unsigned rounds;
 static int errors[2];
 
-/* Operations that the pool has begun with. */
+/* Operations that the pool has started. */
 static unsigned runs;
 
 static int begin(void **state)
@@ -40,7 +40,7 @@ static void round_done(struct op *op)
 	op_reply_error(op, errors[0]);
 }
 
-/* Asks for /a in an operation of its own, which the kernel wants. */
+/* Asks for /a in an operation of its own, for a request of the kernel. */
 static struct op *read_a(struct fs_fixture *fx)
 {
 	struct op *op = kernel_asks(fx, ROOT);
@@ -306,8 +306,8 @@ static void note_wrote(struct op *op)
 	round_done(op);
 }
 
-/* Returns whether the operation counts as one that has changed something, after one call of `type`, which
- * was refused by `error` (NULL: it succeeded). */
+/* Returns whether the operation counts as one that has changed something, after one call of `type`
+ * that was refused with `error` (NULL: it succeeded). */
 static bool has_written(struct fs_fixture *fx, uint32_t type, const char *error)
 {
 	static const struct view view = { .hooks = &hooks_open };

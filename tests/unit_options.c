@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests src/options.c and the reading of STORE: what is understood, and how the rest is refused. */
+/* Tests src/options.c and the parsing of STORE: what is accepted, and how the rest is refused. */
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>

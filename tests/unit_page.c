@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests ring/page.c on a plain page: bytes, wrap-around, indices that lie, and who is signalled.
- * The far side is this file's own idea of a server, on a thread where it matters.
+ * Tests ring/page.c on a plain page: bytes, wrap-around, indices that lie, and when a side is
+ * signalled.  The far side is this file's own idea of a server, on a thread where it matters.
  */
 #include <errno.h>
 #include <limits.h>
@@ -23,13 +23,13 @@
 
 #define SIZE XENSTORE_RING_SIZE
 
-/* Racing rounds, unless time is short (valgrind); a lost wake-up shows as a side that sleeps for
- * longer than SLEEP_MAX_S. */
+/* Rounds of a race, unless time is short (valgrind).  A lost wake-up shows as a side that sleeps
+ * for longer than SLEEP_MAX_S. */
 #define ROUNDS 1000000
 #define ROUNDS_QUICK 20000
 #define SLEEP_MAX_S 20
 
-/* A buffer that the far side notices the use of. */
+/* A buffer whose first use runs the far side. */
 #define TRAP_SIZE 4096
 
 static unsigned rounds;
@@ -374,7 +374,7 @@ static void index_changes_meanwhile(void **state)
 
 /* ---- Two threads --------------------------------------------------------------------------- */
 
-/* What an event channel is to these tests: raised by one side, slept on by the other. */
+/* Stands in for an event channel: raised by one side, slept on by the other. */
 struct event {
 	atomic_bool raised;
 };
@@ -449,7 +449,8 @@ static void *server_reads(void *arg)
 				far->ok = false;
 		dawdle(&seed, 50);
 		idx_store(&page.req_cons, start + pos);
-		/* Who waits for room is signalled at every step, as the real servers do. */
+		/* A client that waits for room is signalled at every step, as by
+		 * the real servers. */
 		event_raise(&far->wake_client);
 	}
 	/* Let a sender whose server gave up fail and not hang. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which subscribers hear of an event, and what a queue of paths keeps. */
+/* Which subscribers hear of an event, and which paths a queue keeps. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Polls on values: what counts as news, who is woken, and what there is where no event tells of a file. */
+/* Polls on values: what counts as a change, which polls are woken, and what happens where no event
+ * tells of a file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -59,7 +60,7 @@ static void begin_poll(struct fs_fixture *fx, struct handle *file, uint64_t kh)
 	poll_value(op);
 }
 
-/* Returns what of TOLD it was answered. */
+/* Returns those bits of TOLD with which the poll was answered. */
 static unsigned poll_answer(struct fs_fixture *fx)
 {
 	const struct kernel_msg *msg = kernel_hears_error(fx, 0);

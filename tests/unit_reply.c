@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What answers say, for how long the kernel may believe them, and what becomes of those that do not arrive. */
+/* The contents of answers, for how long the kernel may believe them, and what happens when
+ * they do not arrive. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -32,7 +33,7 @@ static int begin(void **state)
 	return 0;
 }
 
-/* What the store reports, as far as this floor is concerned. */
+/* The store reports an event, as far as this floor is concerned. */
 static void event(struct fs_fixture *fx, const char *path)
 {
 	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Event streams: who hears of what, in which lines, and how those wait who read, poll and subscribe. */
+/* Event streams: which events they report, in which lines, and how reads, polls and
+ * subscriptions wait. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -63,7 +64,7 @@ static void subscribe_to(struct fs_fixture *fx, struct handle *file, const char 
 	stream_subscribe(file->own, op, paths, second ? 2 : 1, subscribed);
 }
 
-/* Returns a stream that tells of `path`, which the watch on everything covers. */
+/* Returns a stream that reports `path`, which the watch on everything covers. */
 static struct handle *stream_of(struct fs_fixture *fx, const char *path)
 {
 	struct handle *file = open_stream(fx);

@@ -69,7 +69,7 @@ static int ring_new(struct transport **out, const struct ring_params *params, st
 	return transport_ring_new(out, &copy, log);
 }
 
-/* What fstatfs() says that every file is on; 0: the truth. */
+/* What fstatfs() reports as the type of every file's filesystem; 0: the truth. */
 static long fake_fs_type;
 
 /* Stands in for the C library's: a xenfs cannot be mounted without Xen. */
@@ -82,7 +82,8 @@ int fstatfs(int fd, struct statfs *buf)
 	return rc;
 }
 
-/* What a timer that watches the clock got for a descriptor: an eventfd, as no test may set it. */
+/* The descriptor given out for a timer that watches the clock: an eventfd, because no
+ * test may set the clock. */
 static int fake_clock = -1;
 
 int timerfd_create(int clock, int flags)
@@ -152,7 +153,7 @@ static int fd_is_readable(int fd)
 	return poll(&pfd, 1, 0);
 }
 
-/* Whether the far side was signalled since the last call. */
+/* Returns whether the far side was signalled since the last call. */
 static bool far_was_signalled(struct far_side *far)
 {
 	bool signalled = false;
@@ -170,7 +171,7 @@ static void far_signals(struct far_side *far)
 	assert_int_equal(xenevtchn_notify(far->xce, far->port), 0);
 }
 
-/* Whether the thread would be woken up now, after may_sleep() allowed it to sleep. */
+/* Returns whether the thread would be woken up now, after may_sleep() allowed it to sleep. */
 static bool is_woken(struct far_side *far)
 {
 	struct pollfd fds[TRANSPORT_POLLFDS];
@@ -264,7 +265,7 @@ static void far_reads_all(struct far_side *far)
 	__atomic_store_n(&far->page->req_cons, far->page->req_prod, __ATOMIC_SEQ_CST);
 }
 
-/* What a server does on INTRODUCE, or when asked to reconnect. */
+/* A server does this on INTRODUCE, or when asked to reconnect. */
 static void far_clears(struct far_side *far)
 {
 	far->page->req_cons = far->page->req_prod = 0;
@@ -501,7 +502,7 @@ static void signal_before_sleep(void **state)
 	assert_true(far_was_signalled(far));
 	assert_true(far->t->ops->may_sleep(far->t, false));
 	assert_false(far_was_signalled(far));
-	/* Nor does anybody get one who does not go to sleep. */
+	/* A caller that does not go to sleep sends no signal either. */
 	far_writes(far, "xy", 2);
 	assert_int_equal(far->t->ops->recv(far->t, buf, 1), 1);
 	assert_false(far->t->ops->may_sleep(far->t, false));
@@ -719,7 +720,7 @@ static void port_in_the_page(void **state)
 	assert_int_equal(*field, transport_ring_port(far->t));
 }
 
-/* Calls connect() until it says something else than -EAGAIN. */
+/* Calls connect() until it returns something other than -EAGAIN. */
 static int connect_patiently(struct far_side *far)
 {
 	int64_t start = now_ms();
@@ -937,7 +938,7 @@ static void own_ways(void **state)
 		assert_int_equal(transport_ring_events(far->t), kernels[i].events);
 		free_transport(far);
 	}
-	/* Who asks for one way gets that or nothing. */
+	/* A user who asks for one way gets that way or nothing. */
 	params.events = RING_EVENTS_STATIC;
 	assert_int_equal(transport_ring_new(&far->t, &params, NULL), -ENOSYS);
 	params.events = RING_EVENTS_POLL;

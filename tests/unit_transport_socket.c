@@ -26,7 +26,7 @@ struct fixture {
 	struct transport *t;
 };
 
-/* What sendmsg() fails with, for once; 0: it works. */
+/* The errno of the next sendmsg(), once; 0: it works. */
 static int sendmsg_errno;
 
 /* Stands in for the C library's, which never lacks memory when a test wants it to. */

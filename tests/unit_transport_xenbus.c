@@ -43,13 +43,13 @@ struct message {
 	char *body;
 };
 
-/* A connected transport and what came out of it. */
+/* A connected transport and what it has delivered. */
 struct bench {
 	struct transport *t;
 	size_t chunk; /* bytes that recv() is asked for */
 	char *in;     /* the stream */
 	size_t in_len;
-	struct message messages[MESSAGES_MAX]; /* those that nobody has taken yet */
+	struct message messages[MESSAGES_MAX]; /* those that no test has taken yet */
 	size_t count;
 };
 
@@ -266,7 +266,7 @@ static unsigned fd_count(void)
 	return directory_count("/proc/self/fd");
 }
 
-/* Whether a thread is in the system call write. */
+/* Returns whether a thread is in the system call write. */
 static bool thread_writes(void)
 {
 	DIR *d = opendir("/proc/self/task");
@@ -310,7 +310,7 @@ static bool fds_are(const void *arg)
 	return fd_count() == *(const unsigned *)arg;
 }
 
-/* Whether the process is stopped, or gone. */
+/* Returns whether the process is stopped or gone. */
 static bool process_stopped(const void *arg)
 {
 	char path[64], text[300], *state;
@@ -784,7 +784,7 @@ static void test_half_message(void **state)
 	nothing_left(b);
 }
 
-/* The second of two replies that were read together: poll() does not know of it. */
+/* The second of two replies that were read together, of which poll() does not know. */
 static void test_buffered_message(void **state)
 {
 	struct bench *b = *state;

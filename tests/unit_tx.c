@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transactions of single operations: which answers are believed, which are tried again, and what is different
- * in a user's transaction.
+ * Transactions of single operations: which answers are believed, which are tried again, and the
+ * differences in a user's transaction.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -16,10 +16,10 @@
 #include "fs/op/tx.h"
 #include "tests/fs_fixture.h"
 
-/* As many doubtful answers in a row are believed. */
+/* The number of doubtful answers in a row after which one is believed. */
 #define DOUBTS 16
 
-static unsigned bodies; /* that have begun */
+static unsigned bodies; /* how many bodies have started */
 
 static int begin(void **state)
 {
@@ -64,13 +64,13 @@ static int write_a_find_b(struct op *op, uint32_t tx_id)
 	return err ? err : tx_read_error(op, 0);
 }
 
-/* Meets a state of the tree that cannot be, the first time. */
+/* Sees an impossible state of the tree, the first time. */
 static int see_a_mixture_once(struct op *op, uint32_t tx_id)
 {
 	return bodies++ ? write_a(op, tx_id) : -EAGAIN;
 }
 
-/* Fails without the store's doing. */
+/* Fails for a reason that has nothing to do with the store. */
 static int fail_with_eio(struct op *op, uint32_t tx_id)
 {
 	(void)op;
@@ -156,7 +156,7 @@ static void try_and_commit(struct fs_fixture *fx)
 	kernel_hears_error(fx, 0);
 }
 
-/* ---- what stands ---- */
+/* ---- answers that stand ---- */
 
 static void a_change_is_made_in_a_transaction_and_committed(void **state)
 {
@@ -272,7 +272,7 @@ static void a_transaction_without_a_number_is_none(void **state)
 	assert_int_equal(bodies, 0);
 }
 
-/* ---- what is tried again ---- */
+/* ---- answers that are tried again ---- */
 
 static void a_conflict_of_the_commit_is_tried_again(void **state)
 {

@@ -16,7 +16,7 @@
 #include "tests/failing_malloc.h"
 #include "tests/fs_fixture.h"
 
-/* Nodes that are asked for at a time, and those that may wait to be taken; walk.c's. */
+/* Nodes requested at a time, and nodes that may wait to be taken; the values of walk.c. */
 #define IN_FLIGHT 32
 #define AHEAD 512
 /* How often a directory that keeps changing is listed anew. */
@@ -73,7 +73,7 @@ static void reply(struct fs_fixture *fx, const struct fake_msg *msg, const char 
 	pump(fx->base);
 }
 
-/* The store has a node with these children. */
+/* The store answers that a node has these children. */
 static void store_has(struct fs_fixture *fx, const char *path, const char *value, const char *names,
 		      size_t len)
 {
@@ -89,7 +89,7 @@ static void store_has_leaf(struct fs_fixture *fx, const char *path, const char *
 	store_has(fx, path, value, "", 0);
 }
 
-/* The store refuses both questions about a node. */
+/* The store refuses both requests about a node. */
 static void store_has_not(struct fs_fixture *fx, const char *path, const char *error)
 {
 	store_refuses(fx, XS_READ, path, error);

@@ -19,7 +19,7 @@
 void __real_chan_submit(struct chan *chan, struct request *req);
 void __wrap_chan_submit(struct chan *chan, struct request *req);
 
-/* Called once, just before a request is submitted: what another thread does then. */
+/* Called once, just before a request is submitted: plays another thread. */
 static void (*before_submit)(void *arg);
 static void *before_submit_arg;
 
@@ -38,7 +38,7 @@ struct world {
 	struct watches *ws;
 };
 
-/* A watcher that notes what it is told. */
+/* A watcher that records what it is told. */
 struct spy {
 	struct watcher watcher;
 	struct world *world;
@@ -491,7 +491,7 @@ static void try_again(struct spy *spy)
 		spy_add(spy->other, spy->world, "/a");
 }
 
-/* Who comes while the others hear of the failure gets an outcome of his own. */
+/* A watcher added while others hear of the failure gets an outcome of its own. */
 static void added_inside_the_failure(void **state)
 {
 	struct world *w = *state;
@@ -523,7 +523,7 @@ static void timed_out(void **state)
 	while (!spy.armed)
 		sleep_and_pump(w->fx);
 	assert_int_equal(spy.error, -ETIMEDOUT);
-	/* It may be set in the end: it is taken back. */
+	/* It may still be set late, so it is removed again. */
 	unwatch = take(w->fx, XS_UNWATCH, "/a");
 	assert_string_equal(token_of(&unwatch), token_of(&watch));
 	answer(w->fx, &watch, "OK");
@@ -670,7 +670,7 @@ static void no_connection_in_time(void **state)
 	lose_connection(w);
 	while (!new.armed)
 		sleep_and_pump(w->fx);
-	/* Who waits for an outcome has one; who was armed stays. */
+	/* A watcher that waits for an outcome gets one; one that was armed stays. */
 	assert_int_equal(new.error, -EIO);
 	assert_int_equal(old.lost, 0);
 	w->fx->chan->timeout_ms = 0;
@@ -748,7 +748,7 @@ static void removal_does_not_overtake(void **state)
 	serve_watch(w, "/a");
 	spy_add(&other, w, "/b");
 	serve_watch(w, "/b");
-	/* Somebody removes the second while the first is being set on the new connection. */
+	/* Another thread removes the second while the first is being set on the new connection. */
 	before_submit = remove_other;
 	before_submit_arg = &other;
 	lose_connection(w);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests ring/wire.c: what the protocol's bytes mean, and that wrong ones are refused. */
+/* Tests ring/wire.c: the meaning of the protocol's bytes, and that wrong ones are refused. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>

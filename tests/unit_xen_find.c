@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests how a PV guest's ring is found: lists of symbols and cores of kernels, right and wrong, as
- * files of the test.
+ * Tests how a PV guest's ring is found: symbol lists and kernel cores, right and wrong, as files
+ * made by the test.
  */
 #define __XEN_TOOLS__ 1
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Those who wait for changes, in numbers that a shell cannot have.  For t_poll.sh and t_stream.sh.
+ * Programs that wait for changes, in numbers beyond a shell.  For t_poll.sh and t_stream.sh.
  * Changes are made over the store's socket, $XENSTORED_PATH.
  *
  *	watchers rounds MODE FILE PATH ROUNDS WRITERS [ANCESTOR]
  *		One thread waits for changes of FILE, the node PATH, and reads it after each; MODE is
  *		poll, select, level or edge (epoll).  In each round as many writers change the value
- *		at the same time, and when they are done the one who waits has to come to read what
+ *		at the same time, and when they are done the waiting thread must end up reading what
  *		the store has.  With ANCESTOR that is removed in each round too, and with it the node.
  *		Says "ok CHANGES READS", or what is wrong.
  *	watchers many DIR PATH KEYS STREAMS CHANGES
- *		Makes so many keys below PATH, which DIR shows, polls all of them (epoll), and has as
+ *		Makes KEYS keys below PATH, which DIR shows, polls all of them (epoll), and opens as
  *		many streams.  Says "ok MICROSECONDS", the median from a change to its wake-up.
  *	watchers key FILE VALUE
  *		Polls FILE (epoll) and reads it after each wake-up, until it has that value ("(gone)":
@@ -45,7 +45,7 @@
 #define VALUE_SIZE 64
 #define PIPELINE 64
 
-/* What is read of a node that is not there. */
+/* Stands for the value of a node that does not exist. */
 #define GONE "(gone)"
 
 static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *format, ...)
@@ -107,7 +107,7 @@ static void store_send(int fd, uint32_t type, const char *path, const char *valu
 	send_all(fd, msg, sizeof(hdr) + hdr.len);
 }
 
-/* Returns whether it is no error; `body` (XENSTORE_PAYLOAD_MAX + 1) gets its text. */
+/* Returns whether the answer is no error; `body` (XENSTORE_PAYLOAD_MAX + 1) gets its text. */
 static bool store_receive(int fd, char *body)
 {
 	struct xsd_sockmsg hdr;
@@ -411,8 +411,9 @@ static int many(char **argv)
 /* ---- flood ---- */
 
 /*
- * oxenstored never again reads from whom has caused many events (quota-maxwatchevents) that another
- * was slow to take, not even when that has taken them all: the connection has to be made anew.
+ * oxenstored never again reads from a client that has caused many events
+ * (quota-maxwatchevents) which another was slow to take, even once that one has taken them
+ * all: the connection has to be made anew.
  */
 static int flood(char **argv)
 {
