@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# What t_deb.sh has run by a systemd that it boots: the package's ways to mount at boot, seen from inside. Prints
+# Run for t_deb.sh by a systemd that it boots: the package's ways to mount at boot, seen from inside. Prints
 # lines "NAME: VALUE", which t_deb.sh compares. Arguments: the seconds that it waits at most, the packages of a later
 # version.
 
@@ -25,7 +25,7 @@ name() {
 	timeout "$patience" cat "$1/local/domain/0/name" 2>&1
 }
 
-# write DIR: whether a key can be written there.
+# write DIR: returns whether a key can be written there.
 write() {
 	(printf 'v\n' >"$1/tool/key") 2>/dev/null && printf 'yes' || printf 'no'
 }
@@ -48,7 +48,7 @@ fi
 for dir in /srv/unit /srv/writable /srv/fstab /xen; do
 	say "$dir" "$(name "$dir"), written: $(write "$dir")"
 done
-# It stays in the state that it has: nobody looked there.
+# Its state does not change, because nobody looked there.
 say 'automount before' "$(systemctl is-active srv-auto.automount) $(systemctl is-active srv-auto.mount)"
 say /srv/auto "$(name /srv/auto), written: $(write /srv/auto)"
 say 'automount after' "$(systemctl is-active srv-auto.mount)"

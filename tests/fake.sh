@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# What the tests share that mount fakestore, a store that does as it is told. Sourced after load.sh.
+# Helpers of the tests that mount fakestore, a store that misbehaves on command. Sourced after load.sh.
 
 # covered: the watch is set.
 covered() {

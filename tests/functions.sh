@@ -4,7 +4,7 @@
 # Helpers of the end-to-end tests: real servers, real mounts, assertions that are counted one by one.
 # A test is a bash script tests/t_NAME.sh that sources this file first; tests/README shows one.
 #
-# The script runs in a mount namespace of its own, so what it mounts is seen by nobody else and is gone
+# The script runs in a mount namespace of its own, so nobody else sees its mounts, and they are gone
 # when its last process is. It ends only processes that it started.
 
 set -Eeuo pipefail
@@ -36,10 +36,10 @@ SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/xsfs-${TEST_NAME%.sh}.XXXXXX")
 RESULTS=$SCRATCH/.results
 : >"$RESULTS"
 
-# What this shell started; a subshell of for_each_store has lists of its own.
+# Processes that this shell started; a subshell of for_each_store has lists of its own.
 PIDS=()
 MOUNTS=()
-# What the test reads: the store's directory and kind, the last mount and its process.
+# For the test to read: the store's directory and kind, the last mount and its process.
 SERVER_DIR=
 SERVER_SOCKET=
 SERVER_KIND=

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# What the tests under load share: the counters of a mount, open transactions as the server saw them, and
+# Helpers of the tests under load: the counters of a mount, open transactions as the server saw them, and
 # the processes of hold.c. Sourced after functions.sh.
 
 # Both ways to read /dev/fuse, unless the one who runs the test wants one.
@@ -194,7 +194,7 @@ hold_timed() {
 	TOOK=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
 }
 
-# hold_inside RENAMERS READERS: whether so many are inside of their system call.
+# hold_inside RENAMERS READERS: returns whether that many are inside their system call.
 hold_inside() {
 	local inside
 	hold_say blocked

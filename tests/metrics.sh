@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # PYTHON and PROMTOOL are for those who source this file
 # SPDX-License-Identifier: MIT
-# What t_metrics and t_monitoring share: others' parsers, and single samples. Sourced after functions.sh.
+# Helpers of t_metrics and t_monitoring: others' parsers, and single samples. Sourced after functions.sh.
 
 # Debian's module belongs to Debian's interpreter, which need not be the first in PATH.
 for PYTHON in python3 /usr/bin/python3 ''; do

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the tests read LAYER
 # SPDX-License-Identifier: MIT
-# What the tests of packages share: this system under an overlay, in which packages are installed, used and removed,
+# Helpers of the tests of packages: this system under an overlay, in which packages are installed, used and removed,
 # and which shows what that changes. Sourced after functions.sh.
 
 # The other system, and what was changed in it.
@@ -28,7 +28,7 @@ system_new() {
 	cp "$@" "$ROOT/packages"
 }
 
-# system_devices: what programs need there, unless it is booted.
+# system_devices: makes the devices that programs need there, unless it is booted.
 system_devices() {
 	mount -t proc proc "$ROOT/proc"
 	mount --rbind /dev "$ROOT/dev"
@@ -37,7 +37,7 @@ system_devices() {
 	mount -t tmpfs tmpfs "$ROOT/tmp"
 }
 
-# system_end: what still runs there ends, and all that was changed is gone.
+# system_end: ends all processes there, and drops everything that was changed.
 system_end() {
 	local process
 	[[ $ROOT ]] || return 0

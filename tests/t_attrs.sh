@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What stat(2) says: the size for who emptied a file, inode numbers, times. With nothing cached and with
+# The results of stat(2): the size for the process that emptied a file, inode numbers, times. With nothing cached and with
 # names and attributes cached.
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
@@ -19,7 +19,7 @@ sized() {
 	[[ $(stat --format=%s "$1") == "$2" ]]
 }
 
-# one_line NAME: what the store has is the line alone.
+# one_line NAME: asserts that the store has the line and nothing else.
 one_line() {
 	is "$(value "$KEY")" new "$1: the value is the line, no NUL in front of it"
 }
@@ -63,7 +63,7 @@ elsewhere_sized() {
 	[[ $(elsewhere stat --format=%s "$1") == "$2" ]]
 }
 
-# A process that is nobody's child here and does what it is told, a line at a time.
+# A process that is not a child of this shell, and executes commands, one a line.
 start_elsewhere() {
 	mkfifo "$SCRATCH/ask" "$SCRATCH/answer"
 	# The one that starts it ends at once.
@@ -104,7 +104,7 @@ sizes() {
 	end_elsewhere
 }
 
-# number FILE: what stat(2) says.
+# number FILE: prints its inode number by stat(2).
 number() {
 	stat --format=%i "$1"
 }

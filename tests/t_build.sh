@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What the build itself says: which libfuse is too old, what is left out without ncurses, and that a target which tested
+# Messages of the build itself: which libfuse is too old, what is left out without ncurses, and that a target which tested
 # nothing has failed.
 . "${0%/*}/functions.sh"
 requires pkg-config make

@@ -29,7 +29,7 @@ is "$(awk 'length > 80' <<<"$help")" '' 'no line is long'
 is "$("$XSFS" -h)" "$help" '-h is --help'
 like "$("$XSFS" -V)" 'xsfs [0-9]*' 'the version'
 is "$("$XSFS" --version)" "$("$XSFS" -V)" '--version is -V'
-# What a report of a bug should have: libraries and parts.
+# A bug report should name libraries and parts.
 version=$("$XSFS" -V)
 built_with=$(pkg-config --modversion fuse3) || built_with='*'
 like "$version" "xsfs $(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"$/\1/p' "$BUILD/config.h")"$'\n'"*" 'it begins with our own'
@@ -50,7 +50,7 @@ fi
 for word in auto socket xenbus -f -d -h -V; do
 	like "$help" "*[[:space:]]${word}[]:,[[:space:]]*" "the help has $word"
 done
-# What this build does not have is not offered.
+# Parts that this build lacks are not offered.
 refused=$("$XSFS" disk "$DIR" 2>&1 || true)
 for word in ring embedded; do
 	is "$(grep -c "^ *${word}[[]" <<<"$help") $(grep -c " ${word}\\b" <<<"$refused")" \
@@ -123,7 +123,7 @@ else
 	ok 'nothing was mounted'
 fi
 
-# What mount(8) does: the helper is found, generic options are taken, the store's name is shown.
+# As mount(8) does it: the helper is found, generic options are taken, the store's name is shown.
 test_mount() {
 	local bin=$SCRATCH/bin type options
 	requires_fuse

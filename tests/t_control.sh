@@ -29,7 +29,7 @@ refuses() {
 	done
 }
 
-# is_introduced DOMID: what another client hears.
+# is_introduced DOMID: prints what another client is told.
 is_introduced() {
 	XENSTORED_PATH=$SERVER_SOCKET PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 \
 		python3 -c 'import sys, store_client
@@ -128,7 +128,7 @@ refused() {
 		get-quota 'get-quota nodes' 'get-quota 7 nodes' 'set-quota nodes 5' 'set-quota 7 nodes 5'
 }
 
-# What an open file is to a shell.
+# How a shell uses an open file.
 shell() {
 	local line status=0 fd other
 	exec {fd}<>"$MNT/.xsfs/control"

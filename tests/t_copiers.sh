@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Programs that read whatever they find, in .xsfs: none of them waits for what will never come. And what a
-# newcomer finds there says what it is.
+# Programs that read whatever they find, in .xsfs: none of them waits for something that will never come. And the
+# files explain themselves to a newcomer.
 . "${0%/*}/functions.sh"
 requires rsync tar
 

@@ -97,7 +97,7 @@ guests_values() {
 	rm "$data/.value"
 	xs write "$GUEST/error" boom
 	soon "$MNT$GUEST/error" file 'a file'
-	# Who has it open goes on.
+	# A program that has it open goes on.
 	exec 7<"$MNT$GUEST/error"
 	xs write "$GUEST/error" ''
 	soon "$MNT$GUEST/error" directory 'which somebody else has emptied while it was open'
@@ -105,7 +105,7 @@ guests_values() {
 	exec 7<&-
 }
 
-# What this mount made, or emptied, as a file.
+# Nodes that this mount made, or emptied, as files.
 made_as_files() {
 	local guest=$MNT$GUEST
 	rmdir "$guest/data" "$guest/attr"

@@ -15,7 +15,7 @@ trees() {
 		timeout --kill-after=2 $((10 * XSFS_TEST_PATIENCE)) python3 "$TEST_DIR/trees.py" "$@"
 }
 
-# list PATH: what .dump is to be.
+# list PATH: prints the expected .dump.
 list() {
 	XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 $((10 * XSFS_TEST_PATIENCE)) xenstore-ls -f "$1"
 }
@@ -91,7 +91,7 @@ restore_at_once() {
 	absent /copy/none 'leaves nothing'
 }
 
-# What a program does that seeks.
+# A program that seeks.
 places() {
 	local first rest lines=0
 	{
@@ -127,7 +127,7 @@ reads() {
 	stat_of requests_READ
 }
 
-# The walk goes as far as somebody reads.
+# The walk goes only as far as somebody reads.
 streaming() {
 	local before after fd
 	before=$(reads)
@@ -223,7 +223,7 @@ large() {
 	trees build /large "$XSFS_DUMP_NODES" "$wide" 20
 	before=$(peak_kib)
 	if [[ $SERVER_KIND$STORE == oring ]]; then
-		# This server has no way to tell so many names over a ring.
+		# This server cannot report that many names over a ring.
 		fails E2BIG cat "$MNT/large/.dump"
 		fails E2BIG cat "$MNT/large/.json"
 		like "$(<"$MOUNT_LOG")" '*/large/wide: too large to be listed*' 'the log says which'

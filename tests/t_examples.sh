@@ -300,7 +300,7 @@ reads_watch() {
 }
 
 started on-new-domain echo created
-# What is there when it looks for the first time is not new.
+# Domains that exist when it looks for the first time are not new.
 wait_for "$XSFS_TEST_PATIENCE" reads_watch || not_ok 'on-new-domain waits'
 SERVER_DIR=${SERVER_SOCKET%/socket}
 first=$MNT first_pid=$MOUNT_PID

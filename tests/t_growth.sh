@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# A value that grows while a file is open: who has read it to its end and reads on gets what was added, as from
-# a log; and what is read in pieces is never a mixture of two values.
+# A value that grows while a file is open: a program that has read it to its end and reads on gets the
+# addition, as from a log; and a value read in pieces is never a mixture of two.
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
 requires python3 xenstore-write tail
 
-# printed TEXT: what tail has printed.
+# printed TEXT: returns whether that is what tail has printed.
 printed() {
 	[[ $(<"$SCRATCH/followed") == "$1" ]]
 }

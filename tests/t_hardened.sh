@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What is installed was built so that a fault in memory is hard to use: seen in the binaries.
+# The installed binaries were built so that a memory fault is hard to exploit.
 . "${0%/*}/functions.sh"
 requires readelf objdump
 

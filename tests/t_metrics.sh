@@ -34,7 +34,7 @@ grows_by() {
 	before=$(metric "${what[@]}")
 	bounded "${@:2}" >"$SCRATCH/output" 2>&1 || true
 	after=$(metric "${what[@]}")
-	# What never happened has no sample.
+	# Events that never happened have no sample.
 	is "$((${after/none/0} - ${before/none/0}))" "$number" "$name"
 }
 
@@ -66,7 +66,7 @@ same_as_stats() {
 		'one state, which is connected'
 }
 
-# metric_of STAT: what it is called in the metrics.
+# metric_of STAT: prints its name in the metrics.
 metric_of() {
 	case $1 in
 	bytes_sent) echo sent_bytes ;;
@@ -120,7 +120,7 @@ conflict() {
 	exec {fd}>&-
 }
 
-# Who waits is counted while he does, and his wait is no latency of the store's.
+# A waiting operation is counted while it waits, and its wait is not counted as latency of the store.
 waiting() {
 	local pid count
 	metric_is xsfs_polls 0 || not_ok 'no poll yet' "$(metric xsfs_polls)"
@@ -148,7 +148,7 @@ waiting() {
 		'and what it waited for is not counted as the time of the store'
 }
 
-# What hangs can be seen while it does.
+# Operations that hang can be seen while they do.
 silent() {
 	local pid
 	kill -s STOP "$SERVER_PID"

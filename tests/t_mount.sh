@@ -30,7 +30,7 @@ no_daemon() {
 	[[ -z $(daemon_of "$1") ]]
 }
 
-# What the kernel keeps of a mount can be changed, what the daemon was given cannot.
+# A mount's options that the kernel keeps can be changed, those of the daemon cannot.
 remounts() {
 	local dir=$1 output
 	exec 7<"$dir/k"
@@ -95,7 +95,7 @@ mount_command() {
 	succeeds 'umount' umount "$dir"
 	succeeds 'the process ends' wait_for 5 no_daemon "$dir"
 
-	# What only the process in the background can find out reaches mount(8).
+	# Errors that only the process in the background can find reach mount(8).
 	if mount -t fuse.xsfs "socket:$SCRATCH/none" "$dir" 2>"$SCRATCH/err"; then
 		not_ok 'a store that is not there: mount fails'
 	else

@@ -56,7 +56,7 @@ value_comes() {
 		'while IFS= read -r line; do [[ $line != "$1" ]] || break; done; echo "$line"' - "$2" <&"$1" 2>&1
 }
 
-# What may have been missed is told as a change, with the value as it is then.
+# After a possible loss a change is reported, with the present value.
 test_gaps() {
 	mount_xsfs "$STORE" -o "timeout=$XSFS_TEST_PATIENCE"
 	xs write /g/key 1
@@ -81,7 +81,7 @@ reads() {
 	python3 "$TEST_DIR/programs/next_reads.py"
 }
 
-# What the store's faults come to.
+# The effects of the store's faults.
 test_faults() {
 	PREFIX='faults: '
 	fake_start -o cache=meta,timeout=1

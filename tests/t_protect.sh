@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # -o protect=, which is on by default: the directories that a host cannot do without are neither removed nor
-# moved, and who removes a tree from one of them down, as rm -r and others do, removes nothing at all. Everything
+# moved, and a program that removes a tree from one of them down, as rm -r does, removes nothing at all. Everything
 # else is removed as ever.
 . "${0%/*}/functions.sh"
 requires xenstore-ls xenstore-write python3 busybox rsync
@@ -106,7 +106,7 @@ each_directory() {
 	xs rm /local/domain/0/cpu
 }
 
-# What is not refused, also by those who have a protected directory open.
+# Removals that are not refused, even for programs that have a protected directory open.
 everything_else() {
 	local before
 	before=$(dump)

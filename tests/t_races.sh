@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Operations whose nodes somebody else changes meanwhile: each answers what a file system says, and not what
-# the store answers in a transaction that no longer fits. First in orders that are certain, then a table of
+# Operations whose nodes somebody else changes meanwhile: each gives the answer of a filesystem, and not the
+# store's answer in a transaction that no longer fits. First in orders that are certain, then a table of
 # operations and disturbers.
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"

@@ -12,7 +12,7 @@ requires python3 xenstore-ls xenstore-watch xenstore-control
 
 # --- the xenstore-* commands ------------------------------------------------------------------------
 
-# say CMD...: what it says, and how it ends.
+# say CMD...: prints its output and how it ends.
 say() {
 	local status=0
 	printf '$ %s\n' "$*"
@@ -32,7 +32,7 @@ short_session() {
 	say xenstore-rm "$dir"
 }
 
-# session DIR: what the commands say and do, one after the other.
+# session DIR: runs the commands one after the other, and prints their results.
 session() {
 	local dir=$1 command
 	say xenstore-exists "$dir/a"

@@ -5,11 +5,11 @@
 . "${0%/*}/load.sh"
 requires "$BUILD/tests/hold" xenstore-write
 
-# The timeout= of the mounts, in seconds: where a deadline is to pass, and where it is to be waited for by nobody.
+# The timeout= of the mounts, in seconds: where a deadline has to pass, and where nobody may wait for it.
 TIMEOUT=2
 LONG_TIMEOUT=600
 
-# What `at once` and `in time` are at the most on a machine that is busy with other things, in milliseconds.
+# The most that `at once` and `in time` may be on a machine that is busy with other things, in milliseconds.
 AT_ONCE=$((XSFS_TEST_PATIENCE * 1000))
 LATE=$((XSFS_TEST_PATIENCE * 1000))
 
@@ -41,7 +41,7 @@ silent_with_waiting() {
 
 # all_end_with WORD MAXIMUM NAME: not later than after that many milliseconds. Path walks to the
 # same place fail one after the other, as the kernel lets only one at a time look a name up. After some
-# deadlines a ring that can begin anew does so; who waits then gets EIO.
+# deadlines a ring that can begin anew does so; waiting programs then get EIO.
 all_end_with() {
 	local count
 	hold_timed reap
@@ -130,7 +130,7 @@ make_domain() {
 	xs chmod -r /local/domain/7 n7
 }
 
-# asks_for_a_connection: after some requests in vain.
+# asks_for_a_connection: makes it, after some requests without an answer.
 asks_for_a_connection() {
 	timeout 10 cat "$MNT/x" >/dev/null 2>&1 || true
 	state_is connecting
@@ -197,7 +197,7 @@ test_dead_ring() {
 	umount_xsfs
 }
 
-# The daemon is killed: nobody hangs, and the next one takes over.
+# The daemon is killed: nothing hangs, and the next one takes over.
 test_daemon() {
 	local dead_mount
 	mount_xsfs "$STORE"

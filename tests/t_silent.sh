@@ -6,7 +6,7 @@
 . "${0%/*}/load.sh"
 requires "$BUILD/tests/hold" "$BUILD/tests/stress"
 
-# How many wait: of twelve one renames, two unlink, nine read.
+# The number of waiting processes: of twelve, one renames, two unlink, nine read.
 : "${XSFS_SILENT_CLIENTS:=120}"
 RENAMERS=$((XSFS_SILENT_CLIENTS / 12)) UNLINKERS=$((XSFS_SILENT_CLIENTS / 6))
 READERS=$((XSFS_SILENT_CLIENTS - RENAMERS - UNLINKERS))
@@ -47,7 +47,7 @@ all_freed() {
 	is "$(of_answer wrong)" 0 "$1: all as they should"
 }
 
-# silent_again: what abandoned operations leave behind while nobody answers.
+# silent_again: checks what abandoned operations leave behind while the store is silent.
 looks_silent() {
 	local requests
 	comes_true 5 "$1: no operation is left" stat_is fuse_operations_now 1

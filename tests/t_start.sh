@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The first stumbles: a mount that cannot be, or is perhaps not what was meant, is told of in one clear line.
+# First mistakes: a mount that is impossible, or perhaps unintended, is reported in one clear line.
 . "${0%/*}/functions.sh"
 requires setpriv perl
 requires_fuse
@@ -17,7 +17,7 @@ says() {
 	fi
 }
 
-# nobody CMD...: as a user without any right.
+# nobody CMD...: runs it as a user without any rights.
 nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all -- "$@"
 }
@@ -45,7 +45,7 @@ a_user() {
 	command -v fusermount3 >/dev/null || { skip_one 'mounts of users' 'there is no fusermount3'; return 0; }
 	mkdir -p "$dir"
 	chmod 755 "$SCRATCH" "$SERVER_DIR"
-	# The build may be where nobody may go.
+	# The build may be in a directory that others may not enter.
 	cp "$XSFS" "$SCRATCH/xsfs"
 	chmod 755 "$SCRATCH/xsfs"
 	MOUNTS+=("$dir")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Streams of events, .watch and .xsfs/watch: who is told what, and that nobody is held up by another reader.
+# Streams of events, .watch and .xsfs/watch: which events a reader gets, and that no reader holds up another.
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
 . "${0%/*}/fake.sh"
@@ -181,7 +181,7 @@ test_lost_watch() {
 	PREFIX=
 }
 
-# Who opens a stream while the first watch cannot be set, and gives up, leaves nothing behind.
+# A program that opens a stream while the first watch cannot be set, and gives up, leaves nothing behind.
 test_given_up() {
 	local pid
 	mount_xsfs "$STORE" -o cache=off

@@ -21,7 +21,7 @@ json() {
 	bounded "${@:2}" | python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"
 }
 
-# on_terminal CMD...: what it prints on a terminal.
+# on_terminal CMD...: prints its output on a terminal.
 on_terminal() {
 	TERM=xterm script -qec "$(printf '%q ' "$@")" /dev/null </dev/null | tr -d '\r'
 }
@@ -245,12 +245,12 @@ said() {
 	[[ $(sed 's/^[0-9:.]* //' "$SCRATCH/watch.out") == "$1" ]]
 }
 
-# events_are NUMBER: so many have reached the mount, or more.
+# events_are NUMBER: returns whether at least that many have reached the mount.
 events_are() {
 	(($(stat_of events) >= $1))
 }
 
-# has_said NUMBER: so many lines.
+# has_said NUMBER: returns whether it has printed that many lines.
 has_said() {
 	(($(wc -l <"$SCRATCH/watch.out") == $1))
 }

@@ -15,7 +15,7 @@ export XSFS_MOUNT=$MNT
 # A name that must not reach a shell.
 printf '$(touch %s) x' "$SCRATCH/trap" >"$MNT/local/domain/2/name"
 
-# offered LINE: what the program says, on one line.
+# offered LINE: prints the output of the program on one line.
 offered() {
 	local words
 	read -ra words <<<"$1"
@@ -53,7 +53,7 @@ is "$(offered 'xsfs restore x /t')" '/tool/ ' 'and its key'
 is "$(offered 'xsfs tx -m /x ls ')" ':command 4 ' 'a command'
 is "$(XSFS_MOUNT=/nowhere offered 'xsfs ls ')$(XSFS_MOUNT=/nowhere offered 'xsfs set /' 2>&1)" '' 'no mount, no words'
 
-# in_bash LINE: what bash offers there.
+# in_bash LINE: prints what bash offers there.
 in_bash() {
 	bash --norc -c 'source "$1"; COMP_LINE=$2 COMP_POINT=${#2}; _xsfs; printf "%s " "${COMPREPLY[@]}"' - "$COMPLETION/bash/xsfs" "$1" 2>&1
 }

@@ -99,7 +99,7 @@ everything() {
 	is "$(ls "$MNT/.xsfs/tx")" '' 'tx lists it no more'
 }
 
-# What is a file and what a directory.
+# Which nodes are files and which directories.
 kinds() {
 	setup
 	mkdir "$MNT/w/mine"
@@ -142,7 +142,7 @@ kinds() {
 	rmdir "$MNT"/w/{made,sub2/empty,sub2,other}
 }
 
-# How a transaction ends, and what is left then.
+# The ends of a transaction, and what is left afterwards.
 ends() {
 	local name inside
 	setup
@@ -393,7 +393,7 @@ killed() {
 	wait_for 10 dead "$pid" && ok "$name: killed while it waits" || not_ok "$name: killed while it waits"
 }
 
-# The store is silent: who waits for it can be killed, and what comes late is put right.
+# The store is silent: waiting processes can be killed, and late answers are put right.
 silent() {
 	local output
 	setup
@@ -610,7 +610,7 @@ test_all() {
 	everything
 	conflicts
 	silent
-	# What does not depend on how the store is reached is tried with each server once.
+	# Tests that do not depend on the transport run with each server once.
 	case $SERVER_KIND/$STORE in
 	c/ring | o/socket)
 		for part in kinds bulk ends the_file many large_directory uniform; do

@@ -65,7 +65,7 @@ within_and_out() {
 		copied "$by" "$nodes/src" "$nodes/in_$by" "/in_$by" 'within the uniform view' ''
 		copied "$by" "$nodes/src" "$MNT/out_$by" "/out_$by" 'to the tree' ''
 	done
-	# What was copied is like what it was copied from.
+	# The copy equals the original.
 	is "$(cd "$nodes/in_by_cp_a" && find . | sort)" "$(cd "$nodes/src" && find . | sort)" 'a copy has the same files'
 	# over what is there
 	succeeds 'tar over what is there' tar -C "$nodes/in_by_tar" "${XATTRS[@]}" -xf "$SCRATCH/tar"

@@ -85,7 +85,7 @@ bounded systemd-nspawn --register=no --keep-unit --quiet -D "$root" --bind=/dev/
 	-b systemd.unit=probe.service >"$SCRATCH/boot" 2>&1 </dev/null || true
 [[ -e $root/result ]] || { tail -n 20 "$SCRATCH/boot" >&2; skip "no container can be booted here"; }
 
-# of NAME: what the container said.
+# of NAME: prints the value that the container reported.
 of() {
 	sed -n "s/^$1: //p" "$root/result"
 }

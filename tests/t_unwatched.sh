@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Polls of keys that the server's quota leaves without a watch: whoever polls them is told once a second, not all
-# the time, and as soon as the quota has room there is a watch again.
+# Polls of keys that the server's quota leaves without a watch: their pollers are told once a second, not all
+# the time, and as soon as the quota has room a watch is set again.
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
 requires python3 xenstore-write xenstore-chmod

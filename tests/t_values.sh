@@ -4,7 +4,7 @@
 . "${0%/*}/functions.sh"
 requires python3 xenstore-read getfattr setfattr dd truncate
 
-# What shells do.
+# The ways of shells.
 shell_writes() {
 	local k=$MNT/sh/k fd
 	mkdir "$MNT/sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What reaches the server when a file is written, by its own trace: one WRITE for each write(), and never an
+# The requests that reach the server when a file is written, by its own trace: one WRITE for each write(), and never an
 # empty value that nobody wrote.
 . "${0%/*}/functions.sh"
 requires xenstore-write python3 truncate
