@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # the arrays are for those who source this file
+# shellcheck disable=SC2034 # the arrays are for the scripts that source this file
 # SPDX-License-Identifier: MIT
 # The Debian packages that xsfs needs, in one place; contrib/quickstart and tests/run source this file. Names
 # are those of all releases from Debian 12 on. Where a package has a version in its name, a shell pattern

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Completion for fish, for xsfs and its tools. What can be completed is asked of the program xsfs-complete.
+# Completion for fish, for xsfs and its tools. The program xsfs-complete says what can be completed.
 
 function __xsfs_complete
     set -l words (commandline -opc)
