@@ -72,6 +72,10 @@ MAY_WAIT static int change_content(struct op *op, uint32_t tx_id,
 		err = node_call_old(op, tx_id, path, may_create);
 	if (!err)
 		err = node_read_old(op, may_create, &missing);
+	/* A handle that has emptied the file stretches nothing, though the store still has the old content.  One that
+	 * has made the file owes as much, but others may have written since, and appends go behind that. */
+	if (change == resize && op->handle && handle_reads_empty(op->handle) && !may_create)
+		missing = true;
 	if (!err && missing) {
 		err = change(op, NULL, 0, &content, &size);
 	} else if (!err) {

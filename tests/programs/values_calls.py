@@ -32,6 +32,7 @@ case('pwrite into an empty value', b'', lambda fd: os.pwrite(fd, b'z\n', 0), b'z
 case('ftruncate shorter', b'hello', lambda fd: os.ftruncate(fd, 3), b'hel')
 case('ftruncate by the newline', b'hello', lambda fd: os.ftruncate(fd, 5), b'hello')
 case('ftruncate longer', b'hello', lambda fd: os.ftruncate(fd, 8), b'hello\n\0\0')
+case('ftruncate to nothing, then longer', b'hello', lambda fd: (os.ftruncate(fd, 0), os.ftruncate(fd, 3)), b'\0\0\0')
 case('ftruncate to nothing', b'hello', lambda fd: os.ftruncate(fd, 0), b'')
 case('ftruncate, then write', b'hello', lambda fd: (os.ftruncate(fd, 2), os.pwrite(fd, b'y\n', 2)), b'hey')
 case('two writes', b'hello', lambda fd: (os.write(fd, b'one\n'), os.write(fd, b'two\n')), b'one\ntwo',
