@@ -14,8 +14,8 @@
  */
 void service_open(void);
 
-/* Sends one or more lines such as "READY=1", separated by newlines.  Does nothing, and never waits,
- * if there is no service manager or it does not take them. */
+/* Sends one or more lines such as "READY=1", separated by newlines.  Waits up to five seconds for a service
+ * manager that is busy.  Does nothing if there is none, or it does not take them. */
 void service_tell(const char *lines);
 
 #endif
