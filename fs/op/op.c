@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations: their rounds of store requests, their interruption, their one reply.
+ * Operations: their rounds of store requests, their work on the pool, their end.
  *
  * An operation is freed by its reply, yet op_give_up() may hold it a moment longer: two references, as
  * with requests.
@@ -16,49 +16,17 @@
 #include "ring/clock.h"
 
 #define NSEC_PER_SEC 1000000000L
-#define NSEC_PER_MSEC 1000000L
-
-/* How long an interrupted operation may still end by itself. */
-#define INTERRUPT_GRACE_NS (10 * NSEC_PER_MSEC)
 
 /* The lowest limit that servers have on the length of paths (oxenstored's quota-path-max), below
  * the protocol's XENSTORE_ABS_PATH_MAX. */
 #define SERVER_PATH_MAX 1024
 
-static void op_put(struct op *op)
+void op_put(struct op *op)
 {
 	if (--op->refs > 0)
 		return;
 	pthread_cond_destroy(&op->wake);
 	free(op);
-}
-
-/* Puts the operation, unless it is there, at the end of a list, which gives it up after `ns`. */
-static void give_up_later(struct op *op, struct op_list *list, uint64_t ns)
-{
-	if (op->due_list != list) {
-		if (op->due_list)
-			TAILQ_REMOVE(op->due_list, op, due_link);
-		else
-			op->refs++;
-		op->due_list = list;
-		op->due_ns = clock_now_ns(CLOCK_MONOTONIC) + ns;
-		TAILQ_INSERT_TAIL(list, op, due_link);
-	}
-}
-
-/* libfuse says that the caller is gone.  It holds its lock of the request, and calls this only out of
- * fuse_session_process_buf() and fuse_req_interrupt_func(), so that fs->lock is held, too. */
-static void op_interrupted(fuse_req_t req, void *arg)
-{
-	struct op *op = arg;
-	struct fs *fs = op->fs;
-
-	(void)req;
-	give_up_later(op, &fs->interrupted, INTERRUPT_GRACE_NS);
-	fs->ops_interrupted++;
-	/* The I/O thread may be asleep if another thread read the FUSE_INTERRUPT. */
-	chan_wake(fs->chan);
 }
 
 struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind kind)
@@ -96,7 +64,7 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind
 	pthread_cond_init(&op->wake, NULL);
 	fs->ops_now++;
 	if (req)
-		fuse_req_interrupt_func(req, op_interrupted, op);
+		op_arm(op);
 	return op;
 }
 
@@ -334,34 +302,6 @@ void op_run(struct op *op, void (*run)(struct op *op))
 		op_reply_error(op, err);
 }
 
-/* A kernel that ends mounts whose answers take too long is answered before that. */
-static void park_bounded(struct op *op)
-{
-	struct fs *fs = op->fs;
-
-	if (!op->due_list)
-		give_up_later(op, &fs->parked, fs->config.park_ms * NSEC_PER_MSEC);
-	chan_wake(fs->chan);
-}
-
-int op_park(struct op *op, void (*unpark)(struct op *op))
-{
-	if (op->interrupted)
-		return -EINTR;
-	if (op->fs->store_died)
-		return -EIO;
-	op->was_parked = true;
-	op->unpark = unpark;
-	if (op->fs->config.park_ms)
-		park_bounded(op);
-	return 0;
-}
-
-void op_unpark(struct op *op)
-{
-	op->unpark = NULL;
-}
-
 void op_keep_poll(struct op *op, struct kept_poll **kept)
 {
 	if (!op->poll)
@@ -369,83 +309,6 @@ void op_keep_poll(struct op *op, struct kept_poll **kept)
 	kept_poll_free(*kept);
 	*kept = op->poll;
 	op->poll = NULL;
-}
-
-/* Returns call `i` of a round under way, with a reference; NULL: there is none. */
-static struct request *submitted_call(struct op *op, unsigned i)
-{
-	return op->submitted && i < op->n_calls ? request_get(op->calls[i]) : NULL;
-}
-
-/* Gives up what the operation waits for; whoever waits, or `done`, then ends it. */
-static void op_give_up(struct op *op)
-{
-	void (*unpark)(struct op *op);
-	struct request *call;
-	bool unqueued;
-
-	op->interrupted = true;
-	unqueued = pool_cancel(op->fs->pool, &op->work);
-	unpark = op->unpark;
-	op->unpark = NULL;
-	pthread_cond_signal(&op->wake);
-
-	/* From now on no round begins; with the last call the operation may be over. */
-	for (unsigned i = 0; (call = submitted_call(op, i)); i++) {
-		chan_abandon(op->fs->chan, call, -EINTR);
-		request_put(call);
-	}
-	if (unpark)
-		unpark(op);
-	else if (unqueued)
-		op_reply_error(op, -EINTR);
-}
-
-/* Returns the first of a list if it is due; else NULL, and *wait_ms ends when it will be. */
-static struct op *first_due(struct op_list *list, uint64_t now, int *wait_ms)
-{
-	struct op *op = TAILQ_FIRST(list);
-	int ms;
-
-	if (!op || op->due_ns <= now)
-		return op;
-	ms = (op->due_ns - now) / NSEC_PER_MSEC + 1;
-	if (*wait_ms < 0 || ms < *wait_ms)
-		*wait_ms = ms;
-	return NULL;
-}
-
-int ops_interrupt(struct fs *fs)
-{
-	uint64_t now;
-	struct op *op;
-	int wait_ms = -1;
-
-	/* This is called all the time: the clock is left alone when there is nothing to do. */
-	if (TAILQ_EMPTY(&fs->interrupted) && TAILQ_EMPTY(&fs->parked))
-		return -1;
-	now = clock_now_ns(CLOCK_MONOTONIC);
-	while ((op = first_due(&fs->interrupted, now, &wait_ms)) ||
-	       (op = first_due(&fs->parked, now, &wait_ms))) {
-		TAILQ_REMOVE(op->due_list, op, due_link);
-		op->due_list = NULL;
-		op_give_up(op);
-		op_put(op);
-	}
-	return wait_ms;
-}
-
-/* Gets the operation ready for its reply: no interruption can find it afterwards. */
-static void op_disarm(struct op *op)
-{
-	if (!op->req)
-		return;
-	fuse_req_interrupt_func(op->req, NULL, NULL);
-	if (!op->due_list)
-		return;
-	TAILQ_REMOVE(op->due_list, op, due_link);
-	op->due_list = NULL;
-	op_put(op);
 }
 
 void op_end(struct op *op)
