@@ -8,66 +8,45 @@
 #include <string.h>
 
 #include "fs/model/listing.h"
+#include "fs/model/name_parts.h"
 #include "fs/node/dir.h"
 #include "fs/node/node.h"
 
-/* How often a listing in parts starts over because the directory changes meanwhile. */
-#define LIST_RESTARTS 8
-
-/* One pass over a directory in parts.  Returns 0, -EAGAIN if it changed meanwhile, or an error. */
-MAY_WAIT static int list_parts_once(struct op *op, uint32_t tx_id, const char *path,
-				    struct listing *listing)
+/* Asks for the part at `offset`.  Returns 0 or an error. */
+MAY_WAIT static int ask_part(struct op *op, uint32_t tx_id, const char *path, size_t offset)
 {
-	struct wire_strings names;
-	uint64_t gen, first_gen = 0;
-	size_t offset = 0, next;
-	bool last = false, changed = false;
 	char number[24];
-	int len, err;
+	int len = snprintf(number, sizeof(number), "%zu", offset), err;
 
-	while (!last) {
-		len = snprintf(number, sizeof(number), "%zu", offset);
-		op_calls_clear(op);
-		op_call(op, XS_DIRECTORY_PART, tx_id, path, number, len + 1);
-		err = op_wait(op);
-		if (!err)
-			err = op_call_error(op, 0);
-		if (err)
-			return err;
-		err = wire_directory_part_parse(op->calls[0]->reply, op->calls[0]->reply_len, &gen,
-						&names, &next, &last);
-		if (err || (!last && next == 0))
-			return -EIO;
-		if (offset == 0)
-			first_gen = gen;
-		changed |= gen != first_gen;
-		err = listing_add_names(listing, names.pos, names.end - names.pos);
-		if (err)
-			return err == -EPROTO ? -EIO : err;
-		offset += next;
-	}
-	return changed ? -EAGAIN : 0;
+	op_calls_clear(op);
+	op_call(op, XS_DIRECTORY_PART, tx_id, path, number, len + 1);
+	err = op_wait(op);
+	return err ? err : op_call_error(op, 0);
 }
 
+/* The directory does not fit into one reply. */
 MAY_WAIT static int list_parts(struct op *op, uint32_t tx_id, const char *path,
 			       struct listing *listing)
 {
-	int err = -EAGAIN;
+	struct name_parts parts = { 0 };
+	int rc;
 
-	for (int i = 0; i < LIST_RESTARTS && err == -EAGAIN; i++) {
-		listing_clear(listing);
-		err = list_parts_once(op, tx_id, path, listing);
-	}
-	if (err == -EAGAIN) {
+	do {
+		rc = ask_part(op, tx_id, path, parts.offset);
+		if (!rc)
+			rc = name_parts_add(&parts, op->calls[0]->reply, op->calls[0]->reply_len);
+	} while (rc == NAME_PARTS_MORE);
+	if (rc == NAME_PARTS_CHANGING)
 		log_warning(op->fs->log, "%s keeps changing: listed as it was seen last", path);
-		err = 0;
-	}
-	if (err == -EOPNOTSUPP) {
+	if (rc == -EOPNOTSUPP) {
 		log_error(op->fs->log,
 			  "%s: too large to be listed: the server has no DIRECTORY_PART", path);
-		err = -E2BIG;
+		rc = -E2BIG;
 	}
-	return err;
+	if (rc >= 0)
+		rc = listing_add_names(listing, parts.names, parts.len);
+	name_parts_deinit(&parts);
+	return rc == -EPROTO ? -EIO : rc;
 }
 
 int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *listing)

@@ -13,6 +13,7 @@
 
 #include "fs/model/error.h"
 #include "fs/model/name.h"
+#include "fs/model/name_parts.h"
 #include "fs/op/fs_impl.h"
 #include "fs/op/transaction.h"
 #include "fs/special/walk.h"
@@ -27,9 +28,6 @@
  * takes IN_FLIGHT_MAX more for each level. */
 #define AHEAD_MAX 512
 
-/* How often a list of names in parts starts over because the directory changes meanwhile. */
-#define RESTARTS_MAX 8
-
 struct step {
 	TAILQ_ENTRY(step) link;
 	struct walk *walk;
@@ -41,16 +39,11 @@ struct step {
 	struct request *value;
 	bool answered; /* all requests were answered */
 	bool has_children;
-	uint64_t generation; /* generation of its names, which come in parts */
-	bool changed;        /* the parts did not all have the same generation */
-	unsigned restarts;
 
 	/* Both kinds: the reply that has the names, or several replies collected in `parts`.  The
 	 * payload of that request begins with the path. */
 	struct request *names;
-	char *parts;
-	size_t parts_len;
-	size_t parts_max;
+	struct name_parts parts;
 
 	/* For the rest of the children: the name of the next one, NULL if there is none,
 	 * and what follows. */
@@ -104,7 +97,7 @@ static void step_free(struct step *step)
 		return;
 	request_put(step->value);
 	request_put(step->names);
-	free(step->parts);
+	name_parts_deinit(&step->parts);
 	free(step);
 }
 
@@ -313,58 +306,6 @@ void walk_go(struct walk *walk)
 
 /* ---- answers ---- */
 
-/* Appends one part of the names to the others.  Returns 0 or -ENOMEM. */
-static int parts_add(struct step *step, const struct wire_strings *names)
-{
-	size_t len = names->end - names->pos, max = step->parts_max ? step->parts_max : 8192;
-	char *parts;
-
-	while (max - step->parts_len < len)
-		max *= 2;
-	if (max > step->parts_max) {
-		parts = realloc(step->parts, max);
-		if (!parts)
-			return -ENOMEM;
-		step->parts = parts;
-		step->parts_max = max;
-	}
-	memcpy(step->parts + step->parts_len, names->pos, len);
-	step->parts_len += len;
-	return 0;
-}
-
-/* Evaluates a part.  Returns 1 if it was the last, 0 if not, or -errno. */
-static int parts_answered(struct step *step)
-{
-	const struct request *req = step->names;
-	struct wire_strings names;
-	uint64_t generation;
-	size_t next;
-	bool last;
-	int err;
-
-	if (wire_directory_part_parse(req->reply, req->reply_len, &generation, &names, &next,
-				      &last) ||
-	    (!last && next == 0))
-		return -EIO;
-	if (step->parts_len == 0)
-		step->generation = generation;
-	step->changed |= generation != step->generation;
-	err = parts_add(step, &names);
-	if (err || !last)
-		return err;
-	if (!step->changed)
-		return 1;
-	if (++step->restarts == RESTARTS_MAX) {
-		log_warning(step->walk->fs->log, "%s keeps changing: walked as it was seen last",
-			    req->payload);
-		return 1;
-	}
-	step->parts_len = 0;
-	step->changed = false;
-	return 0;
-}
-
 /*
  * The names do not fit into one reply: requests the next part.  Stores a reference to that request.
  * Returns 0 (*next is NULL when no further part is needed), or -errno.
@@ -382,11 +323,15 @@ static int parts_go_on(struct step *step, struct request **next)
 		return -E2BIG;
 	}
 	if (req->msg.type == XS_DIRECTORY_PART)
-		rc = req->error ? 1 : parts_answered(step);
+		rc = req->error ? NAME_PARTS_DONE
+				: name_parts_add(&step->parts, req->reply, req->reply_len);
+	if (rc == NAME_PARTS_CHANGING)
+		log_warning(step->walk->fs->log, "%s keeps changing: walked as it was seen last",
+			    req->payload);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	snprintf(path, sizeof(path), "%s", req->payload);
-	snprintf(offset, sizeof(offset), "%zu", step->parts_len);
+	snprintf(offset, sizeof(offset), "%zu", step->parts.offset);
 	step->names = request_for(step, XS_DIRECTORY_PART, path, offset);
 	request_put(req);
 	if (!step->names)
@@ -409,10 +354,10 @@ static int children(struct walk *walk, struct step *step)
 	rest->is_rest = true;
 	rest->names = request_get(step->names);
 	rest->parts = step->parts;
-	rest->names_left = rest->parts ? wire_strings_init(rest->parts, step->parts_len) :
+	rest->names_left = rest->parts.names ? wire_strings_init(rest->parts.names, rest->parts.len) :
 					 wire_strings_init(step->names->reply,
 							   step->names->reply_len);
-	step->parts = NULL;
+	step->parts = (struct name_parts){ 0 };
 	rest_advance(rest);
 	step->has_children = rest->next;
 	if (rest->next)
