@@ -54,7 +54,7 @@ static struct path_entry *path_entry_find(struct path_index *index, struct path_
  * Takes the next name off *path, which is the root ("/") at first.  Returns its length, and *name, or 0 at the end.  A
  * special path is one name.
  */
-static size_t next_name(const char **path, const char **name, bool first)
+static size_t path_next_name(const char **path, const char **name, bool first)
 {
 	size_t len;
 
@@ -113,7 +113,7 @@ static struct path_entry *entry_intern(struct path_index *index, const char *pat
 	const char *name;
 	size_t len;
 
-	for (bool first = true; (len = next_name(&path, &name, first)); first = false) {
+	for (bool first = true; (len = path_next_name(&path, &name, first)); first = false) {
 		parent = entry;
 		entry = path_entry_find(index, parent, name, len);
 		if (!entry)
@@ -151,7 +151,7 @@ struct path_user *path_index_find(struct path_index *index, const char *path,
 	const char *name;
 	size_t len;
 
-	for (bool first = true; (len = next_name(&path, &name, first)); first = false)
+	for (bool first = true; (len = path_next_name(&path, &name, first)); first = false)
 		if (!(entry = path_entry_find(index, entry, name, len)))
 			return NULL;
 	if (entry)
@@ -179,7 +179,7 @@ void path_index_visit(struct path_index *index, const char *path,
 	struct path_user *user;
 	size_t len;
 
-	for (bool first = true; (len = next_name(&rest, &name, first)); first = false) {
+	for (bool first = true; (len = path_next_name(&rest, &name, first)); first = false) {
 		top = path_entry_find(index, top, name, len);
 		if (!top)
 			return;

@@ -198,7 +198,7 @@ static size_t take_text(struct stream *stream, char *buf, size_t size)
 }
 
 /* Begins a read anew, which another was faster than: it has asked the store for nothing. */
-static void read_again(struct op *op)
+static void stream_read_again(struct op *op)
 {
 	op_calls_clear(op);
 	free(op->data);
@@ -225,7 +225,7 @@ static void reply_text(struct op *op)
 	else if (any)
 		op_reply_buf(op, buf, size);
 	else
-		read_again(op);
+		stream_read_again(op);
 	free(buf);
 	run_reads(&reads);
 }

@@ -40,7 +40,7 @@ void quotas_deinit(struct quotas *quotas)
 	}
 }
 
-static struct quota_user *user_find(struct quotas *quotas, uid_t uid)
+static struct quota_user *quota_user_find(struct quotas *quotas, uid_t uid)
 {
 	struct quota_user *user;
 
@@ -48,9 +48,9 @@ static struct quota_user *user_find(struct quotas *quotas, uid_t uid)
 	return user;
 }
 
-static struct quota_user *user_intern(struct quotas *quotas, uid_t uid)
+static struct quota_user *quota_user_intern(struct quotas *quotas, uid_t uid)
 {
-	struct quota_user *user = user_find(quotas, uid);
+	struct quota_user *user = quota_user_find(quotas, uid);
 
 	if (user)
 		return user;
@@ -67,7 +67,7 @@ static struct quota_user *user_intern(struct quotas *quotas, uid_t uid)
 }
 
 /* A user who has nothing is forgotten: there may be any number of them in the life of a mount. */
-static void user_drop_idle(struct quotas *quotas, struct quota_user *user)
+static void quota_user_drop_idle(struct quotas *quotas, struct quota_user *user)
 {
 	for (int kind = 0; kind < QUOTA_KINDS; kind++)
 		if (user->used[kind])
@@ -98,12 +98,12 @@ static int refuse(struct quotas *quotas, struct quota *quota, uid_t uid)
 int quota_charge(struct quotas *quotas, enum quota_kind kind, uid_t uid, uint64_t n)
 {
 	struct quota *quota = &quotas->kinds[kind];
-	struct quota_user *user = user_intern(quotas, uid);
+	struct quota_user *user = quota_user_intern(quotas, uid);
 
 	if (!user)
 		return -ENOMEM;
 	if (is_too_much(quota, user, kind, n)) {
-		user_drop_idle(quotas, user);
+		quota_user_drop_idle(quotas, user);
 		return refuse(quotas, quota, uid);
 	}
 	user->used[kind] += n;
@@ -116,11 +116,11 @@ int quota_charge(struct quotas *quotas, enum quota_kind kind, uid_t uid, uint64_
 void quota_release(struct quotas *quotas, enum quota_kind kind, uid_t uid, uint64_t n)
 {
 	struct quota *quota = &quotas->kinds[kind];
-	struct quota_user *user = user_find(quotas, uid);
+	struct quota_user *user = quota_user_find(quotas, uid);
 
 	user->used[kind] -= n;
 	quota->used -= n;
 	if (uid != 0)
 		quota->users_used -= n;
-	user_drop_idle(quotas, user);
+	quota_user_drop_idle(quotas, user);
 }

@@ -12,7 +12,6 @@
 
 #include "fs/node/node.h"
 #include "fs/node/perms.h"
-#include "fs/op/features.h"
 
 #define XATTR_PERMS "user.xenstore.perms"
 #define XATTR_VALUE "user.xenstore.value"
@@ -94,41 +93,13 @@ static void set_value_done(struct op *op, int err)
 	op_reply_error(op, err);
 }
 
-static void perms_send(struct op *op)
-{
-	char path[PATH_SIZE];
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-
-	if (!err)
-		err = perms_call(op, path, op->data, op->size);
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
-	op_submit(op, set_perms_done);
-}
-
-static void feature_known(struct op *op)
-{
-	int err = op_take_feature(op, FEATURE_DOMID_ANY);
-
-	if (err)
-		op_reply_error(op, err);
-	else
-		perms_send(op);
-}
-
 /* The node is known to be in the store. */
 static void setxattr_existing(struct op *op)
 {
-	if (is_value(op)) {
+	if (is_value(op))
 		node_put_value(op, op->size, set_value_done);
-	} else if (perms_name_all(op->data, op->size)) {
-		op_call_features(op);
-		op_submit(op, feature_known);
-	} else {
-		perms_send(op);
-	}
+	else
+		perms_set(op, set_perms_done);
 }
 
 void node_setxattr(struct op *op)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Permission lists as text.  Any thread; no I/O. */
+/* Permission lists as text, and setting them.  No waiting. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/node/perms.h"
+#include "fs/op/features.h"
 
 int perms_text(const struct op *op, char **text)
 {
@@ -30,7 +31,11 @@ int perms_text(const struct op *op, char **text)
 /* Xen's DOMID_ANY; later than the headers of Xen 4.17. */
 #define DOMID_OF_ALL "32757"
 
-bool perms_name_all(const char *text, size_t len)
+/*
+ * Returns whether the text has that number.  Only newer servers know it (FEATURE_DOMID_ANY); others take
+ * it for a domain that does not exist, and drop it without a word.
+ */
+static bool perms_name_all(const char *text, size_t len)
 {
 	const char *end = text + len, *pos = text;
 	size_t word;
@@ -46,7 +51,8 @@ bool perms_name_all(const char *text, size_t len)
 	return false;
 }
 
-int perms_call(struct op *op, const char *path, const char *text, size_t len)
+/* Adds the request to the round.  Returns 0, -EINVAL or -ENOMEM. */
+static int perms_call(struct op *op, const char *path, const char *text, size_t len)
 {
 	char *perms = malloc(len + 1);
 	int perms_len;
@@ -58,4 +64,39 @@ int perms_call(struct op *op, const char *path, const char *text, size_t len)
 		op_call(op, XS_SET_PERMS, op->inode->view->tx_id, path, perms, perms_len);
 	free(perms);
 	return perms_len < 0 ? -EINVAL : 0;
+}
+
+static void perms_send(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (!err)
+		err = perms_call(op, path, op->data, op->size);
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_submit(op, op->perms_set);
+}
+
+static void perms_feature_known(struct op *op)
+{
+	int err = op_take_feature(op, FEATURE_DOMID_ANY);
+
+	if (err)
+		op_reply_error(op, err);
+	else
+		perms_send(op);
+}
+
+void perms_set(struct op *op, void (*done)(struct op *op))
+{
+	op->perms_set = done;
+	if (perms_name_all(op->data, op->size)) {
+		op_call_features(op);
+		op_submit(op, perms_feature_known);
+	} else {
+		perms_send(op);
+	}
 }

@@ -13,17 +13,11 @@
 int perms_text(const struct op *op, char **text);
 
 /*
- * Whether the text gives rights to "all domains" by the number that stands for them (DOMID_ANY).
- * Only newer servers know it (FEATURE_DOMID_ANY); others take it for a domain that does not exist,
- * and drop it without a word.
+ * Sets the permissions of op->inode's node to the op->size bytes of text at op->data (optionally ending in one
+ * newline); `done` finds the outcome in call 0.  Replies itself with -EINVAL if that is not a list of
+ * permissions, and with -EOPNOTSUPP if it gives rights to "all domains" by the number that stands for them
+ * (DOMID_ANY) and the server does not know that.  A text too long for a message is -E2BIG in op_call_error().
  */
-bool perms_name_all(const char *text, size_t len);
-
-/*
- * Adds a SET_PERMS of `len` bytes of text (optionally ending in one newline) to the round.  Returns
- * 0, -EINVAL if the text is not a list of permissions, or -ENOMEM.  A text too long for a message
- * is -E2BIG in op_call_error().
- */
-int perms_call(struct op *op, const char *path, const char *text, size_t len);
+void perms_set(struct op *op, void (*done)(struct op *op));
 
 #endif

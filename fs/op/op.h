@@ -79,6 +79,8 @@ struct op {
 	void (*again)(struct op *op);
 	uint64_t moved; /* inode_moved() when its paths were made */
 
+	void (*perms_set)(struct op *op); /* what goes on after perms_set() */
+
 	/* Of node_put_value(). */
 	void (*put)(struct op *op, int err);
 	size_t value_len;

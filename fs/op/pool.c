@@ -42,12 +42,12 @@ struct pool *pool_new(struct fs *fs, unsigned threads)
 }
 
 /* How many threads a user may have at a time. */
-static unsigned user_max(const struct pool *pool)
+static unsigned pool_user_max(const struct pool *pool)
 {
 	return pool->max - pool->max / 4;
 }
 
-static struct pool_user *user_intern(struct pool *pool, uid_t uid)
+static struct pool_user *pool_user_intern(struct pool *pool, uid_t uid)
 {
 	struct pool_user *user;
 
@@ -64,7 +64,7 @@ static struct pool_user *user_intern(struct pool *pool, uid_t uid)
 	return user;
 }
 
-static void user_drop_idle(struct pool *pool, struct pool_user *user)
+static void pool_user_drop_idle(struct pool *pool, struct pool_user *user)
 {
 	if (user->running || !TAILQ_EMPTY(&user->queue))
 		return;
@@ -81,12 +81,12 @@ static void work_remove(struct pool *pool, struct pool_work *work)
 
 /* Returns the user whose turn it is, and who is the last one then; NULL: there is no work, or its users have
  * all the threads that they may have. */
-static struct pool_user *user_next(struct pool *pool)
+static struct pool_user *pool_user_next(struct pool *pool)
 {
 	struct pool_user *user;
 
 	TAILQ_FOREACH(user, &pool->users, link) {
-		if (TAILQ_EMPTY(&user->queue) || user->running >= user_max(pool))
+		if (TAILQ_EMPTY(&user->queue) || user->running >= pool_user_max(pool))
 			continue;
 		TAILQ_REMOVE(&pool->users, user, link);
 		TAILQ_INSERT_TAIL(&pool->users, user, link);
@@ -95,7 +95,7 @@ static struct pool_user *user_next(struct pool *pool)
 	return NULL;
 }
 
-static void user_run(struct pool *pool, struct pool_user *user)
+static void pool_user_run(struct pool *pool, struct pool_user *user)
 {
 	struct pool_work *work = TAILQ_FIRST(&user->queue);
 
@@ -103,7 +103,7 @@ static void user_run(struct pool *pool, struct pool_user *user)
 	user->running++;
 	work->run(work);
 	user->running--;
-	user_drop_idle(pool, user);
+	pool_user_drop_idle(pool, user);
 }
 
 static void *pool_thread(void *arg)
@@ -113,9 +113,9 @@ static void *pool_thread(void *arg)
 
 	fs_lock(pool->fs);
 	for (;;) {
-		user = user_next(pool);
+		user = pool_user_next(pool);
 		if (user) {
-			user_run(pool, user);
+			pool_user_run(pool, user);
 			continue;
 		}
 		/* What is left then is for those who are at work for its users. */
@@ -146,7 +146,7 @@ static int start_thread(struct pool *pool)
 
 int pool_submit(struct pool *pool, struct pool_work *work)
 {
-	struct pool_user *user = user_intern(pool, work->uid);
+	struct pool_user *user = pool_user_intern(pool, work->uid);
 	int err = 0;
 
 	if (!user)
@@ -154,7 +154,7 @@ int pool_submit(struct pool *pool, struct pool_work *work)
 	if (pool->queued >= pool->idle && pool->started < pool->max)
 		err = start_thread(pool);
 	if (pool->started == 0) {
-		user_drop_idle(pool, user);
+		pool_user_drop_idle(pool, user);
 		return err;
 	}
 	work->user = user;
@@ -171,7 +171,7 @@ bool pool_cancel(struct pool *pool, struct pool_work *work)
 	if (!user)
 		return false;
 	work_remove(pool, work);
-	user_drop_idle(pool, user);
+	pool_user_drop_idle(pool, user);
 	return true;
 }
 

@@ -17,7 +17,7 @@ bool special_is_name(const char *name)
 	return name[0] == '.';
 }
 
-static void read_again(struct op *op)
+static void special_read_again(struct op *op)
 {
 	special_ask(op, XS_READ, op->asked);
 }
@@ -37,7 +37,7 @@ void special_ask(struct op *op, uint32_t type, void (*done)(struct op *op))
 		return;
 	}
 	op_call(op, type, op->inode->view->tx_id, path, NULL, 0);
-	op_ask(op, done, type == XS_READ ? read_again : perms_again);
+	op_ask(op, done, type == XS_READ ? special_read_again : perms_again);
 }
 
 struct inode *special_intern(struct op *op, const struct special *special)

@@ -9,7 +9,6 @@
 
 #include "fs/node/node.h"
 #include "fs/node/perms.h"
-#include "fs/op/features.h"
 #include "fs/special/special_files.h"
 
 /* Turns the GET_PERMS reply of the round into a line: *line (from malloc).  Returns its length or
@@ -120,40 +119,12 @@ static void perms_write_done(struct op *op)
 		op_reply_write(op, op->size);
 }
 
-static void perms_send(struct op *op)
-{
-	char path[PATH_SIZE];
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-
-	if (!err)
-		err = perms_call(op, path, op->data, op->size);
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
-	op_submit(op, perms_write_done);
-}
-
-static void feature_known(struct op *op)
-{
-	int err = op_take_feature(op, FEATURE_DOMID_ANY);
-
-	if (err)
-		op_reply_error(op, err);
-	else
-		perms_send(op);
-}
-
 static void perms_write(struct op *op)
 {
-	if (op->off > 0) {
+	if (op->off > 0)
 		op_reply_error(op, -EINVAL);
-	} else if (perms_name_all(op->data, op->size)) {
-		op_call_features(op);
-		op_submit(op, feature_known);
-	} else {
-		perms_send(op);
-	}
+	else
+		perms_set(op, perms_write_done);
 }
 
 /* Permissions cannot be empty, so this does nothing: the write that follows is what matters. */
