@@ -61,7 +61,7 @@ lists() {
  1  web            vif   0       Initialised  Connected  /local/domain/0/backend/vif/1/0
 10  evil\x1b[2J\n  vkbd  0       -            -          -' 'devices: backends anywhere, frontends left over'
 	is "$("$XSFS" devices web | wc -l) $("$XSFS" devices 3 | wc -l)" '3 1' 'devices of a domain'
-	ends 1 'xsfs-devices: there is no domain 11*' 'devices: no such domain' "$XSFS" devices 11
+	ends 1 'xsfs-devices: there is no domain 11' 'devices: no such domain' "$XSFS" devices 11
 	is "$(json '[x["frontend"] for x in d]' "$XSFS" devices 1 --json)" \
 		"['/../etc\\x1b[2J', '/local/domain/1/device/vif/0']" 'devices --json'
 

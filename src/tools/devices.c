@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* xsfs-devices: lists devices with the states of both halves.  One thread. */
-#include <stdlib.h>
-
-#include "src/tools/tool.h"
-#include "src/tools/tool_domains.h"
-#include "src/tools/tool_table.h"
+#include "src/tools/tool_list.h"
 
 static struct tool tool = {
 	.name = "xsfs-devices",
@@ -68,56 +64,7 @@ static void add_devices(struct table *table, const struct devices *devices,
 	}
 }
 
-/* Returns a status. */
-static int add_domains(struct table *table, const struct devices *devices,
-		       const struct domains *domains, char **words)
-{
-	int status = TOOL_OK;
-
-	if (!*words)
-		add_devices(table, devices, domains, NULL);
-	for (; *words; words++) {
-		const struct domain *domain = domains_find(domains, *words);
-
-		if (domain) {
-			add_devices(table, devices, domains, domain);
-		} else {
-			tool_warn(&tool, "there is no domain %s", *words);
-			status = TOOL_NO;
-		}
-	}
-	return status;
-}
-
-static int list(char **words)
-{
-	struct devices devices = { 0 };
-	struct domains domains = { 0 };
-	struct table *table;
-	int status = tool_find_mount(&tool, NULL);
-
-	if (!status)
-		status = devices_collect(&tool, &devices);
-	if (!status)
-		status = domains_collect(&tool, &domains, &devices);
-	if (!status) {
-		table = table_new(columns);
-		status = add_domains(table, &devices, &domains, words);
-		table_print(table, stdout, tool.json);
-		table_free(table);
-	}
-	domains_release(&domains);
-	devices_release(&devices);
-	return status;
-}
-
 int main(int argc, char **argv)
 {
-	int status;
-
-	text_init();
-	status = tool_options(&tool, argc, argv);
-	if (!status)
-		status = list(argv + optind);
-	return tool_end(&tool, status);
+	return tool_list_main(&tool, argc, argv, columns, add_devices);
 }

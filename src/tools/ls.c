@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* xsfs-ls: lists the domains that the store knows.  One thread. */
-#include <stdlib.h>
-
-#include "src/tools/tool.h"
-#include "src/tools/tool_domains.h"
-#include "src/tools/tool_table.h"
+#include "src/tools/tool_list.h"
 
 static struct tool tool = {
 	.name = "xsfs-ls",
@@ -60,55 +56,16 @@ static void add_domain(struct table *table, const struct domain *domain)
 	table_add_text(table, domain->uuid, TEXT_PLAIN);
 }
 
-/* Adds the domains that are named, or all.  Returns a status. */
-static int add_domains(struct table *table, const struct domains *domains, char **words)
+static void add(struct table *table, const struct devices *devices, const struct domains *domains,
+		const struct domain *only)
 {
-	int status = TOOL_OK;
-
-	for (size_t i = 0; i < domains->n && !*words; i++)
-		add_domain(table, &domains->list[i]);
-	for (; *words; words++) {
-		const struct domain *domain = domains_find(domains, *words);
-
-		if (domain) {
-			add_domain(table, domain);
-		} else {
-			tool_warn(&tool, "there is no domain %s", *words);
-			status = TOOL_NO;
-		}
-	}
-	return status;
-}
-
-static int list(char **words)
-{
-	struct devices devices = { 0 };
-	struct domains domains = { 0 };
-	struct table *table;
-	int status = tool_find_mount(&tool, NULL);
-
-	if (!status)
-		status = devices_collect(&tool, &devices);
-	if (!status)
-		status = domains_collect(&tool, &domains, &devices);
-	if (!status) {
-		table = table_new(columns);
-		status = add_domains(table, &domains, words);
-		table_print(table, stdout, tool.json);
-		table_free(table);
-	}
-	domains_release(&domains);
-	devices_release(&devices);
-	return status;
+	(void)devices;
+	for (size_t i = 0; i < domains->n; i++)
+		if (!only || only == &domains->list[i])
+			add_domain(table, &domains->list[i]);
 }
 
 int main(int argc, char **argv)
 {
-	int status;
-
-	text_init();
-	status = tool_options(&tool, argc, argv);
-	if (!status)
-		status = list(argv + optind);
-	return tool_end(&tool, status);
+	return tool_list_main(&tool, argc, argv, columns, add);
 }
