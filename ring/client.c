@@ -389,7 +389,7 @@ static void dispatch(struct client_batch *batch, struct client_call *call)
 			client_unwatch(call);
 		return;
 	case XS_RESET_WATCHES:
-		/* What was done in the transactions comes first. */
+		/* The requests in the transactions come first. */
 		client_batch_flush(batch);
 		client_unwatch_all(client);
 		abort_all(client);

@@ -320,7 +320,7 @@ void client_unwatch(struct client_call *call)
 	if (err) {
 		client_answer_error(call, err);
 	} else if (watch->call) {
-		/* Whether there is such a watch will turn out. */
+		/* The answer will show whether there is such a watch. */
 		watch->unwatch = call;
 	} else {
 		take(watch);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a command line says, and how the values of our own options are read.  For options.c. */
+/* The contents of a command line, and the parsing of the values of our own options.  For options.c. */
 #ifndef SRC_OPTION_VALUES_H
 #define SRC_OPTION_VALUES_H
 

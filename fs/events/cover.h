@@ -38,7 +38,7 @@ struct cover_ref {
 	TAILQ_ENTRY(cover_ref) link;
 };
 
-/* What cover.c calls with what the server reports. */
+/* The functions that cover.c calls with the server's reports. */
 struct cover_handlers {
 	void (*changed)(struct fs *fs, const char *path);
 	void (*resync)(struct fs *fs); /* events may have been lost */

@@ -13,7 +13,7 @@
 #include "fs/model/inode_impl.h"
 #include "fs/op/op.h"
 
-/* How often the pollers of an unwatched file are told to look. */
+/* The interval at which the pollers of an unwatched file are told to look. */
 #define UNWATCHED_MS 1000
 
 /* How long after a refused watch to wait before trying for another.  Less than UNWATCHED_MS, so

@@ -17,7 +17,7 @@ struct streams {
 	unsigned count;
 };
 
-/* What a subscription takes of its user's share, about: itself, its path twice, and an entry for each name in
+/* A subscription's charge to its user's share, approximately: itself, its path twice, and an entry for each name in
  * it, if nobody shares those. */
 #define SUBSCRIPTION_BYTES 512
 #define NAME_BYTES 128

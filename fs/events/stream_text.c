@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is read of a stream, made of the store's answers about what is in its queue.  I/O thread. */
+/* The text of a stream, made from the store's answers about the paths in its queue.  I/O thread. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -16,7 +16,7 @@ struct changes {
 	struct change *root; /* NULL: none yet */
 };
 
-/* What is known of a node in the transaction. */
+/* The knowledge about a node in the transaction. */
 enum sight {
 	SIGHT_OUTSIDE,     /* nothing: it is as it is outside */
 	SIGHT_OUTSIDE_DIR, /* the same, but something below it was changed: it is a directory */

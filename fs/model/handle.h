@@ -58,7 +58,7 @@ struct handle {
 	struct inode *inode; /* with a reference */
 	int flags;           /* as given to open() */
 
-	/* What the last read at offset 0 saw; later offsets continue it. */
+	/* The content that the last read at offset 0 saw; later offsets continue it. */
 	char *snapshot; /* NULL: none */
 	size_t snapshot_size;
 	bool end_told; /* a reader of it was told where it ends */

@@ -7,7 +7,7 @@
 #include "fs/model/name_parts.h"
 #include "ring/wire.h"
 
-/* What is allocated first: a directory that comes in parts has more than one reply holds. */
+/* The first allocation: a directory that comes in parts has more than one reply holds. */
 #define FIRST_MAX 8192
 
 static int append(struct name_parts *parts, const char *names, size_t len)

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How often it starts over because the directory changes meanwhile. */
+/* The times that it starts over because the directory changes meanwhile. */
 #define NAME_PARTS_RESTARTS 8
 
 /* The most bytes that the names may take: a store that never sends the last part must not use up the memory. */

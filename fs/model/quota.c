@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What users have taken, in a table by user. */
+/* The users who have taken something, by their numbers. */
 #include <errno.h>
 #include <stdlib.h>
 #include <uthash.h>

@@ -121,7 +121,7 @@ bool node_has_value(const struct op *op, unsigned i, const char *path)
 		empty_nodes_value_written(empty_nodes, path);
 		return true;
 	}
-	/* Whether an unreadable value is empty is not known. */
+	/* Nobody can tell whether an unreadable value is empty. */
 	return op->inode->view->layout == FS_NODES &&
 	       (op_call_raw_error(op, i) || !empty_nodes_has_no_value(empty_nodes, path));
 }

@@ -298,7 +298,7 @@ static bool is_still_to_be_made(const struct op *op, bool missing)
 	       (op->target->view_root || !inode_is_doubtful(op->target));
 }
 
-/* What this mount is asked next is to come after this, so it is one request where nothing has happened
+/* The next request of this mount must come after this one, so it is a single request where nothing has happened
  * since the close asked; else the pool makes certain that nothing comes back that was removed, and that
  * nothing is overwritten that somebody else has made. */
 static void release_empty(struct op *op, bool missing)

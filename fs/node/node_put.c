@@ -14,7 +14,7 @@ void node_call_write(struct op *op, uint32_t tx_id, const char *path, const char
 		       size_t len)
 {
 	empty_nodes_value_written(op->inode->view->empty_nodes, path);
-	/* What is written in a transaction is not looked at there: see node_tx.c. */
+	/* In a transaction the store is not asked about what was written there: see node_tx.c. */
 	if (op->inode->kind == INODE_LEAF && (len == 0 || op->inode->view->tx))
 		node_made_file(op, path);
 	op_call(op, XS_WRITE, tx_id, path, value, len);

@@ -35,7 +35,7 @@ static int check_offset(const struct op *op, off_t end)
 
 /* ---- the old content matters ---- */
 
-/* Where in the content the bytes go, and what is left of it. */
+/* Puts the bytes into the content, at op->off or at its end. */
 static int edit(struct op *op, const char *old, size_t old_size, char **content, size_t *size)
 {
 	off_t off = op->flags & O_APPEND ? (off_t)old_size : op->off;
@@ -186,7 +186,7 @@ void node_write(struct op *op)
 	}
 	whole = handle_is_whole(op->handle);
 	if (op->flags & O_APPEND) {
-		/* What was just truncated still has its old value in the store.  A new file may
+		/* A file that was just truncated still has its old value in the store.  A new file may
 		 * have got one meanwhile, from somebody else who appends. */
 		whole = handle_reads_empty(op->handle) && !op->inode->unwritten;
 		op->off = 0;
@@ -221,7 +221,7 @@ MAY_WAIT static void resize_run(struct op *op)
 
 	if (!err)
 		node_content_changed(op);
-	/* Whether a resize that failed has happened is not always known.  A file that reads as empty goes on
+	/* A resize that failed may have happened all the same.  A file that reads as empty goes on
 	 * doing so. */
 	if (op->handle && !(err && handle_reads_empty(op->handle)))
 		handle_edit(op->handle);

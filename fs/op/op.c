@@ -344,7 +344,7 @@ static void count_end(const struct op *op, int error)
 	struct op_counters *counters = &op->fs->op_counters;
 
 	op_count_error(counters, error);
-	/* How long a program waits for an event says nothing about the store. */
+	/* The time that a program waits for an event says nothing about the store. */
 	if (op->answered_ns && !op->was_parked)
 		op_count_latency(counters, op->kind, op->answered_ns - op->started_ns);
 }

@@ -30,7 +30,7 @@ static void unpark_astray(struct op *op)
 	op_reply_error(op, -EINTR);
 }
 
-/* What is there, or not, is not known before the rename is over. */
+/* Until the rename is over nobody knows whether the node is there. */
 static void wait_for_rename(struct op *op)
 {
 	int err = op_park(op, unpark_astray);

@@ -7,7 +7,7 @@
 
 #define NSEC_PER_MSEC 1000000L
 
-/* How long an interrupted operation may still end by itself. */
+/* The time in which an interrupted operation may still end by itself. */
 #define INTERRUPT_GRACE_NS (10 * NSEC_PER_MSEC)
 
 /* Puts the operation, unless it is there, at the end of a list, which gives it up after `ns`. */

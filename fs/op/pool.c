@@ -118,7 +118,7 @@ static void *pool_thread(void *arg)
 			pool_user_run(pool, user);
 			continue;
 		}
-		/* What is left then is for those who are at work for its users. */
+		/* The threads that work for the remaining users will take the rest. */
 		if (pool->ending)
 			break;
 		pool->idle++;

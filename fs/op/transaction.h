@@ -51,7 +51,7 @@ void transactions_free(struct transactions *transactions);
  */
 void transaction_start(struct op *op, void (*done)(struct op *op, struct transaction *tx, int err));
 
-/* What users' transactions have in common with those of single operations (tx.h). */
+/* Shared with the transactions of single operations (tx.h). */
 
 /* Ends a transaction of a connection without effect.  Nobody waits for that; if even this cannot be
  * sent the server ends it with the connection. */

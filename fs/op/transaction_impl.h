@@ -10,7 +10,7 @@
 
 enum state { TX_OPEN, TX_ENDING, TX_ENDED };
 
-/* What is known before the end about a commit.  It only gets worse. */
+/* The prospects of a commit, as known before the end.  They only get worse. */
 enum tx_health {
 	TX_SOUND,      /* nothing speaks against it */
 	TX_SPOILED,    /* an operation failed half way: no commit */

@@ -20,14 +20,14 @@ static void remember_changes(struct transaction *tx, const struct op *op)
 	const struct request *req;
 	int err = 0;
 
-	/* What takes long, as a large rename may, is no idleness. */
+	/* A long operation, such as a large rename, does not count as idle time. */
 	transaction_touch(tx);
 	for (unsigned i = 0; i < op->n_calls && tx->state != TX_ENDED; i++) {
 		req = op->calls[i];
 		if (!req->error && req->msg.tx_id == tx->tx_id)
 			err |= changes_note(&tx->changes, req->msg.type, req->payload);
 	}
-	/* What is forgotten here would be shown as it is outside. */
+	/* A change that is forgotten here would be shown as it is outside. */
 	if (err && tx->health == TX_SOUND)
 		tx->health = TX_SPOILED;
 	if (err)
@@ -174,7 +174,7 @@ int transaction_enter(struct transaction *tx, struct op *op)
 	TAILQ_INSERT_TAIL(&tx->waiters, &waiter, link);
 	while (waiter.state == WAITER_WAITS && !op->interrupted)
 		fs_wait(op->fs, &op->wake, NULL);
-	/* Who got the turn and was interrupted finds that out with the first step. */
+	/* An operation that got the turn and was interrupted notices that at its first step. */
 	if (waiter.state == WAITER_ADMITTED)
 		return 0;
 	TAILQ_REMOVE(&tx->waiters, &waiter, link);
@@ -201,7 +201,7 @@ void transaction_leave(struct transaction *tx)
 
 /* ---- the end ---- */
 
-/* What somebody is told who asks for the end when the outcome is known. */
+/* The answer to an operation that asks for the end when the outcome is known. */
 static int end_answer(struct transaction *tx, bool commit)
 {
 	tx->outcome_told = true;
@@ -236,7 +236,7 @@ static struct op *take_parked(struct transaction *tx, int *err)
 	return op;
 }
 
-/* What was removed inside and is removed outside now: no longer a directory by our memory alone. */
+/* A node that was removed inside is now removed outside too: our memory no longer makes it a directory. */
 static void unmake(void *arg, const char *path)
 {
 	struct fs *fs = arg;

@@ -102,7 +102,7 @@ static void tx_lookup_in(struct op *op)
 	}
 	inode = inode_intern(&fs->inodes, op->inode, op->name, INODE_DIR,
 			     transaction_view(tx, false), NULL);
-	/* Whether the root may be listed is found out when it is listed. */
+	/* An attempt to list the root will show whether that is allowed. */
 	node_attr_dir(fs, true, &st);
 	if (inode) {
 		transaction_set_root(tx, inode);

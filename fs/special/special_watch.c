@@ -200,7 +200,7 @@ static void features_known(struct op *op)
 		watch_parse(op);
 }
 
-/* Whether a path is added that only newer servers know. */
+/* Returns whether a path is added that only newer servers know. */
 static bool needs_features(const char *text)
 {
 	size_t len;

@@ -47,7 +47,7 @@ double meter_history(const struct meter *m, double *rates, size_t n);
 
 #define METER_KINDS 96
 
-/* How long something took, as a histogram of `.xsfs/metrics` has it. */
+/* Durations, as a histogram of `.xsfs/metrics` has them. */
 struct meter_latency {
 	char family[METER_NAME_SIZE]; /* "request" */
 	char kind[METER_NAME_SIZE];   /* "READ" */

@@ -76,7 +76,7 @@ static void draw_type(const struct top *top, const struct meter_line *line, cons
 		draw_text(y, at + i, 1, draw_signs->bars[8], DRAW_NAME);
 }
 
-/* How long the mount takes for file operations, where it tells. */
+/* The durations of file operations, if the mount reports them. */
 static void draw_operations(const struct top *top, const struct area *area)
 {
 	char p50[16], p99[16], count[32];

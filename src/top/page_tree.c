@@ -129,7 +129,7 @@ static int name_columns(const struct tree_row *row)
 	return 4 + 2 * (int)row->depth + (row->node->parent ? (int)strlen(row->node->name) : 1);
 }
 
-/* Where the values begin: behind the longest name that is seen, and in the first half. */
+/* The column at which values begin: behind the longest visible name, but in the left half. */
 static int value_column(const struct ui *ui, const struct area *area, int rows)
 {
 	const struct list_view *v = &ui->tree.list;
@@ -206,7 +206,7 @@ void page_tree_draw(struct ui *ui, const struct area *area)
 
 /* ---- searching ------------------------------------------------------------------------------ */
 
-/* Whether the name, or the value, has the word; letters count as the same in both cases. */
+/* Returns whether the name or the value contains the word, in upper or lower case. */
 static bool matches(const struct mirror_node *node, const char *word)
 {
 	size_t len = strlen(word);

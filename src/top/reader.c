@@ -20,7 +20,7 @@
 /* Between two readings of events, and between two tries. */
 #define PAUSE_MS 100
 #define AGAIN_MS 500
-/* So often it is looked whether the mount is still the one that it was. */
+/* The interval at which the reader checks that the mount is still the same one. */
 #define LOOK_MS 1000
 
 struct reader {
@@ -310,7 +310,7 @@ void *reader_run(void *arg)
 		}
 		tell_lost(&r, err);
 		pause_for(&r, AGAIN_MS);
-		/* Where there is no mount it fails, and says so. */
+		/* Without a mount this fails, and says so. */
 		write_edit(&r);
 	}
 	return NULL;

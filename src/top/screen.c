@@ -14,7 +14,7 @@
 
 #include "src/top/ui.h"
 
-/* So often everything is drawn where nothing happens: what was new ends to be, and the clock goes on. */
+/* The interval at which everything is drawn again although nothing happens: highlights fade, and the clock goes on. */
 #define DRAW_MS 500
 
 /* Smaller terminals have no room for a page. */
