@@ -81,7 +81,7 @@ After=basic.target
 Type=oneshot
 ExecStart=/bin/bash /probe
 END
-bounded systemd-nspawn --register=no --keep-unit --quiet -D "$root" --bind=/dev/fuse --capability=all \
+bounded systemd-nspawn --machine="xsfs-unit-$$" --register=no --keep-unit --quiet -D "$root" --bind=/dev/fuse --capability=all \
 	-b systemd.unit=probe.service >"$SCRATCH/boot" 2>&1 </dev/null || true
 [[ -e $root/result ]] || { tail -n 20 "$SCRATCH/boot" >&2; skip "no container can be booted here"; }
 
