@@ -222,21 +222,7 @@ static void looked(struct op *op)
 		op_reply_error(op, 0);
 }
 
-/* Asks whether the node is there. */
-static void ask_for_node(struct op *op)
-{
-	char path[PATH_SIZE];
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
-	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
-	op_ask(op, looked, ask_for_node);
-}
-
-/* The same for the next poll. */
+/* Asks whether the node is there, for the next poll. */
 static void look(const struct op *polled)
 {
 	struct op *op = op_new(polled->fs, NULL, polled->inode->nodeid, OP_OWN_LOOK);
@@ -244,7 +230,7 @@ static void look(const struct op *polled)
 	if (!op)
 		return;
 	op->events = polled->events;
-	ask_for_node(op);
+	op_ask_node(op, XS_READ, looked);
 }
 
 void poll_value(struct op *op)

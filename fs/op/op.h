@@ -74,7 +74,8 @@ struct op {
 	void (*run)(struct op *op);
 	void (*then)(struct op *op); /* what goes on after node_flush_empty() */
 
-	/* Of op_ask(). */
+	/* Of op_ask(), and op_ask_node(). */
+	uint32_t asks;
 	void (*asked)(struct op *op);
 	void (*again)(struct op *op);
 	uint64_t moved; /* inode_moved() when its paths were made */
@@ -140,6 +141,10 @@ void op_submit(struct op *op, void (*done)(struct op *op));
  * anew with no round instead of `done`, when that is over.
  */
 void op_ask(struct op *op, void (*done)(struct op *op), void (*again)(struct op *op));
+
+/* Asks so, with one request of `type` and nothing but the path, about the node of op->inode.  Takes the
+ * operation, and replies if the inode has no path. */
+void op_ask_node(struct op *op, uint32_t type, void (*done)(struct op *op));
 
 /* A rename is over: what waited for that is asked for again. */
 void ops_ask_again(struct fs *fs);

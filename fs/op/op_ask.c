@@ -61,6 +61,25 @@ void op_ask(struct op *op, void (*done)(struct op *op), void (*again)(struct op 
 	op_submit(op, asked);
 }
 
+static void ask_node_again(struct op *op)
+{
+	op_ask_node(op, op->asks, op->asked);
+}
+
+void op_ask_node(struct op *op, uint32_t type, void (*done)(struct op *op))
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err) {
+		op_reply_error(op, err);
+		return;
+	}
+	op->asks = type;
+	op_call(op, type, op->inode->view->tx_id, path, NULL, 0);
+	op_ask(op, done, ask_node_again);
+}
+
 void ops_ask_again(struct fs *fs)
 {
 	struct op_list waiting = TAILQ_HEAD_INITIALIZER(waiting);

@@ -17,29 +17,6 @@ bool special_is_name(const char *name)
 	return name[0] == '.';
 }
 
-static void special_read_again(struct op *op)
-{
-	special_ask(op, XS_READ, op->asked);
-}
-
-static void perms_again(struct op *op)
-{
-	special_ask(op, XS_GET_PERMS, op->asked);
-}
-
-void special_ask(struct op *op, uint32_t type, void (*done)(struct op *op))
-{
-	char path[PATH_SIZE];
-	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
-	op_call(op, type, op->inode->view->tx_id, path, NULL, 0);
-	op_ask(op, done, type == XS_READ ? special_read_again : perms_again);
-}
-
 struct inode *special_intern(struct op *op, const struct special *special)
 {
 	struct inodes *inodes = &op->fs->inodes;

@@ -88,10 +88,6 @@ void special_unlink_in(struct op *op, const struct special *special);
 /* Replies with the attributes of op->inode. */
 void special_getattr(struct op *op);
 
-/* Sends one request of `type` about the node of op->inode to the store, and goes on with `done`.
- * Takes the operation. */
-void special_ask(struct op *op, uint32_t type, void (*done)(struct op *op));
-
 /* Replies with the entry of `special` in op->inode. */
 void special_reply_entry(struct op *op, const struct special *special, const struct stat *st);
 

@@ -51,7 +51,7 @@ static void perms_lookup_done(struct op *op)
 static void perms_lookup(struct op *op, const struct special *special)
 {
 	(void)special;
-	special_ask(op, XS_GET_PERMS, perms_lookup_done);
+	op_ask_node(op, XS_GET_PERMS, perms_lookup_done);
 }
 
 static void perms_getattr_done(struct op *op)
@@ -68,7 +68,7 @@ static void perms_getattr_done(struct op *op)
 
 static void perms_getattr(struct op *op)
 {
-	special_ask(op, XS_GET_PERMS, perms_getattr_done);
+	op_ask_node(op, XS_GET_PERMS, perms_getattr_done);
 }
 
 static void reply_part(struct op *op)
@@ -103,7 +103,7 @@ static void perms_read(struct op *op)
 	if (op->off > 0)
 		reply_part(op);
 	else
-		special_ask(op, XS_GET_PERMS, perms_read_done);
+		op_ask_node(op, XS_GET_PERMS, perms_read_done);
 }
 
 static void perms_write_done(struct op *op)

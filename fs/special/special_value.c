@@ -74,7 +74,7 @@ static void value_getattr_done(struct op *op)
 static void value_lookup(struct op *op, const struct special *special)
 {
 	(void)special;
-	special_ask(op, XS_READ, value_lookup_done);
+	op_ask_node(op, XS_READ, value_lookup_done);
 }
 
 static void value_getattr(struct op *op)
@@ -86,7 +86,7 @@ static void value_getattr(struct op *op)
 		op_reply_attr(op, &st);
 		return;
 	}
-	special_ask(op, XS_READ, value_getattr_done);
+	op_ask_node(op, XS_READ, value_getattr_done);
 }
 
 /* The file is unwritten until a value is written. */
@@ -135,7 +135,7 @@ static void create_done(struct op *op)
 static void value_create(struct op *op, const struct special *special)
 {
 	(void)special;
-	special_ask(op, XS_READ, create_done);
+	op_ask_node(op, XS_READ, create_done);
 }
 
 static void unlink_done(struct op *op, int err)
