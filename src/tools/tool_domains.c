@@ -50,7 +50,7 @@ static void *grown(void *list, size_t n, size_t size)
 	return realloc(list, (n ? 2 * n : 1) * size);
 }
 
-/* Like tool_text(), from a source. */
+/* Returns the value, to be freed, of the node that a printf() format names; NULL if it cannot be read. */
 static char *text_at(const struct domains_source *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -2,7 +2,6 @@
 /* See tool_read.h. */
 #include <dirent.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,20 +36,6 @@ ssize_t tool_value(const struct mountpoint *m, const char *path, char **value)
 	free(*value);
 	*value = NULL;
 	return len;
-}
-
-char *tool_text(const struct mountpoint *m, const char *fmt, ...)
-{
-	char path[PATH_SIZE], *value;
-	va_list ap;
-	int len;
-
-	va_start(ap, fmt);
-	len = vsnprintf(path, sizeof(path), fmt, ap);
-	va_end(ap);
-	if (len < 0 || (size_t)len >= sizeof(path) || !path_is_legal(path))
-		return NULL;
-	return tool_value(m, path, &value) < 0 ? NULL : value;
 }
 
 bool tool_domid(const char *word, unsigned *domid)

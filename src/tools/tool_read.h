@@ -15,11 +15,6 @@
  * there is no such node. */
 ssize_t tool_value(const struct mountpoint *m, const char *path, char **value);
 
-/* The same for a node below `path`, named by a printf() format.  Returns NULL if it
- * cannot be read. */
-char *tool_text(const struct mountpoint *m, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
 /* Names, sorted: numbers by their value, then the others. */
 struct tool_names {
 	char **names;
