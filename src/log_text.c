@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* See log_text.h. */
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "fs/special/print.h"
 #include "src/log_text.h"
-
-/* The longest form of a byte: \xNN and a NUL. */
-#define ESCAPED_SIZE 5
 
 /* Returns whether a UTF-8 sequence of `n` bytes can be shown as it is. */
 static bool is_visible(const unsigned char *at, size_t n)
@@ -26,24 +22,10 @@ static bool is_visible(const unsigned char *at, size_t n)
 	return n > 0;
 }
 
-static size_t escape(char to[ESCAPED_SIZE], unsigned char byte)
-{
-	switch (byte) {
-	case '\\':
-		return sprintf(to, "\\\\");
-	case '\n':
-		return sprintf(to, "\\n");
-	case '\t':
-		return sprintf(to, "\\t");
-	default:
-		return sprintf(to, "\\x%02x", byte);
-	}
-}
-
 void log_text_escape(char *out, size_t size, const char *text)
 {
 	size_t left = strlen(text), n, len;
-	char escaped[ESCAPED_SIZE];
+	char escaped[PRINT_ESCAPE_SIZE];
 	const char *from;
 
 	for (; left > 0; text += n, left -= n) {
@@ -53,7 +35,7 @@ void log_text_escape(char *out, size_t size, const char *text)
 			len = n;
 		} else {
 			from = escaped;
-			len = escape(escaped, *text);
+			len = print_escape(escaped, *text) - escaped;
 			n = 1;
 		}
 		if (len >= size)

@@ -106,6 +106,20 @@ const struct print_format print_dump = {
 /* ---- .json ---- */
 
 /* Returns the length of the UTF-8 sequence at `s`, of which `len` bytes are there, or 0. */
+char *print_escape(char *to, unsigned char byte)
+{
+	switch (byte) {
+	case '\\':
+		return stpcpy(to, "\\\\");
+	case '\n':
+		return stpcpy(to, "\\n");
+	case '\t':
+		return stpcpy(to, "\\t");
+	default:
+		return to + sprintf(to, "\\x%02x", byte);
+	}
+}
+
 size_t print_utf8_sequence(const unsigned char *s, size_t len)
 {
 	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;

@@ -46,6 +46,13 @@ void print_json_value(struct print *out, const char *value, size_t len);
  * 0 if there is no valid sequence. */
 size_t print_utf8_sequence(const unsigned char *s, size_t len);
 
+/* The longest that print_escape() writes, with its NUL. */
+#define PRINT_ESCAPE_SIZE 5
+
+/* Writes a byte in a form that is safe on a terminal, \n, \t, \\ or \xNN, with a NUL.  Returns the end, where
+ * the NUL is. */
+char *print_escape(char *to, unsigned char byte);
+
 /* Returns whether the bytes are UTF-8, without surrogates and with each sequence as
  * short as possible. */
 bool print_is_utf8(const char *data, size_t len);

@@ -31,21 +31,6 @@ static bool is_visible(wchar_t c)
 	       !(c >= 0x2066 && c <= 0x2069);
 }
 
-/* Writes the escape for a byte.  Returns the end of what was written. */
-static char *escape(char *to, unsigned char byte)
-{
-	switch (byte) {
-	case '\\':
-		return stpcpy(to, "\\\\");
-	case '\n':
-		return stpcpy(to, "\\n");
-	case '\t':
-		return stpcpy(to, "\\t");
-	default:
-		return to + sprintf(to, "\\x%02x", byte);
-	}
-}
-
 char *text_printable(const char *data, size_t len)
 {
 	char *text = malloc(4 * len + 1), *to = text;
@@ -60,7 +45,7 @@ char *text_printable(const char *data, size_t len)
 		} else {
 			/* Escapes a single byte: the next one may start a valid character. */
 			state = (mbstate_t){ 0 };
-			to = escape(to, *data);
+			to = print_escape(to, *data);
 			n = 1;
 		}
 		data += n;
