@@ -8,6 +8,7 @@
 
 #include "ring/wire.h"
 #include "src/tools/changes.h"
+#include "src/tools/tool_read.h"
 
 /* Pauses before another try: the first and the longest. */
 #define PAUSE_FIRST_MS 2
@@ -28,10 +29,8 @@ int changes_add(struct changes *changes, const char *path, const char *value, si
 	*change = (struct change){ .path = strdup(path), .len = len };
 	if (perms)
 		change->perms = strdup(perms);
-	if (value && (change->value = malloc(len + 1))) {
-		memcpy(change->value, value, len);
-		change->value[len] = '\0';
-	}
+	if (value)
+		change->value = tool_value_copy(value, len);
 	return change->path && !value == !change->value && !perms == !change->perms ? 0 : -ENOMEM;
 }
 

@@ -38,6 +38,17 @@ ssize_t tool_value(const struct mountpoint *m, const char *path, char **value)
 	return len;
 }
 
+char *tool_value_copy(const char *data, size_t len)
+{
+	char *copy = malloc(len + 1);
+
+	if (copy) {
+		memcpy(copy, data, len);
+		copy[len] = '\0';
+	}
+	return copy;
+}
+
 bool tool_domid(const char *word, unsigned *domid)
 {
 	uint64_t number;

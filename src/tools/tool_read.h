@@ -15,6 +15,9 @@
  * there is no such node. */
 ssize_t tool_value(const struct mountpoint *m, const char *path, char **value);
 
+/* Returns a copy of a value, for the caller to free, followed by a NUL.  NULL: no memory. */
+char *tool_value_copy(const char *data, size_t len);
+
 /* Names, sorted: numbers by their value, then the others. */
 struct tool_names {
 	char **names;

@@ -157,21 +157,10 @@ int edit_value(char *text, size_t *len)
 
 /* ---- the change ----------------------------------------------------------------------------- */
 
-static char *copy(const char *data, size_t len)
-{
-	char *bytes = malloc(len + 1);
-
-	if (bytes) {
-		memcpy(bytes, data, len);
-		bytes[len] = '\0';
-	}
-	return bytes;
-}
-
 int edit_init(struct edit *e, const char *path, const char *was, size_t was_len, const char *value,
 	      size_t len)
 {
-	*e = (struct edit){ .was = copy(was, was_len), .value = copy(value, len),
+	*e = (struct edit){ .was = tool_value_copy(was, was_len), .value = tool_value_copy(value, len),
 			    .was_len = was_len, .len = len };
 	snprintf(e->path, sizeof(e->path), "%s", path);
 	return e->was && e->value ? 0 : -ENOMEM;

@@ -9,17 +9,6 @@
 
 /* ---- nodes ---------------------------------------------------------------------------------- */
 
-static char *copy(const char *data, size_t len)
-{
-	char *bytes = malloc(len + 1);
-
-	if (bytes) {
-		memcpy(bytes, data, len);
-		bytes[len] = '\0';
-	}
-	return bytes;
-}
-
 static void node_free(struct mirror_node *node)
 {
 	for (size_t i = 0; i < node->n; i++)
@@ -38,8 +27,8 @@ static struct mirror_node *node_new(struct mirror_node *parent, const char *name
 	if (!node)
 		return NULL;
 	node->parent = parent;
-	node->name = copy(name, len);
-	node->value = copy("", 0);
+	node->name = tool_value_copy(name, len);
+	node->value = tool_value_copy("", 0);
 	if (node->name && node->value)
 		return node;
 	node_free(node);
@@ -158,7 +147,7 @@ static int put_value(struct mirror *m, struct mirror_node *node, const char *dat
 
 	if (node->len == len && !memcmp(node->value, data, len))
 		return 0;
-	value = copy(data, len);
+	value = tool_value_copy(data, len);
 	if (!value)
 		return -ENOMEM;
 	free(node->was);
@@ -349,7 +338,7 @@ static ssize_t source_value(void *arg, const char *path, char **value)
 {
 	const struct mirror_node *node = mirror_find(arg, path);
 
-	*value = node ? copy(node->value, node->len) : NULL;
+	*value = node ? tool_value_copy(node->value, node->len) : NULL;
 	if (!node)
 		return -ENOENT;
 	return *value ? (ssize_t)node->len : -ENOMEM;
