@@ -72,8 +72,11 @@ void confine_capabilities(bool own_ring, struct logger *log)
 	limit_err = capabilities_limit(kept);
 	if (!err)
 		err = limit_err;
+	/* Of each thread: those that come have it from this one. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 && !err)
+		err = -errno;
 	if (err)
-		log_warning(log, "capabilities cannot be given up: %s", strerror(-err));
+		log_warning(log, "privileges cannot be given up: %s", strerror(-err));
 }
 
 #ifdef HAVE_SECCOMP
@@ -133,7 +136,7 @@ int confine_calls(void)
 	filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	if (!filter)
 		return -ENOMEM;
-	/* For all existing threads; libseccomp sets no_new_privs as well. */
+	/* For all existing threads. */
 	err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	/* A call that this machine does not have (a negative number) needs no rule. */
 	for (size_t i = 0; !err && i < ARRAY_SIZE(allowed); i++)
@@ -149,8 +152,6 @@ int confine_calls(void)
 
 int confine_calls(void)
 {
-	if (geteuid() == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
 	return 0;
 }
 
