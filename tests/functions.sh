@@ -275,6 +275,10 @@ find_build() {
 has_config() {
 	grep -q "^#define $1 1" "$BUILD/config.h"
 }
+# has_sanitizer: the build is one for sanitizers, which need memory, system calls and rights of their own.
+has_sanitizer() {
+	grep -q -e '-fsanitize=' "$BUILD/config.log"
+}
 
 # --- servers --------------------------------------------------------------------------------------
 

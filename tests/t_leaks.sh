@@ -39,10 +39,6 @@ nothing_remembered() {
 	at_rest && (($(stat_of inodes) < 50))
 }
 
-has_sanitizer() {
-	grep -q -e '-fsanitize=' "$BUILD/config.log"
-}
-
 # The share of each combination of server and transport.
 SHARE=$((XSFS_LEAK_OPS / ($(wc -w <<<"$XSFS_TEST_SERVER") * $(wc -w <<<"$XSFS_TEST_TRANSPORT"))))
 

@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 
+from store_client import check
+
 MOUNT, SERVER = sys.argv[1], int(sys.argv[2])
 # Less than what this program has.
 PATIENCE = int(os.environ.get('XSFS_TEST_PATIENCE', '120')) / 2
@@ -34,10 +36,6 @@ class Read(threading.Thread):
             self.got = errno.errorcode[error.errno]
 
 
-def check(good, name, got):
-    print('ok ' + name if good else f'{name}: {got}')
-
-
 subtree = os.open(MOUNT + '/tool/.watch', os.O_RDONLY)
 stream = os.open(MOUNT + '/.xsfs/watch', os.O_RDWR)
 os.write(stream, b'/tool\n')
@@ -61,7 +59,6 @@ while operations() < len(reads) + 1 and time.monotonic() < deadline:
 os.kill(SERVER, signal.SIGKILL)
 for read in reads:
     read.join(max(0, deadline - time.monotonic()))
-    check(read.got == 'EIO', 'read of ' + read.name, read.got)
+    check(read.got, 'EIO', 'a dead server: read of ' + read.name)
 for name, poller in pollers.items():
-    got = poller.poll(1000 * max(0, deadline - time.monotonic()))
-    check(bool(got), 'poll of ' + name, got)
+    check(bool(poller.poll(1000 * max(0, deadline - time.monotonic()))), True, 'a dead server: poll of ' + name)
