@@ -240,6 +240,22 @@ static bool drain_batch_locked(struct chan *chan, size_t sent)
 	return false;
 }
 
+/* The transport has no room for more.  Returns whether it soon has some for the rest of a message
+ * whose beginning is on the wire.  Releases the lock while it looks. */
+static bool linger_locked(struct chan *chan)
+{
+	const struct chan_batch *batch = &chan->batch;
+	struct transport *t = chan->transport;
+	bool room;
+
+	if (!t->ops->linger || batch->iov[0].iov_len == request_size(batch->reqs[0]))
+		return false;
+	pthread_mutex_unlock(&chan->lock);
+	room = t->ops->linger(t, true);
+	pthread_mutex_lock(&chan->lock);
+	return room;
+}
+
 void chan_send_locked(struct chan *chan)
 {
 	ssize_t sent;
@@ -261,7 +277,7 @@ void chan_send_locked(struct chan *chan)
 				chan->lost = sent;
 			break;
 		}
-		if (!drain_batch_locked(chan, sent)) {
+		if (!drain_batch_locked(chan, sent) && !linger_locked(chan)) {
 			chan->blocked = true;
 			break;
 		}

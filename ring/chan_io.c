@@ -310,6 +310,8 @@ static int receive_one(struct chan *chan)
 			to = rx_target(rx, &room);
 		}
 		n = t->ops->recv(t, to, room);
+		if (n == 0 && rx->got > 0 && t->ops->linger && t->ops->linger(t, false))
+			continue;
 		if (n <= 0)
 			return n;
 		rx->got += n;

@@ -36,4 +36,18 @@ bool spin_again(struct spin *spin);
 /* The caller has slept; the budget starts afresh. */
 void spin_restart(struct spin *spin);
 
+/*
+ * A look that is over before a yield would be: for the rest of a message that the other side is
+ * just moving.  It adapts in the same way, as it is wasted where both share a processor.
+ */
+struct glance {
+	unsigned score, skipped;
+};
+
+/* Starts out optimistic. */
+void glance_init(struct glance *glance);
+
+/* Calls `ready` until it returns true, for a few microseconds at most.  Returns whether it did. */
+bool glance_until(struct glance *glance, bool (*ready)(const void *arg), const void *arg);
+
 #endif

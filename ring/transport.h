@@ -56,6 +56,14 @@ struct transport_ops {
 	ssize_t (*recv)(struct transport *t, void *buf, size_t len);
 
 	/*
+	 * recv() had nothing, or with `want_send` send() no room, in the middle of a message.  Looks
+	 * for a few microseconds whether the server goes on; returns whether it does, so that the
+	 * call is worth repeating.  For a transport that carries less than a message at a time.
+	 * Called like recv(), or like send().  May be NULL: it does not look.
+	 */
+	bool (*linger)(struct transport *t, bool want_send);
+
+	/*
 	 * Prepares for sleep: makes sure that poll() on pollfds() wakes up for whatever comes next.
 	 * `want_send`: bytes are waiting for room.  I/O thread only.
 	 * Returns false when there is something to receive (or, with want_send, room) already, so

@@ -36,6 +36,7 @@
 
 #include "ring/clock.h"
 #include "ring/page.h"
+#include "ring/spin.h"
 #include "ring/transport.h"
 #include "ring/wire.h"
 #include "ring/xen_find.h"
@@ -85,9 +86,11 @@ struct transport_ring {
 	XENSTORE_RING_IDX rsp_cons; /* its value as we left it in the page */
 	char buf[XENSTORE_RING_SIZE];
 
-	/* Its value as we left it in the page; owned by the sender, of whom there
-	 * is one at a time. */
-	XENSTORE_RING_IDX req_prod;
+	struct glance for_replies;
+
+	/* Owned by the sender, of whom there is one at a time. */
+	XENSTORE_RING_IDX req_prod; /* its value as we left it in the page */
+	struct glance for_room;
 
 	/* Something was sent or received since the server was last signalled. */
 	atomic_bool unsignalled;
@@ -457,6 +460,28 @@ static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
 	return err ? err : n;
 }
 
+static bool has_replies(const void *page)
+{
+	return page_readable(page);
+}
+
+static bool has_room(const void *page)
+{
+	return page_writable(page);
+}
+
+/* A message larger than the ring crosses it in pieces, and the server, which is just copying, needs
+ * a microsecond or two for the next one. */
+static bool ring_linger(struct transport *t, bool want_send)
+{
+	struct transport_ring *r = to_ring(t);
+
+	if (r->state != RING_CONNECTED)
+		return false;
+	return want_send ? glance_until(&r->for_room, has_room, r->page) :
+			   glance_until(&r->for_replies, has_replies, r->page);
+}
+
 static int clock_arm(const struct transport_ring *r)
 {
 	/* Only its cancellation matters. */
@@ -583,6 +608,7 @@ static const struct transport_ops ring_ops = {
 	.disconnect = ring_disconnect,
 	.send = ring_send,
 	.recv = ring_recv,
+	.linger = ring_linger,
 	.may_sleep = ring_may_sleep,
 	.pollfds = ring_pollfds,
 	.silent = ring_silent,
@@ -649,6 +675,8 @@ int transport_ring_new(struct transport **out, struct ring_params *params, struc
 	r->log = log;
 	r->params = *params;
 	r->lock_fd = r->clock_fd = -1;
+	glance_init(&r->for_replies);
+	glance_init(&r->for_room);
 	err = ring_locate(r);
 	if (!err)
 		err = ring_attach(r);

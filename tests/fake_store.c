@@ -160,6 +160,20 @@ static ssize_t fake_recv(struct transport *t, void *buf, size_t len)
 	return n;
 }
 
+static bool fake_linger(struct transport *t, bool want_send)
+{
+	struct fake_store *f = to_fake(t);
+	bool (*hook)(struct fake_store *, bool);
+
+	pthread_mutex_lock(&f->lock);
+	f->lingers++;
+	if (!want_send)
+		check_thread_locked(f);
+	hook = f->in_linger;
+	pthread_mutex_unlock(&f->lock);
+	return hook && hook(f, want_send);
+}
+
 static bool fake_may_sleep(struct transport *t, bool want_send)
 {
 	struct fake_store *f = to_fake(t);
@@ -212,6 +226,7 @@ static const struct transport_ops fake_ops = {
 	.disconnect = fake_disconnect,
 	.send = fake_send,
 	.recv = fake_recv,
+	.linger = fake_linger,
 	.may_sleep = fake_may_sleep,
 	.pollfds = fake_pollfds,
 	.silent = fake_silent,

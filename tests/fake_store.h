@@ -38,9 +38,11 @@ struct fake_store {
 	/* Runs once, inside send() after the copy, with no lock held. */
 	void (*in_send)(struct fake_store *f, void *arg);
 	void *in_send_arg;
+	/* linger(), with no lock held; NULL: it never helps. */
+	bool (*in_linger)(struct fake_store *f, bool want_send);
 
 	/* For the test to inspect. */
-	unsigned connects, disconnects, sends, recvs, polls, silences;
+	unsigned connects, disconnects, sends, recvs, polls, silences, lingers;
 	unsigned wrong_thread; /* calls reserved for the I/O thread, made on another one */
 	unsigned overlaps;     /* two threads in send(), or send() while disconnecting */
 	bool freed;            /* the channel has freed its transport */

@@ -316,6 +316,78 @@ static void received_byte_by_byte(void **state)
 	assert_int_equal(stats(fx).bytes_received, 2 * WIRE_HEADER_SIZE + 3);
 }
 
+static bool send_the_rest(struct fake_store *f, bool want_send)
+{
+	assert_false(want_send);
+	fake_store_send(f, "lue", 3);
+	return true;
+}
+
+static bool make_room(struct fake_store *f, bool want_send)
+{
+	assert_true(want_send);
+	fake_store_room(f, 5);
+	return true;
+}
+
+static void rest_of_a_reply_is_waited_for(void **state)
+{
+	struct fixture *fx = *state;
+	struct call *call = call_submit(fx, XS_READ, "/a", NULL);
+	struct fake_msg msg;
+
+	msg = take(fx, XS_READ, "/a");
+	msg.hdr.len = 5;
+	fx->store->in_linger = send_the_rest;
+	/* Between two messages there is nothing to wait for. */
+	chan_service(fx->chan);
+	assert_int_equal(fx->store->lingers, 0);
+	fake_store_send(fx->store, &msg.hdr, sizeof(msg.hdr));
+	fake_store_send(fx->store, "va", 2);
+	assert_int_equal(chan_service(fx->chan), 1);
+	assert_int_equal(fx->store->lingers, 1);
+	assert_int_equal(call->done, 1);
+	assert_memory_equal(call->req->reply, "value", 5);
+}
+
+static void rest_of_a_reply_is_not_waited_for_long(void **state)
+{
+	struct fixture *fx = *state;
+	struct call *call = call_submit(fx, XS_READ, "/a", NULL);
+	struct fake_msg msg;
+
+	msg = take(fx, XS_READ, "/a");
+	msg.hdr.len = 5;
+	fake_store_send(fx->store, &msg.hdr, sizeof(msg.hdr));
+	assert_int_equal(chan_service(fx->chan), 0);
+	assert_int_equal(fx->store->lingers, 1);
+	fake_store_send(fx->store, "value", 5);
+	pump(fx);
+	assert_int_equal(call->done, 1);
+}
+
+static void room_for_the_rest_is_waited_for(void **state)
+{
+	struct fixture *fx = *state;
+	struct call *call;
+	struct fake_msg msg;
+
+	/* The whole message finds no room: its turn comes when it comes. */
+	fake_store_fill(fx->store);
+	fx->store->in_linger = make_room;
+	call = call_submit(fx, XS_WRITE, "/a", "value");
+	assert_int_equal(fx->store->lingers, 0);
+	assert_int_equal(fake_store_sent(fx->store), 0);
+	/* One that has begun goes on. */
+	fake_store_room(fx->store, 5);
+	pump(fx);
+	assert_int_equal(fake_store_sent(fx->store), request_size(call->req));
+	assert_int_equal(fx->store->lingers, (request_size(call->req) - 1) / 5);
+	msg = take(fx, XS_WRITE, "/a");
+	answer(fx, &msg, "OK");
+	assert_int_equal(call->done, 1);
+}
+
 static void received_with_gaps(void **state)
 {
 	struct fixture *fx = *state;
@@ -824,6 +896,9 @@ int main(void)
 		TEST(sent_byte_by_byte),
 		TEST(received_byte_by_byte),
 		TEST(received_with_gaps),
+		TEST(rest_of_a_reply_is_waited_for),
+		TEST(rest_of_a_reply_is_not_waited_for_long),
+		TEST(room_for_the_rest_is_waited_for),
 		TEST(running_thread_is_not_woken),
 		TEST(sleeper_is_not_woken_for_what_was_sent),
 		TEST(sleeper_is_woken_once_for_room),
