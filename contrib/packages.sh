@@ -48,6 +48,7 @@ packages_test=(
 	clang
 	fish
 	git
+	gnuplot-nox
 	libclang-rt-dev
 	libcmocka-dev
 	libglib2.0-bin

@@ -53,24 +53,12 @@ double rates_median(const struct rates *rates)
 	return (sorted.of[(sorted.count - 1) / 2] + sorted.of[sorted.count / 2]) / 2;
 }
 
-double rates_best(const struct rates *rates)
-{
-	double best = 0;
-
-	for (unsigned i = 0; i < rates->count; i++)
-		if (rates->of[i] > best)
-			best = rates->of[i];
-	return best;
-}
-
 void report(const char *what, const char *operation, size_t bytes, const char *way,
 	    const struct rates *rates, const struct rates *base)
 {
-	double median = rates_median(base), best = rates_best(base);
-
-	printf("%s %s %zu %s %.2f %.2f %.0f\n", what, operation, bytes, way,
-	       median > 0 ? rates_median(rates) / median : 0,
-	       best > 0 ? rates_best(rates) / best : 0, rates_median(rates));
+	for (unsigned i = 0; i < rates->count; i++)
+		printf("%s %s %zu %s %.0f %.0f\n", what, operation, bytes, way, rates->of[i],
+		       base->of[i]);
 	fflush(stdout);
 }
 

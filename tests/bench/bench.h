@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the measurements share: time, processor time, medians, one thread of libxenstore to compare
- * with.  For bench_chan and bench_mount; any thread.
+ * with.  For bench_chan, bench_mount and bench_wake; any thread.
  *
- * Both print lines of seven words, `WHAT OPERATION BYTES WAY MEDIAN BEST RATE`, and `#` comments;
- * the script `run` makes the table of them.  MEDIAN and BEST are ratios to libxenstore with one
- * thread in the same rounds, RATE is requests a second.
+ * They print a line for each round, `WHAT OPERATION BYTES WAY RATE BASE`, and `#` comments; results.py
+ * makes a table of them.  RATE is requests a second, BASE the rate of libxenstore with one thread in
+ * the same round; the way "lib-1" is that itself.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -34,11 +34,10 @@ void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* Adds the rate of a round; beyond ROUNDS_MAX it is dropped. */
 void rates_add(struct rates *rates, double rate);
 
-/* Return the median and the largest, 0 of none. */
+/* Returns the median, 0 of none. */
 double rates_median(const struct rates *rates);
-double rates_best(const struct rates *rates);
 
-/* Prints a line of results. */
+/* Prints the results of all rounds. */
 void report(const char *what, const char *operation, size_t bytes, const char *way,
 	    const struct rates *rates, const struct rates *base);
 

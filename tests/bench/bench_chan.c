@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast the channel is, over the ring and over the socket of a real server, as a multiple of
- * libxenstore on that same server.  For `make bench`; one thread, but for the eight of libxenstore.
+ * How fast the channel is, over the ring and over the socket of a real server, and libxenstore on
+ * that same server.  For `make bench`; one thread, but for the eight of libxenstore.
  *
  * All ways take turns, a short time each, so that whatever else the machine does falls on all.
  * The ring is domain 0's of the loopback world that the environment names.
@@ -237,8 +237,6 @@ static struct chan *ring_chan(void)
 static void measure(struct way *ways, unsigned n, const struct job *job, unsigned rounds,
 		    uint64_t ns)
 {
-	struct rates many = { 0 };
-
 	if (!xs_write(xs, XBT_NULL, job->path, job->value, job->size))
 		die("%s: %s", job->path, strerror(errno));
 	for (unsigned i = 0; i < n; i++)
@@ -249,13 +247,6 @@ static void measure(struct way *ways, unsigned n, const struct job *job, unsigne
 	for (unsigned i = 0; i < n; i++)
 		report("chan", job->write ? "write" : "read", job->size, ways[i].name,
 		       &ways[i].rates, &ways[0].rates);
-	for (unsigned i = 1; i < n; i++)
-		if (!strcmp(ways[i].name, "ring-16"))
-			many = ways[i].rates;
-	for (unsigned i = 1; i < n; i++)
-		if (!strcmp(ways[i].name, "ring-1"))
-			report("chan", job->write ? "write" : "read", job->size,
-			       "ring-16/ring-1", &many, &ways[i].rates);
 }
 
 static void __attribute__((noreturn)) usage(void)

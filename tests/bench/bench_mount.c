@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast a mounted store is, as a multiple of libxenstore with one thread on the same server:
- * pread, pwrite, and open+read+close, with 1, 8 and 16 clients at a time; how long the requests
- * take; what they cost.  And fstatfs, a FUSE request that asks the store nothing: nothing on a mount
- * can be faster.  For `make bench`; the clients are processes of their own (-T: threads).
+ * How fast a mounted store is, and libxenstore with one thread on the same server: pread, pwrite,
+ * open+read+close, and what a shell's `echo` does, with 1, 8 and 16 clients at a time; how long the
+ * requests take; what they cost.  And fstatfs, a FUSE request that asks the store nothing: no other
+ * request can be faster.  For `make bench`; the clients are processes of their own (-T: threads), as
+ * are the eight of libxenstore.
  *
  * libxenstore and the mounts take turns, a short time each, so that whatever else the machine does
  * falls on all.
@@ -28,16 +29,17 @@
 #include "tests/bench/bench.h"
 
 #define CLIENTS_MAX 16
-#define MOUNTS_MAX 4
+#define MOUNTS_MAX 8
+#define LIB_CLIENTS 8
 
 /* Latencies are counted by sixteenths of a power of two, in nanoseconds: 6 % apart. */
 #define BUCKETS (48 * 16)
 
 #define STORE_DIR "/tool/xsfs-bench"
 
-enum operation { STATFS, READ, WRITE, OPEN_READ_CLOSE, PATH_READ, OPERATIONS };
+enum operation { STATFS, READ, WRITE, ECHO, OPEN_READ_CLOSE, PATH_READ, OPERATIONS };
 
-static const char *const operation_names[] = { "fstatfs", "pread", "pwrite",
+static const char *const operation_names[] = { "fstatfs", "pread", "pwrite", "echo",
 					       "open+read+close", "path-read" };
 
 struct client {
@@ -61,8 +63,7 @@ struct job {
 	unsigned clients;
 	bool threads;
 	uint64_t ns;
-	const char *mountpoint;
-	char dir[256];
+	char dir[256]; /* empty: libxenstore */
 };
 
 struct mount {
@@ -112,6 +113,18 @@ static ssize_t read_file(int dirfd, const char *name, char *buf, size_t size)
 	return n;
 }
 
+/* Writes a whole file by its name, as `echo >name` does; returns what write() did. */
+static ssize_t write_file(int dirfd, const char *name, size_t size)
+{
+	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = write(fd, value, size);
+	return close(fd) ? -1 : n;
+}
+
 /* Does it once.  Returns whether that was as it should be. */
 static bool act(enum operation operation, int fd, const char *path, const char *name, size_t size)
 {
@@ -127,6 +140,8 @@ static bool act(enum operation operation, int fd, const char *path, const char *
 		return pread(fd, buf, sizeof(buf), 0) == whole;
 	case WRITE:
 		return pwrite(fd, value, size, 0) == (ssize_t)size;
+	case ECHO:
+		return write_file(fd, name, size) == (ssize_t)size;
 	case OPEN_READ_CLOSE:
 		return read_file(fd, name, buf, sizeof(buf)) == whole;
 	default:
@@ -146,6 +161,23 @@ static int open_for(enum operation operation, const char *path)
 	default:
 		return open(job->dir, O_RDONLY | O_DIRECTORY);
 	}
+}
+
+/* A client with a connection of its own. */
+static void lib_client_run(unsigned index)
+{
+	struct client *client = &shared->clients[index];
+	struct xs_handle *xs = xs_open(0);
+	char path[64];
+
+	snprintf(path, sizeof(path), STORE_DIR "/%u", index);
+	atomic_fetch_add(&shared->ready, 1);
+	while (!atomic_load(&shared->go))
+		sched_yield();
+	client->failed = !xs;
+	if (xs)
+		client->rate = lib_rate(xs, job->operation == WRITE, path, value, job->size, job->ns);
+	xs_close(xs);
 }
 
 static void client_run(unsigned index)
@@ -217,7 +249,10 @@ static void run_processes(void)
 			die("fork: %s", strerror(errno));
 		if (!pid) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			client_run(i);
+			if (job->dir[0])
+				client_run(i);
+			else
+				lib_client_run(i);
 			_exit(0);
 		}
 	}
@@ -287,9 +322,9 @@ static void measure(struct xs_handle *xs, struct mount *mounts, unsigned n, stru
 		    unsigned rounds, pid_t server)
 {
 	const char *operation = operation_names[now->operation];
-	bool write = now->operation == WRITE;
-	uint64_t lib_cpu = 0, before;
-	struct rates lib = { 0 };
+	bool write = now->operation == WRITE || now->operation == ECHO;
+	uint64_t lib_cpu = 0, before, cpu;
+	struct rates lib = { 0 }, lib_many = { 0 };
 	double lib_requests = 0, rate;
 	char path[64], way[64];
 
@@ -307,11 +342,19 @@ static void measure(struct xs_handle *xs, struct mount *mounts, unsigned n, stru
 		rates_add(&lib, rate);
 		lib_requests += rate * now->ns / 1e9;
 		lib_cpu += used_ns(RUSAGE_SELF) + cpu_ns(server) - before;
+		if (now->clients == LIB_CLIENTS && (now->operation == WRITE || now->operation == READ)) {
+			now->dir[0] = '\0';
+			job = now;
+			rates_add(&lib_many, clients_rate(&cpu));
+		}
 		for (unsigned i = 0; i < n; i++)
 			mount_round(&mounts[i], now, server);
 	}
 	printf("# %s %zu B: libxenstore %.0f/s, cpu %.1f us\n", operation, now->size,
 	       rates_median(&lib), lib_cpu / lib_requests / 1000);
+	if (now->clients == 1)
+		report("mount", operation, now->size, "lib-1", &lib, &lib);
+	report("mount", operation, now->size, "lib-8", &lib_many, &lib);
 	for (unsigned i = 0; i < n; i++) {
 		const struct mount *m = &mounts[i];
 

@@ -200,9 +200,8 @@ int main(int argc, char **argv)
 	settle(ways, n);
 	for (unsigned round = 0; round < rounds; round++)
 		measure(ways, n, changes);
-	printf("# wake-up: libxenstore %.1f us\n", 1e6 / rates_median(&ways[0].rates));
-	for (unsigned i = 1; i < n; i++) {
-		snprintf(way, sizeof(way), "%s-1", ways[i].name);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(way, sizeof(way), "%s-1", ways[i].name ? ways[i].name : "lib");
 		report("mount", "wake-up", VALUE_SIZE, way, &ways[i].rates, &ways[0].rates);
 		printf("# wake-up %s: %.1f us\n", way, 1e6 / rates_median(&ways[i].rates));
 	}
