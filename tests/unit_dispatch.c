@@ -137,6 +137,25 @@ static void it_is_told_again_as_an_answer_may_still_be_on_its_way(void **state)
 	assert_int_equal(fx->fs.invalidations, ROUNDS);
 }
 
+static void of_our_own_write_it_is_told_after_what_others_did(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct token root = watch_the_root(fx);
+	struct inode *ours = known_inode(fx, "a", INODE_LEAF);
+	struct inode *theirs = known_inode(fx, "b", INODE_LEAF);
+
+	believe(fx, ours);
+	believe(fx, theirs);
+	inode_wrote(ours);
+	store_tells(fx, "/a", &root);
+	store_tells(fx, "/b", &root);
+	kernel_forgets_attributes(fx, theirs);
+	kernel_forgets_name(fx, "b");
+	/* Nobody else has to wake the thread for that. */
+	kernel_forgets_attributes(fx, ours);
+	kernel_forgets_name(fx, "a");
+}
+
 static void of_a_directory_only_the_attributes_are_taken_back(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -185,6 +204,7 @@ int main(void)
 		TEST(after_a_gap_everything_may_have_changed),
 		TEST(the_kernel_is_told_of_what_it_believes),
 		TEST(it_is_told_again_as_an_answer_may_still_be_on_its_way),
+		TEST(of_our_own_write_it_is_told_after_what_others_did),
 		TEST(of_a_directory_only_the_attributes_are_taken_back),
 		TEST(what_it_never_believed_it_is_not_told),
 		TEST(when_a_watch_was_set_only_now_what_was_believed_before_is_taken_back),

@@ -448,32 +448,91 @@ static void own_changes_do_not_wait_for_their_events(void **state)
 	inode_put(&table, a);
 }
 
+/* Something is to be told, but not at once: it was not due at `begin_ms`, before it was queued. */
+static void assert_is_later(uint64_t begin_ms)
+{
+	assert_true(inode_stale_due(&table) > begin_ms);
+	assert_true(inode_stale_due(&table) != INODE_NEVER);
+}
+
 static void the_kernel_is_told_of_what_it_believes(void **state)
 {
 	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	uint64_t begin_ms = inode_now_ms();
 	struct stale stale;
-	int wait_ms;
 
 	(void)state;
 	table.track_stale = true;
 	touched(a, "/a");
-	assert_false(inode_take_stale(&table, &stale, &wait_ms));
-	assert_int_equal(wait_ms, -1);
+	assert_false(inode_take_stale(&table, &stale));
+	assert_true(inode_stale_due(&table) == INODE_NEVER);
 	inode_believed(a);
 	touched(a, "/a");
 	touched(a, "/a");
-	assert_true(inode_take_stale(&table, &stale, &wait_ms));
+	assert_true(inode_take_stale(&table, &stale));
 	assert_ptr_equal(stale.inode, a);
 	assert_int_equal(stale.parent, INODE_ROOT_ID);
 	assert_string_equal(stale.name, "a");
-	assert_false(inode_take_stale(&table, &stale, &wait_ms));
+	assert_false(inode_take_stale(&table, &stale));
 	assert_false(inode_told(&table, a));
 	/* The answer that it believes may only be on its way: it is told again. */
-	assert_false(inode_take_stale(&table, &stale, &wait_ms));
-	assert_in_range(wait_ms, 1, 1000);
+	assert_is_later(begin_ms);
 	/* Which keeps the inode. */
 	inode_put(&table, a);
 	assert_int_equal(inodes_count(&table), 2);
+}
+
+/* A write of ours, with its event. */
+static void write_own(struct inode *inode, const char *path)
+{
+	inode_wrote(inode);
+	touched(inode, path);
+}
+
+static void of_our_own_writes_the_kernel_is_told_later(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	uint64_t begin_ms = inode_now_ms(), due_ms;
+
+	(void)state;
+	table.track_stale = true;
+	inode_believed(a);
+	inode_believed(table.root);
+	write_own(a, "/a");
+	assert_is_later(begin_ms);
+	due_ms = inode_stale_due(&table);
+	/* Another does not put it off. */
+	for (begin_ms = inode_now_ms(); inode_now_ms() == begin_ms;)
+		;
+	write_own(a, "/a");
+	assert_int_equal(inode_stale_due(&table), due_ms);
+	/* Both the file, with its name, and the directory are told. */
+	assert_int_equal(a->stale, STALE_QUEUED);
+	assert_true(a->stale_name);
+	assert_int_equal(table.root->stale, STALE_QUEUED);
+	inode_put(&table, a);
+}
+
+static void what_others_do_after_our_own_write_is_told_at_once(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	uint64_t begin_ms = inode_now_ms();
+	struct stale stale;
+
+	(void)state;
+	table.track_stale = true;
+	inode_believed(a);
+	write_own(a, "/a");
+	assert_is_later(begin_ms);
+	touched(a, "/a");
+	assert_true(inode_take_stale(&table, &stale));
+	assert_ptr_equal(stale.inode, a);
+	/* Ours, that comes while it is told, is not lost. */
+	write_own(a, "/a");
+	assert_true(inode_told(&table, a));
+	inode_put(&table, a);
+	assert_is_later(begin_ms);
+	inode_put(&table, a);
 }
 
 static bool is_later(struct inode *inode, struct timespec *than)
@@ -630,6 +689,8 @@ int main(void)
 		TEST(names_are_forgotten_when_they_may_be_wrong),
 		TEST(own_changes_do_not_wait_for_their_events),
 		TEST(the_kernel_is_told_of_what_it_believes),
+		TEST(of_our_own_writes_the_kernel_is_told_later),
+		TEST(what_others_do_after_our_own_write_is_told_at_once),
 		TEST(a_number_stays_and_is_nobody_elses),
 		TEST(a_time_only_goes_forward),
 		TEST(the_time_outlives_the_inode),

@@ -133,12 +133,11 @@ static void what_is_believed_is_taken_back_by_an_event(void **state)
 	struct fs_fixture *fx = *state;
 	struct inode *inode = known_inode(fx, "a", INODE_LEAF);
 	struct stale stale;
-	int wait_ms;
 
 	attr_validity(fx, inode);
-	assert_false(inode_take_stale(&fx->fs.inodes, &stale, &wait_ms));
+	assert_false(inode_take_stale(&fx->fs.inodes, &stale));
 	event(fx, "/a");
-	assert_true(inode_take_stale(&fx->fs.inodes, &stale, &wait_ms));
+	assert_true(inode_take_stale(&fx->fs.inodes, &stale));
 	assert_ptr_equal(stale.inode, inode);
 	if (inode_told(&fx->fs.inodes, inode))
 		inode_put(&fx->fs.inodes, inode);
@@ -149,12 +148,11 @@ static void what_was_never_believed_needs_no_taking_back(void **state)
 	struct fs_fixture *fx = *state;
 	struct inode *inode = known_inode(fx, "a", INODE_LEAF);
 	struct stale stale;
-	int wait_ms;
 
 	fx->uncovered = "/a";
 	attr_validity(fx, inode);
 	event(fx, "/a");
-	assert_false(inode_take_stale(&fx->fs.inodes, &stale, &wait_ms));
+	assert_false(inode_take_stale(&fx->fs.inodes, &stale));
 }
 
 static void a_file_that_the_store_has_not_yet_is_not_believed(void **state)

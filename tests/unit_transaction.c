@@ -583,13 +583,12 @@ static void at_its_end_the_kernel_forgets_its_view(void **state)
 	struct handle *file = open_transaction(fx, "5");
 	struct inode *root = known_inode(fx, "view", INODE_DIR);
 	struct stale stale;
-	int wait_ms;
 
 	transaction_set_root(file->own, root);
 	assert_int_equal(fx->told, 0);
 	end_by(fx, file, true, NULL);
 	assert_int_equal(fx->told, 1);
-	assert_true(inode_take_stale(&fx->fs.inodes, &stale, &wait_ms));
+	assert_true(inode_take_stale(&fx->fs.inodes, &stale));
 	assert_ptr_equal(stale.inode, root);
 	if (inode_told(&fx->fs.inodes, root))
 		inode_put(&fx->fs.inodes, root);

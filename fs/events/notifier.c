@@ -15,7 +15,7 @@
 struct notifier {
 	pthread_t thread;
 	pthread_cond_t wake;
-	bool work;
+	uint64_t until_ms; /* asleep until then, by inode_now_ms(); 0: it is awake, or was signalled */
 	bool ending;
 	bool ended;
 };
@@ -52,15 +52,13 @@ static void invalidate(struct fs *fs, const struct stale *stale, bool over)
 		fuse_lowlevel_notify_inval_entry(fs->se, stale->parent, stale->name, len);
 }
 
-/* Tells the kernel everything that is due, with the lock released around each call.  Returns the
- * milliseconds until something else is due, or -1. */
-REQUIRES(fs_lock_held) static int invalidate_all(struct fs *fs)
+/* Tells the kernel everything that is due, with the lock released around each call. */
+REQUIRES(fs_lock_held) static void invalidate_all(struct fs *fs)
 {
 	struct stale stale;
-	int wait_ms = -1;
 	bool over;
 
-	while (!fs->notifier->ending && inode_take_stale(&fs->inodes, &stale, &wait_ms)) {
+	while (!fs->notifier->ending && inode_take_stale(&fs->inodes, &stale)) {
 		over = view_is_over(stale.inode->view);
 		fs_unlock(fs);
 		invalidate(fs, &stale, over);
@@ -69,18 +67,13 @@ REQUIRES(fs_lock_held) static int invalidate_all(struct fs *fs)
 		if (inode_told(&fs->inodes, stale.inode))
 			inode_put(&fs->inodes, stale.inode);
 	}
-	return wait_ms;
 }
 
-/* Waits for work, for `wait_ms` milliseconds at most (-1: for ever). */
-REQUIRES(fs_lock_held) static void wait_for_work(struct fs *fs, int wait_ms)
+/* Sleeps for `wait_ms` milliseconds, or until a signal. */
+REQUIRES(fs_lock_held) static void sleep_for(struct fs *fs, uint64_t wait_ms)
 {
 	struct timespec until;
 
-	if (wait_ms < 0) {
-		fs_wait(fs, &fs->notifier->wake, NULL);
-		return;
-	}
 	clock_gettime(CLOCK_REALTIME, &until);
 	/* One more, because the clock that these milliseconds are counted by is coarse. */
 	until.tv_nsec += (wait_ms + 1) * NSEC_PER_MSEC;
@@ -89,18 +82,33 @@ REQUIRES(fs_lock_held) static void wait_for_work(struct fs *fs, int wait_ms)
 	fs_wait(fs, &fs->notifier->wake, &until);
 }
 
+/* Sleeps until the next thing to tell is due, or until notifier_wake() knows of an earlier one. */
+REQUIRES(fs_lock_held) static void wait_for_work(struct fs *fs)
+{
+	struct notifier *n = fs->notifier;
+	uint64_t due_ms = inode_stale_due(&fs->inodes), now_ms = inode_now_ms();
+
+	if (due_ms <= now_ms)
+		return;
+	n->until_ms = due_ms;
+	if (due_ms == INODE_NEVER)
+		fs_wait(fs, &n->wake, NULL);
+	else
+		sleep_for(fs, due_ms - now_ms);
+	n->until_ms = 0;
+}
+
 static void *notifier_thread(void *arg)
 {
 	struct fs *fs = arg;
 	struct notifier *n = fs->notifier;
-	int wait_ms = -1;
 
 	fs_lock(fs);
 	while (!n->ending) {
-		if (!n->work)
-			wait_for_work(fs, wait_ms);
-		n->work = false;
-		wait_ms = invalidate_all(fs);
+		invalidate_all(fs);
+		/* Not when notifier_end() has signalled before the sleep. */
+		if (!n->ending)
+			wait_for_work(fs);
 	}
 	n->ended = true;
 	fs_unlock(fs);
@@ -133,10 +141,9 @@ void notifier_wake(struct fs *fs)
 {
 	struct notifier *n = fs->notifier;
 
-	if (!n)
-		return;
-	if (!n->work) {
-		n->work = true;
+	/* Waking it costs more than an event: not for what it knows, or will find by itself. */
+	if (n && inode_stale_due(&fs->inodes) < n->until_ms) {
+		n->until_ms = 0;
 		pthread_cond_signal(&n->wake);
 	}
 }

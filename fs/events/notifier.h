@@ -17,7 +17,8 @@ struct notifier;
 /* Starts the thread.  Returns 0 or -errno. */
 int notifier_start(struct fs *fs) REQUIRES(fs_lock_held);
 
-/* There may be stale inodes.  Never waits.  Does nothing if there is no notifier. */
+/* There may be more that the kernel has to be told.  Wakes the thread only if it sleeps for longer than
+ * until that is due.  Never waits.  Does nothing if there is no notifier. */
 void notifier_wake(struct fs *fs);
 
 /* Asks the thread to end.  Returns whether it has ended; until then requests must be answered.

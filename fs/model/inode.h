@@ -45,6 +45,9 @@ enum inode_kind {
 /* The most times that the kernel is told of one change. */
 #define INODE_ROUNDS 4
 
+/* A time that never comes. */
+#define INODE_NEVER UINT64_MAX
+
 #define INODE_KINDS 3
 
 struct inode_ops;
@@ -420,9 +423,16 @@ struct stale {
 	char name[PATH_SIZE]; /* name in `parent` */
 };
 
-/* Takes the next thing to tell the kernel; the caller then calls inode_told().  Returns false if
- * nothing is due now: *wait_ms is then the time until something is, or -1. */
-bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms);
+/* Returns CLOCK_MONOTONIC in milliseconds, by the coarse clock, which lags by a few of them. */
+uint64_t inode_now_ms(void);
+
+/* Returns the time by that clock at which the kernel is to be told something next; it may have
+ * passed.  INODE_NEVER: there is nothing to tell. */
+uint64_t inode_stale_due(const struct inodes *t);
+
+/* Takes the next thing that is due to be told; the caller then calls inode_told().  Returns false if
+ * nothing is due now. */
+bool inode_take_stale(struct inodes *t, struct stale *stale);
 
 /* The kernel was told.  Returns true if that was the last time: the caller then gives the reference
  * back.  Otherwise the kernel will be told again. */

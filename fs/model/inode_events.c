@@ -11,6 +11,12 @@
 /* The event of one of our own writes comes with its reply or shortly after. */
 #define OWN_EVENT_MS 1000
 
+/* Returns who made a change of which an event tells. */
+static enum changed_by changed_by(bool own)
+{
+	return own ? CHANGED_BY_US : CHANGED_BY_OTHERS;
+}
+
 /* An event told of a node, for which `inode` stands.  `own`: the event comes from a write of ours,
  * which has set the time already. */
 static void touch(struct inodes *t, struct inode *inode, bool own,
@@ -27,7 +33,7 @@ static void touch(struct inodes *t, struct inode *inode, bool own,
 	inode_drop_listing(t, inode);
 	LIST_FOREACH(handle, &inode->pollers, poll_link)
 		wakeups_take(wakeups, &handle->poll);
-	inode_outdate(t, inode, true);
+	inode_outdate(t, inode, changed_by(own), true);
 }
 
 /* Touches an inode and everything below it. */
@@ -123,10 +129,9 @@ static void walk(struct inodes *t, struct inode *dir, const char *event, const c
 		if (!*path || (dir->listing && !listing_has(dir->listing, name)))
 			inode_drop_listing(t, dir);
 		own = !*path && take_own(leaf);
-		/* The node may have been made or removed; after a write of our own the
-		 * kernel need not ask. */
+		/* The node may have been made or removed. */
 		if (!*path || (!leaf && !sub))
-			inode_names_event(t, dir, now, !own && !expects_own(sub));
+			inode_names_event(t, dir, now, changed_by(own || expects_own(sub)));
 		if (leaf)
 			touch(t, leaf, own, now, wakeups);
 		if (!sub) {

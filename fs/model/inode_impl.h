@@ -11,8 +11,6 @@
 #include "fs/model/inode.h"
 #include "fs/model/kept_poll.h"
 
-/* Returns CLOCK_MONOTONIC in milliseconds, by the coarse clock, which lags by a few of them. */
-uint64_t inode_now_ms(void);
 
 /* Returns the key (malloc) under which `name` in `parent` is found, and its length; NULL
  * without memory.  `kind`: an enum inode_kind, or a unique number for an inode that must not
@@ -51,17 +49,23 @@ void inode_release(struct inodes *t, struct inode *inode);
 /* Forgets the names in a directory, if they are known. */
 void inode_drop_listing(struct inodes *t, struct inode *inode);
 
+/* Who made a change, as far as that is known. */
+enum changed_by {
+	CHANGED_BY_OTHERS, /* or the kernel does not know of it: it is told at once */
+	CHANGED_BY_US,     /* through this mount: the kernel is told 25 ms later */
+};
+
 /* The kernel must be told that the inode's attributes are outdated, and with `name` its name
  * too, if it believes anything about it.  If nobody looks, only the first of many changes
  * costs anything. */
-void inode_outdate(struct inodes *t, struct inode *inode, bool name);
+void inode_outdate(struct inodes *t, struct inode *inode, enum changed_by by, bool name);
 
 /* The inode changed at that time.  The recorded time always moves forward, whatever
  * the clock says. */
 void inode_move_time(struct inode *inode, const struct timespec *at);
 
-/* A child of the directory was made or removed by this mount, now. */
-void inode_change_dir(struct inodes *t, struct inode *dir);
+/* A child of the directory was made or removed, now. */
+void inode_change_dir(struct inodes *t, struct inode *dir, enum changed_by by);
 
 /* The content of the file was changed by this mount, now. */
 void inode_change_value(struct inode *inode);
@@ -70,10 +74,9 @@ void inode_change_value(struct inode *inode);
  * of its directory. */
 void inode_absent(struct inodes *t, struct inode *inode);
 
-/* An event at that time may mean that a child was made or removed.  `tell`: the kernel must
- * hear of it too. */
+/* An event at that time may mean that a child was made or removed. */
 void inode_names_event(struct inodes *t, struct inode *dir, const struct timespec *at,
-			      bool tell);
+			      enum changed_by by);
 
 /* Gives a new, otherwise complete inode its number and time; `shared`: the number is one that other
  * inodes of that name have, too. */

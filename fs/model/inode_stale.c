@@ -16,6 +16,13 @@
 #define SETTLED_MS 1000
 static const unsigned round_after_ms[INODE_ROUNDS] = { 0, 25, 200, SETTLED_MS };
 
+/*
+ * What this mount changed the kernel knows by the reply, so telling it begins with the second round.
+ * It is told all the same: servers merge events, so one that is taken for the event of our own write
+ * may be the only one of what somebody else did a moment later.
+ */
+static const unsigned first_round[] = { [CHANGED_BY_OTHERS] = 0, [CHANGED_BY_US] = 1 };
+
 uint64_t inode_now_ms(void)
 {
 	return clock_now_ms(CLOCK_MONOTONIC_COARSE);
@@ -30,20 +37,23 @@ static void queue_stale(struct inodes *t, struct inode *inode, unsigned round)
 	TAILQ_INSERT_TAIL(&t->stale[round], inode, stale_link);
 }
 
-void inode_outdate(struct inodes *t, struct inode *inode, bool name)
+void inode_outdate(struct inodes *t, struct inode *inode, enum changed_by by, bool name)
 {
+	const unsigned round = first_round[by];
+
 	if (!t->track_stale || !inode->believed || !inode->hashed)
 		return;
 	inode->stale_name |= name;
 	if (inode_now_ms() - inode->answered_ms < SETTLED_MS)
 		inode->unsettled = true;
-	if (inode->stale == STALE_QUEUED && inode->round == 0)
+	/* Who writes all the time does not put it off. */
+	if (inode->stale == STALE_QUEUED && inode->round <= round)
 		return;
 	if (inode->stale == STALE_QUEUED)
 		TAILQ_REMOVE(&t->stale[inode->round], inode, stale_link);
 	else
 		inode->refs++;
-	queue_stale(t, inode, 0);
+	queue_stale(t, inode, round);
 }
 
 void inode_believed(struct inode *inode)
@@ -55,7 +65,7 @@ void inode_believed(struct inode *inode)
 void inode_set_stale(struct inodes *t, struct inode *inode)
 {
 	inode->believed = true;
-	inode_outdate(t, inode, true);
+	inode_outdate(t, inode, CHANGED_BY_OTHERS, true);
 }
 
 void inode_drop(struct inodes *t, struct inode *inode)
@@ -67,28 +77,32 @@ void inode_drop(struct inodes *t, struct inode *inode)
 	}
 }
 
-/* Returns the inode that is due to be told of, or NULL. */
-static struct inode *next_stale(struct inodes *t, int *wait_ms)
+/* Returns the inode that is to be told of next, now or later, or NULL. */
+static struct inode *next_stale(const struct inodes *t)
 {
-	uint64_t now = inode_now_ms();
-	struct inode *inode;
+	struct inode *next = NULL, *inode;
 
-	*wait_ms = -1;
 	for (unsigned i = 0; i < INODE_ROUNDS; i++) {
 		inode = TAILQ_FIRST(&t->stale[i]);
-		if (inode && inode->due_ms <= now)
-			return inode;
-		if (inode && (*wait_ms < 0 || inode->due_ms - now < (uint64_t)*wait_ms))
-			*wait_ms = inode->due_ms - now;
+		if (inode && (!next || inode->due_ms < next->due_ms))
+			next = inode;
 	}
-	return NULL;
+	return next;
 }
 
-bool inode_take_stale(struct inodes *t, struct stale *stale, int *wait_ms)
+uint64_t inode_stale_due(const struct inodes *t)
 {
-	struct inode *inode;
+	const struct inode *next = next_stale(t);
 
-	inode = next_stale(t, wait_ms);
+	return next ? next->due_ms : INODE_NEVER;
+}
+
+bool inode_take_stale(struct inodes *t, struct stale *stale)
+{
+	struct inode *inode = next_stale(t);
+
+	if (inode && inode->due_ms > inode_now_ms())
+		inode = NULL;
 	if (inode) {
 		TAILQ_REMOVE(&t->stale[inode->round], inode, stale_link);
 		inode->stale = STALE_TELLING;

@@ -134,14 +134,14 @@ void inode_move_time(struct inode *inode, const struct timespec *at)
 	}
 }
 
-void inode_change_dir(struct inodes *t, struct inode *dir)
+void inode_change_dir(struct inodes *t, struct inode *dir, enum changed_by by)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	inode_move_time(dir, &now);
 	dir->names_known = false;
-	inode_outdate(t, dir, false);
+	inode_outdate(t, dir, by, false);
 }
 
 void inode_change_value(struct inode *inode)
@@ -156,7 +156,7 @@ void inode_change_value(struct inode *inode)
 void inode_made(struct inodes *t, struct inode *inode)
 {
 	inode_change_value(inode);
-	inode_change_dir(t, inode->parent);
+	inode_change_dir(t, inode->parent, CHANGED_BY_US);
 }
 
 void inode_absent(struct inodes *t, struct inode *inode)
@@ -164,16 +164,15 @@ void inode_absent(struct inodes *t, struct inode *inode)
 	if (!inode || inode->absent)
 		return;
 	inode->absent = true;
-	inode_change_dir(t, inode->parent);
+	inode_change_dir(t, inode->parent, CHANGED_BY_OTHERS);
 }
 
 void inode_names_event(struct inodes *t, struct inode *dir, const struct timespec *at,
-			      bool tell)
+			      enum changed_by by)
 {
 	dir->names_unsure = true;
 	dir->names_event_at = *at;
-	if (tell)
-		inode_outdate(t, dir, false);
+	inode_outdate(t, dir, by, false);
 }
 
 void inode_saw_value(struct inode *inode, const void *value, size_t len)
@@ -260,7 +259,7 @@ void inode_saw_names(struct inodes *t, struct inode *dir, const char *reply, siz
 	if (moved && names && dir->names_known && !covered)
 		note_new_names(t, dir, reply, len, &now);
 	if (moved)
-		inode_outdate(t, dir, false);
+		inode_outdate(t, dir, CHANGED_BY_OTHERS, false);
 	if (sure)
 		dir->names_unsure = false;
 	free(dir->names);

@@ -114,7 +114,7 @@ void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 	inode_drop_listing(t, parent);
 	remove(t, inode_peek(t, parent, name, INODE_DIR), -ENOENT, wakeups);
 	remove(t, inode_peek(t, parent, name, INODE_LEAF), -ENOENT, wakeups);
-	inode_change_dir(t, parent);
+	inode_change_dir(t, parent, CHANGED_BY_US);
 }
 
 void inode_set_last(struct inode *inode, char *data, size_t len)
@@ -196,8 +196,8 @@ int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 			   wakeups);
 	rename_kind(t, parent, name, new_parent, new_name, INODE_DIR, dir_key, dir_len,
 			   wakeups);
-	inode_change_dir(t, parent);
+	inode_change_dir(t, parent, CHANGED_BY_US);
 	if (new_parent != parent)
-		inode_change_dir(t, new_parent);
+		inode_change_dir(t, new_parent, CHANGED_BY_US);
 	return 0;
 }
