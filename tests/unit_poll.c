@@ -197,14 +197,38 @@ static void with_an_open_file_its_poll_goes(void **state)
 
 /* ---- whether it is there ---- */
 
-static void the_first_poll_has_it_looked_up_whether_it_is_there(void **state)
+/* Polls twice without a read, by which the store is asked whether the node is there. */
+static void poll_on(struct fs_fixture *fx, struct handle *file)
+{
+	assert_int_equal(poll_it(fx, file, 1) & NEWS, NEWS);
+	store_gets_nothing(fx);
+	assert_int_equal(poll_it(fx, file, 2) & NEWS, NEWS);
+}
+
+static void of_a_change_that_is_not_read_the_second_poll_asks_whether_it_is_there(void **state)
 {
 	struct fs_fixture *fx = *state;
 	struct handle *file = open_value(fx);
 
-	assert_int_equal(poll_it(fx, file, 1), NEWS);
+	poll_on(fx, file);
 	store_refuses(fx, XS_READ, "/a", "ENOENT");
-	assert_int_equal(poll_it(fx, file, 2), NEWS | GONE);
+	assert_int_equal(poll_it(fx, file, 3), NEWS | GONE);
+	store_gets_nothing(fx);
+}
+
+static void who_reads_after_each_change_causes_no_question_of_ours(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_value(fx);
+
+	read_all(fx, file);
+	for (uint64_t kh = 1; kh < 7; kh += 2) {
+		assert_int_equal(poll_it(fx, file, kh), 0);
+		store_tells(fx, "/a", &root);
+		kernel_hears_poll(fx, kh);
+		assert_int_equal(poll_it(fx, file, kh + 1), NEWS);
+		read_all(fx, file);
+	}
 	store_gets_nothing(fx);
 }
 
@@ -213,11 +237,11 @@ static void what_comes_back_is_not_gone(void **state)
 	struct fs_fixture *fx = *state;
 	struct handle *file = open_value(fx);
 
-	poll_it(fx, file, 1);
+	poll_on(fx, file);
 	store_refuses(fx, XS_READ, "/a", "ENOENT");
 	store_tells(fx, "/a", &root);
-	kernel_hears_poll(fx, 1);
-	poll_it(fx, file, 2);
+	kernel_hears_poll(fx, 2);
+	poll_on(fx, file);
 	store_answers(fx, XS_READ, "/a", "1");
 	assert_int_equal(poll_it(fx, file, 3), NEWS);
 }
@@ -228,11 +252,11 @@ static void an_old_answer_says_nothing_about_what_came_since(void **state)
 	struct handle *file = open_value(fx);
 	struct fake_msg old;
 
-	poll_it(fx, file, 1);
+	poll_on(fx, file);
 	old = store_gets(fx, XS_READ, "/a");
 	store_tells(fx, "/a", &root);
-	kernel_hears_poll(fx, 1);
-	poll_it(fx, file, 2);
+	kernel_hears_poll(fx, 2);
+	poll_on(fx, file);
 	store_answers(fx, XS_READ, "/a", "1");
 	fake_store_error(fx->base->store, &old, "ENOENT");
 	pump(fx->base);
@@ -424,7 +448,8 @@ int main(void)
 		TEST(each_open_file_has_its_own_news),
 		TEST(everybody_is_looked_at_anew_after_a_gap),
 		TEST(with_an_open_file_its_poll_goes),
-		TEST(the_first_poll_has_it_looked_up_whether_it_is_there),
+		TEST(of_a_change_that_is_not_read_the_second_poll_asks_whether_it_is_there),
+		TEST(who_reads_after_each_change_causes_no_question_of_ours),
 		TEST(what_comes_back_is_not_gone),
 		TEST(an_old_answer_says_nothing_about_what_came_since),
 		TEST(what_this_mount_removed_never_waits),

@@ -222,10 +222,22 @@ static void looked(struct op *op)
 		op_reply_error(op, 0);
 }
 
-/* Asks whether the node is there, for the next poll. */
+/*
+ * The file has news, but nobody has asked since whether its node is there.  Nearly always the caller
+ * reads the value now, and learns it from that.  So the store is asked only for who polls once more
+ * instead, for the poll after that: a question for each change would keep the server, and us, from
+ * letting the caller run.
+ */
 static void look(const struct op *polled)
 {
-	struct op *op = op_new(polled->fs, NULL, polled->inode->nodeid, OP_OWN_LOOK);
+	struct handle *handle = polled->handle;
+	struct op *op;
+
+	if (handle->told != polled->events) {
+		handle->told = polled->events;
+		return;
+	}
+	op = op_new(polled->fs, NULL, polled->inode->nodeid, OP_OWN_LOOK);
 
 	if (!op)
 		return;
@@ -260,7 +272,6 @@ void poll_value(struct op *op)
 	if (!by_base)
 		cover_renew(op->fs, op->handle, op_user(op), path);
 	revents = register_poll(op, by_base, &unknown);
-	/* The caller will read the value anyway, so the poll need not wait for that. */
 	if (unknown && (revents & POLLPRI))
 		look(op);
 	if (!unknown || (revents & POLLPRI)) {

@@ -82,6 +82,7 @@ struct handle {
 	/* Polls, see poll.h. */
 	struct kept_poll *poll;       /* to be notified; NULL: none */
 	uint64_t seen;                /* the inode's `events` when all of the value was read; 0: not */
+	uint64_t told;                /* the inode's `events` when a poll last said that it has news */
 	bool polled;                  /* is on the inode's list */
 	bool unwatched;               /* is on fs->polls's: nothing tells of changes */
 	LIST_ENTRY(handle) poll_link;
