@@ -44,8 +44,10 @@ struct fs_fixture {
 
 	uint64_t unique;    /* of the last request of the kernel */
 	bool kernel_gone;   /* the kernel rejects the answer, as its caller was interrupted */
+	char *deepest;      /* the lowest place on the test's stack from which the kernel got a message */
 
 	/* Private. */
+	pthread_t test_thread;
 	uint64_t requests;  /* of the kernel, interruptions included */
 	struct op *begun;   /* by the request being processed */
 	pthread_mutex_t lock; /* guards the messages, because polls are notified without fs->lock */

@@ -410,6 +410,36 @@ static void while_one_read_asks_no_other_does(void **state)
 	assert_lines(fx, "changed /b\n");
 }
 
+/* Lets `n` reads wait for one line, of which each gets one byte.  Returns how much of the stack their answers
+ * took. */
+static size_t stack_of_reads(struct fs_fixture *fx, struct handle *file, unsigned n)
+{
+	char path[1100] = "/a/";
+
+	assert_true(n < sizeof(path));
+	for (unsigned i = 0; i < n; i++)
+		begin_read(fx, file, 1);
+	memset(path + strlen(path), 'x', n);
+	event(fx, path);
+	fx->deepest = NULL;
+	store_answers(fx, XS_READ, path, "1");
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(kernel_hears(fx)->len, 1);
+	/* The rest of the line. */
+	begin_read(fx, file, 4096);
+	assert_int_equal(kernel_hears_error(fx, 0)->len, strlen("changed /a/\n"));
+	return (char *)__builtin_frame_address(0) - fx->deepest;
+}
+
+static void however_many_reads_wait_the_stack_is_as_deep(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = stream_of(fx, "/a");
+	size_t few = stack_of_reads(fx, file, 10), many = stack_of_reads(fx, file, 1000);
+
+	assert_in_range(many, 1, few + 1024);
+}
+
 static void without_memory_to_ask_the_event_stays(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -674,6 +704,7 @@ int main(void)
 		TEST(one_read_asks_and_the_other_waits_for_its_turn),
 		TEST(behind_an_interrupted_read_another_gets_its_turn),
 		TEST(while_one_read_asks_no_other_does),
+		TEST(however_many_reads_wait_the_stack_is_as_deep),
 		TEST(without_memory_to_ask_the_event_stays),
 		TEST(who_polls_is_woken_by_an_event),
 		TEST(what_was_read_is_no_longer_there_for_a_poll),

@@ -19,6 +19,7 @@ struct streams *streams_new(void)
 	if (!streams)
 		return NULL;
 	LIST_INIT(&streams->all);
+	TAILQ_INIT(&streams->due);
 	path_index_init(&streams->index);
 	return streams;
 }
@@ -44,38 +45,44 @@ static void queue_add(struct stream *stream, const char *path)
 		stream->fs->streams->overflows++;
 }
 
-/* Takes reads that wait: one, or all if there is an error for each. */
-static void take_reads(struct stream *stream, struct op_list *reads)
+/* It is the turn of reads that wait: of one, or of all if there is an error for each. */
+static void take_reads(struct stream *stream)
 {
 	struct op *op;
 
 	while ((op = TAILQ_FIRST(&stream->parked))) {
 		op_unpark(op);
 		TAILQ_REMOVE(&stream->parked, op, parked_link);
-		TAILQ_INSERT_TAIL(reads, op, parked_link);
+		TAILQ_INSERT_TAIL(&stream->fs->streams->due, op, parked_link);
 		if (!stream->lost)
 			return;
 	}
 }
 
-/* Takes what waits for something to read: reads, and wakes the poll. */
-static void take_waiting(struct stream *stream, struct op_list *reads)
+/* Takes what waits for something to read: reads, for run_reads(), and wakes the poll. */
+static void take_waiting(struct stream *stream)
 {
 	if (!stream_is_readable(stream))
 		return;
 	if (!stream->checking)
-		take_reads(stream, reads);
+		take_reads(stream);
 	wakeups_take(&stream->fs->wakeups, &stream->poll);
 }
 
-static void run_reads(struct op_list *reads)
+/* Runs the reads whose turn it is.  Each may give the next one its turn and come back here: that one is
+ * left to the first caller's loop, or the stack would be as deep as reads wait. */
+static void run_reads(struct streams *streams)
 {
 	struct op *op;
 
-	while ((op = TAILQ_FIRST(reads))) {
-		TAILQ_REMOVE(reads, op, parked_link);
+	if (streams->running)
+		return;
+	streams->running = true;
+	while ((op = TAILQ_FIRST(&streams->due))) {
+		TAILQ_REMOVE(&streams->due, op, parked_link);
 		stream_read(op);
 	}
+	streams->running = false;
 }
 
 /* ---- events ---- */
@@ -84,27 +91,26 @@ static void push(void *arg, struct path_user *user, const char *path)
 {
 	struct subscription *sub = subscription_of(user);
 	struct stream *stream = sub->stream;
-	struct op_list *reads = arg;
 
+	(void)arg;
 	/* A value is not that of what is below it. */
 	if (stream->value_of && strcmp(path, stream->value_of) != 0)
 		return;
 	if (sub->armed) {
 		queue_add(stream, path);
-		take_waiting(stream, reads);
+		take_waiting(stream);
 	}
 }
 
 void streams_note_event(struct fs *fs, const char *path)
 {
-	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
 	struct streams *streams = fs->streams;
 
 	/* Each line is one path: what could not be one is not passed on. */
 	if (path[0] != '@' && !path_is_legal(path))
 		return;
-	path_index_visit(&streams->index, path, push, &reads);
-	run_reads(&reads);
+	path_index_visit(&streams->index, path, push, NULL);
+	run_reads(streams);
 }
 
 /* Subscriptions whose watches could not be set again are none any more. */
@@ -123,15 +129,14 @@ static void note_lost(struct stream *stream)
 
 void streams_resync(struct fs *fs)
 {
-	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
 	struct stream *stream;
 
 	LIST_FOREACH(stream, &fs->streams->all, all_link) {
 		stream->resync = true;
 		note_lost(stream);
-		take_waiting(stream, &reads);
+		take_waiting(stream);
 	}
-	run_reads(&reads);
+	run_reads(fs->streams);
 }
 
 void streams_died(struct fs *fs)
@@ -209,8 +214,8 @@ static void stream_read_again(struct op *op)
 /* Replies with text that is there.  Another read that waits gets its turn. */
 static void reply_text(struct op *op)
 {
-	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
 	struct stream *stream = op->handle->own;
+	struct streams *streams = stream->fs->streams;
 	char *buf = malloc(op->size ? op->size : 1);
 	size_t size = 0;
 	bool any;
@@ -218,7 +223,7 @@ static void reply_text(struct op *op)
 	any = buf && stream->text;
 	if (any)
 		size = take_text(stream, buf, op->size);
-	take_waiting(stream, &reads);
+	take_waiting(stream);
 	/* With the reply the stream may be gone.  No text is no end of file. */
 	if (!buf)
 		op_reply_error(op, -ENOMEM);
@@ -227,7 +232,7 @@ static void reply_text(struct op *op)
 	else
 		stream_read_again(op);
 	free(buf);
-	run_reads(&reads);
+	run_reads(streams);
 }
 
 /* Puts the paths back: their read did not get to tell of them. */
@@ -249,7 +254,7 @@ static bool told_nothing(int err)
 static void check_done(struct op *op)
 {
 	struct stream *stream = op->handle->own;
-	struct op_list reads = TAILQ_HEAD_INITIALIZER(reads);
+	struct streams *streams = stream->fs->streams;
 	char *text = NULL;
 	size_t len = 0;
 	int err;
@@ -259,7 +264,7 @@ static void check_done(struct op *op)
 	if (err) {
 		if (told_nothing(err))
 			requeue(stream, op);
-		take_waiting(stream, &reads);
+		take_waiting(stream);
 		op_reply_error(op, err);
 	} else {
 		stream->text = text;
@@ -267,7 +272,7 @@ static void check_done(struct op *op)
 		stream->text_read = 0;
 		reply_text(op);
 	}
-	run_reads(&reads);
+	run_reads(streams);
 }
 
 /* Takes the first paths off the queue, into op->data, and adds a question for each.  Returns

@@ -13,6 +13,8 @@
 struct streams {
 	struct path_index index; /* of subscriptions */
 	LIST_HEAD(, stream) all;
+	struct op_list due; /* reads that waited, whose turn it is: run_reads() */
+	bool running;       /* it is at work */
 	uint64_t overflows;
 	unsigned count;
 };

@@ -22,11 +22,6 @@ struct raw {
 	short polled; /* the events that the last POLL was told */
 };
 
-/* Parked operations that need wait no more; NULL: none. */
-struct ready_ops {
-	struct op *read, *write;
-};
-
 struct raws *raws_new(void)
 {
 	struct raws *raws = calloc(1, sizeof(*raws));
@@ -34,6 +29,8 @@ struct raws *raws_new(void)
 	if (!raws)
 		return NULL;
 	LIST_INIT(&raws->all);
+	TAILQ_INIT(&raws->reads);
+	TAILQ_INIT(&raws->writes);
 	return raws;
 }
 
@@ -56,37 +53,61 @@ static struct op *raw_take_parked(struct op_list *list)
 	return op;
 }
 
-/* Takes one read and the write if they can proceed, and wakes the poll. */
-static struct ready_ops take_ready(struct raw *raw)
+/* The first operation of `parked`, if there is one, need wait no more: run_ready() runs it. */
+static void make_ready(struct op_list *parked, struct op_list *ready)
 {
-	struct ready_ops ready = { 0 };
+	struct op *op = raw_take_parked(parked);
+
+	if (op)
+		TAILQ_INSERT_TAIL(ready, op, parked_link);
+}
+
+/* Takes one read and the write if they can proceed, and wakes the poll. */
+static void take_ready(struct raw *raw)
+{
+	struct raws *raws = raw->fs->raws;
 	short events = client_poll(raw->client);
 
 	if (events & POLLIN)
-		ready.read = raw_take_parked(&raw->reads);
+		make_ready(&raw->reads, &raws->reads);
 	if (events & POLLOUT)
-		ready.write = raw_take_parked(&raw->writes);
+		make_ready(&raw->writes, &raws->writes);
 	/* Input is reported every time, writability only on the edge. */
 	if ((events & POLLIN) || (events & ~raw->polled))
 		wakeups_take(&raw->fs->wakeups, &raw->poll);
-	return ready;
 }
 
-/* These operations may be the last to keep the client open, so it may be gone afterwards. */
-static void run_ready(const struct ready_ops *ready)
+/* Runs what take_ready() took.  These operations may be the last to keep a client open, so it may be gone
+ * afterwards.  Each may make others ready and come back here: those are left to the first caller's loop,
+ * or the stack would be as deep as operations wait. */
+static void run_ready(struct raws *raws)
 {
-	if (ready->read)
-		raw_read(ready->read);
-	if (ready->write)
-		raw_write(ready->write);
+	struct op *op;
+
+	if (raws->running)
+		return;
+	raws->running = true;
+	for (;;) {
+		if ((op = TAILQ_FIRST(&raws->reads))) {
+			TAILQ_REMOVE(&raws->reads, op, parked_link);
+			raw_read(op);
+		} else if ((op = TAILQ_FIRST(&raws->writes))) {
+			TAILQ_REMOVE(&raws->writes, op, parked_link);
+			raw_write(op);
+		} else {
+			break;
+		}
+	}
+	raws->running = false;
 }
 
 static void raw_ready(void *arg)
 {
 	struct raw *raw = arg;
-	struct ready_ops ready = take_ready(raw);
+	struct raws *raws = raw->fs->raws;
 
-	run_ready(&ready);
+	take_ready(raw);
+	run_ready(raws);
 }
 
 static void raw_put(struct raw *raw)
@@ -217,7 +238,7 @@ void raw_read(struct op *op)
 {
 	struct raw *raw = op->handle->own;
 	char *buf = malloc(op->size ? op->size : 1);
-	struct ready_ops ready = { 0 };
+	struct raws *raws = raw->fs->raws;
 	ssize_t n;
 	int err = 0;
 
@@ -226,13 +247,13 @@ void raw_read(struct op *op)
 		err = raw_park(op, &raw->reads, raw_unpark_read);
 	else
 		/* Others may have had no room until now, or may find something left to read. */
-		ready = take_ready(raw);
+		take_ready(raw);
 	if (n >= 0)
 		op_reply_buf(op, buf, n);
 	else if (n != -EAGAIN || err)
 		op_reply_error(op, err ? err : (int)n);
 	free(buf);
-	run_ready(&ready);
+	run_ready(raws);
 }
 
 /* Makes a write wait for room.  Returns 0; 1 if there is room now; or -errno. */
@@ -243,16 +264,16 @@ static int wait_for_room(struct raw *raw, struct op *op)
 
 /* There was not enough room: from now on room is reported to the poll, and any that has appeared in
  * the meantime is reported at once. */
-static struct ready_ops expect_room(struct raw *raw)
+static void expect_room(struct raw *raw)
 {
 	raw->polled &= ~POLLOUT;
-	return take_ready(raw);
+	take_ready(raw);
 }
 
 void raw_write(struct op *op)
 {
 	struct raw *raw = op->handle->own;
-	struct ready_ops ready = { 0 };
+	struct raws *raws = raw->fs->raws;
 	ssize_t n;
 	int ret;
 
@@ -269,12 +290,12 @@ void raw_write(struct op *op)
 		}
 	}
 	if (n < (ssize_t)op->size)
-		ready = expect_room(raw);
+		expect_room(raw);
 	if (n < 0)
 		op_reply_error(op, n);
 	else
 		op_reply_write(op, n);
-	run_ready(&ready);
+	run_ready(raws);
 }
 
 void raw_poll(struct op *op)

@@ -9,14 +9,15 @@
 #include <sys/queue.h>
 
 #include "fs/op/capability.h"
+#include "fs/op/fs_impl.h"
 #include "ring/client.h"
 
-struct fs;
-struct op;
 struct raw;
 
 struct raws {
 	LIST_HEAD(, raw) all;
+	struct op_list reads, writes; /* that waited, and need wait no more; soon run */
+	bool running;                 /* that is being done */
 	uint64_t resyncs;
 	struct client_counters counters;
 };
