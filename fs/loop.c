@@ -42,7 +42,7 @@ static int take_requests(struct fs *fs, struct fuse_buf *buf)
 		if (len < 0)
 			return len;
 		fs_lock(fs);
-		fuse_session_process_buf(fs->se, buf);
+		ops_process(fs, buf);
 		fs_unlock(fs);
 		count++;
 	}

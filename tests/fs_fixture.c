@@ -125,7 +125,7 @@ static uint64_t kernel_sends(struct fs_fixture *fx, uint32_t opcode, uint64_t no
 	memcpy(data, &header, sizeof(header));
 	memcpy(data + sizeof(header), arg, size);
 	fx->begun = NULL;
-	fuse_session_process_buf(fx->fs.se, &buf);
+	ops_process(&fx->fs, &buf);
 	return header.unique;
 }
 

@@ -369,6 +369,51 @@ static void an_interruption_gives_up_what_the_store_does_not_answer(void **state
 	kernel_hears_nothing(fx);
 }
 
+static void an_interrupted_request_is_not_searched_for(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct op *op = read_a(fx);
+
+	kernel_interrupts(fx, fx->unique);
+	assert_ptr_equal(op->due_list, &fx->fs.interrupted);
+	/* libfuse, which would search through all that there are, has not heard of it. */
+	assert_false(fuse_req_interrupted(op->req));
+	grace_is_over(fx);
+	kernel_hears_error(fx, -EINTR);
+}
+
+static void requests_are_spread_over_all_lists(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct op *ops[4 * OPS_BY_UNIQUE], *op;
+
+	for (unsigned i = 0; i < 4 * OPS_BY_UNIQUE; i++)
+		ops[i] = kernel_asks(fx, ROOT);
+	for (unsigned i = 0; i < OPS_BY_UNIQUE; i++) {
+		unsigned n = 0;
+
+		LIST_FOREACH(op, &fx->fs.by_unique[i], unique_link)
+			n++;
+		assert_in_range(n, 3, 5);
+	}
+	for (unsigned i = 0; i < 4 * OPS_BY_UNIQUE; i++)
+		op_reply_error(ops[i], 0);
+	for (unsigned i = 0; i < OPS_BY_UNIQUE; i++)
+		assert_true(LIST_EMPTY(&fx->fs.by_unique[i]));
+}
+
+static void an_interruption_may_come_before_its_request(void **state)
+{
+	struct fs_fixture *fx = *state;
+
+	/* The interruption has the next number, and the request that behind it. */
+	kernel_interrupts(fx, fx->unique + 2);
+	read_a(fx);
+	store_gets(fx, XS_READ, "/a");
+	grace_is_over(fx);
+	kernel_hears_error(fx, -EINTR);
+}
+
 static void an_answer_in_the_time_of_grace_counts(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -798,6 +843,9 @@ int main(void)
 		TEST(only_what_changed_something_counts_as_written),
 		TEST(a_write_that_was_given_up_may_have_happened),
 		TEST(an_interruption_gives_up_what_the_store_does_not_answer),
+		TEST(an_interrupted_request_is_not_searched_for),
+		TEST(requests_are_spread_over_all_lists),
+		TEST(an_interruption_may_come_before_its_request),
 		TEST(an_answer_in_the_time_of_grace_counts),
 		TEST(all_calls_of_the_round_are_given_up),
 		TEST(after_an_interruption_no_round_begins),

@@ -11,7 +11,7 @@
  * Every function of ring/ that may call back is called with it held, so a callback from ring/
  * always has it, whether it runs in chan_service(), or inside a chan_submit() or a chan_abandon()
  * on the caller's stack.  A caller therefore leaves its own data in order before it submits.
- * libfuse calls op_interrupted() only out of calls of ours, and so with the lock held, too.
+ * op_interrupted() is called out of calls of ours only, also by libfuse, and so with the lock held, too.
  *
  * The lock is released around system calls that may wait (poll, reading /dev/fuse, the kernel's
  * notifications) and around the pool's waits (lock.h).  Replies do not wait, and are sent under it.
@@ -55,6 +55,10 @@ struct streams;
 struct transactions;
 TAILQ_HEAD(op_list, op);
 
+/* Lists of operations that have a request of the kernel, by its number.  The kernel counts in twos. */
+#define OPS_BY_UNIQUE 1024
+LIST_HEAD(op_bucket, op);
+
 struct fs {
 	pthread_mutex_t lock; /* lock.h */
 	struct wakeups wakeups; /* polls that fs_unlock() notifies */
@@ -94,6 +98,10 @@ struct fs {
 	bool caching;              /* the kernel may remember what events cover */
 	bool can_expire;           /* the kernel can be told to ask for a name again */
 	int root_listable;         /* what the store last said of the mount's root; -1: nothing */
+
+	/* Where an interruption finds its operation, and the request that is being processed, 0: none. */
+	struct op_bucket by_unique[OPS_BY_UNIQUE];
+	uint64_t unique;
 
 	/* Operations whose caller was interrupted, until the I/O thread handles them. */
 	struct op_list interrupted;

@@ -34,6 +34,8 @@
 struct op {
 	struct fs *fs;
 	fuse_req_t req;       /* NULL: nobody waits for a reply */
+	uint64_t unique;      /* its number, 0: not known */
+	LIST_ENTRY(op) unique_link; /* if it is */
 	enum op_kind kind;    /* for logs and counters */
 	struct inode *inode;  /* what it is about, with a reference; may be NULL */
 	struct inode *target; /* new parent of a rename, or the directory that is asked for, with a
@@ -207,6 +209,10 @@ void op_reply_xattr(struct op *op, const void *value, size_t len); /* at most op
 void op_reply_readlink(struct op *op, const char *target);
 void op_reply_poll(struct op *op, unsigned revents);
 void op_reply_open_stream(struct op *op, struct handle *handle); /* FOPEN_STREAM */
+
+/* Begins what a request of the kernel asks for: calls a function of the session's table, as
+ * fuse_session_process_buf() does.  Any thread. */
+void ops_process(struct fs *fs, const struct fuse_buf *buf) REQUIRES(fs_lock_held);
 
 /*
  * Ends the operations of the interrupted list that had their time to end by themselves.  I/O thread.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How an operation is interrupted, and how it waits for something else than the store. */
 #include <errno.h>
+#include <linux/fuse.h>
 
 #include "fs/op/op_impl.h"
 #include "ring/clock.h"
@@ -24,8 +25,8 @@ static void give_up_later(struct op *op, struct op_list *list, uint64_t ns)
 	}
 }
 
-/* libfuse says that the caller is gone.  It holds its lock of the request, and calls this only out of
- * fuse_session_process_buf() and fuse_req_interrupt_func(), so that fs->lock is held, too. */
+/* The caller is gone.  libfuse, if it is that which says so, holds its lock of the request, and calls this
+ * only out of fuse_session_process_buf() and fuse_req_interrupt_func(), so that fs->lock is held, too. */
 static void op_interrupted(fuse_req_t req, void *arg)
 {
 	struct op *op = arg;
@@ -38,9 +39,50 @@ static void op_interrupted(fuse_req_t req, void *arg)
 	chan_wake(fs->chan);
 }
 
+static struct op_bucket *bucket_of(struct fs *fs, uint64_t unique)
+{
+	return &fs->by_unique[unique / 2 % OPS_BY_UNIQUE];
+}
+
 void op_arm(struct op *op)
 {
+	op->unique = op->fs->unique;
+	if (op->unique)
+		LIST_INSERT_HEAD(bucket_of(op->fs, op->unique), op, unique_link);
 	fuse_req_interrupt_func(op->req, op_interrupted, op);
+}
+
+/*
+ * libfuse looks for an interrupted request among all that there are, one after the other: the end of a
+ * program with 60,000 threads that wait would take it ten seconds.  Returns whether we have found it.
+ */
+static bool found_interrupted(struct fs *fs, const struct fuse_buf *buf)
+{
+	const struct fuse_in_header *header = buf->mem;
+	const struct fuse_interrupt_in *in = (const void *)(header + 1);
+	struct op *op;
+
+	if (header->opcode != FUSE_INTERRUPT || buf->size < sizeof(*header) + sizeof(*in))
+		return false;
+	LIST_FOREACH(op, bucket_of(fs, in->unique), unique_link) {
+		if (op->unique == in->unique) {
+			op_interrupted(op->req, op);
+			return true;
+		}
+	}
+	return false;
+}
+
+void ops_process(struct fs *fs, const struct fuse_buf *buf)
+{
+	const struct fuse_in_header *header = buf->mem;
+
+	/* What comes before its request, which another thread has received, is left to libfuse. */
+	if (found_interrupted(fs, buf))
+		return;
+	fs->unique = header->unique;
+	fuse_session_process_buf(fs->se, buf);
+	fs->unique = 0;
 }
 
 /* A kernel that ends mounts whose answers take too long is answered before that. */
@@ -140,6 +182,9 @@ void op_disarm(struct op *op)
 	if (!op->req)
 		return;
 	fuse_req_interrupt_func(op->req, NULL, NULL);
+	if (op->unique)
+		LIST_REMOVE(op, unique_link);
+	op->unique = 0;
 	if (!op->due_list)
 		return;
 	TAILQ_REMOVE(op->due_list, op, due_link);
