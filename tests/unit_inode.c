@@ -344,6 +344,100 @@ static void own_writes_leave_no_doubt(void **state)
 	inode_put(&table, a);
 }
 
+/* Comparisons of strings, which stand for the work of whatever looks for names. */
+static unsigned long comparisons;
+
+int __real_strcmp(const char *a, const char *b);
+int __wrap_strcmp(const char *a, const char *b);
+
+int __wrap_strcmp(const char *a, const char *b)
+{
+	comparisons++;
+	return __real_strcmp(a, b);
+}
+
+/* Returns the names that a listing of `dir` has, besides those from the store in `reply`, one behind the other. */
+static const char *unwritten_names(const struct inode *dir, const char *reply, size_t len)
+{
+	struct listing *listing = listing_new();
+	static char text[64];
+
+	text[0] = '\0';
+	assert_non_null(listing);
+	assert_int_equal(listing_add_names(listing, reply, len), 0);
+	assert_int_equal(inode_add_unwritten(dir, listing), 0);
+	for (unsigned i = listing->n_sorted; i < listing->count; i++)
+		strcat(text, listing->names[i]);
+	listing_put(listing);
+	return text;
+}
+
+static void unwritten_files_are_listed_where_they_are(void **state)
+{
+	struct inode *dir = intern(table.root, "dir", INODE_DIR), *file[3];
+	static const char *const names[3] = { "a", "b", "c" };
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		file[i] = intern(table.root, names[i], INODE_LEAF);
+		inode_set_unwritten(&table, file[i], true);
+		inode_set_unwritten(&table, file[i], true);
+	}
+	assert_string_equal(unwritten_names(table.root, "", 0), "abc");
+	assert_string_equal(unwritten_names(dir, "", 0), "");
+	/* What is in the store already is not listed twice. */
+	assert_string_equal(unwritten_names(table.root, "x\0b", 4), "ac");
+	assert_int_equal(inode_rename(&table, table.root, "a", dir, "d", &wakeups), 0);
+	assert_string_equal(unwritten_names(table.root, "", 0), "bc");
+	assert_string_equal(unwritten_names(dir, "", 0), "d");
+	inode_set_unwritten(&table, file[1], false);
+	assert_string_equal(unwritten_names(table.root, "", 0), "c");
+	remove_name(table.root, "c");
+	assert_string_equal(unwritten_names(table.root, "", 0), "");
+	assert_int_equal(table.unwritten, 1);
+	/* One that nobody knows any more will not be written. */
+	for (unsigned i = 0; i < 3; i++)
+		inode_put(&table, file[i]);
+	assert_int_equal(table.unwritten, 0);
+	assert_string_equal(unwritten_names(dir, "", 0), "");
+	inode_put(&table, dir);
+}
+
+/* Returns how many comparisons it takes to list a directory with `n` nodes and as many unwritten files. */
+static unsigned long comparisons_for(unsigned n)
+{
+	struct inode *dir = intern(table.root, "dir", INODE_DIR), **files = calloc(n, sizeof(files[0]));
+	struct listing *listing = listing_new();
+	char name[16];
+
+	assert_non_null(files);
+	assert_non_null(listing);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "new%u", i);
+		files[i] = intern(dir, name, INODE_LEAF);
+		inode_set_unwritten(&table, files[i], true);
+		snprintf(name, sizeof(name), "old%u", i);
+		assert_int_equal(listing_add(listing, name), 0);
+	}
+	comparisons = 0;
+	assert_int_equal(inode_add_unwritten(dir, listing), 0);
+	assert_int_equal(listing->count, 2 * n);
+	for (unsigned i = 0; i < n; i++)
+		inode_put(&table, files[i]);
+	inode_put(&table, dir);
+	listing_put(listing);
+	free(files);
+	return comparisons;
+}
+
+static void the_work_of_a_listing_does_not_grow_with_the_square_of_the_files(void **state)
+{
+	(void)state;
+	assert_in_range(comparisons_for(1000), 1000, 30 * 1000);
+	assert_in_range(comparisons_for(4000), 4000, 30 * 4000);
+}
+
 static void a_rename_without_memory_changes_nothing(void **state)
 {
 	struct inode *a = intern(table.root, "a", INODE_LEAF);
@@ -681,6 +775,8 @@ int main(void)
 		TEST(an_event_needs_no_memory),
 		TEST(a_rename_moves_one_inode),
 		TEST(a_rename_replaces_a_directory),
+		TEST(unwritten_files_are_listed_where_they_are),
+		TEST(the_work_of_a_listing_does_not_grow_with_the_square_of_the_files),
 		TEST(a_rename_without_memory_changes_nothing),
 		TEST(a_removed_name_gets_another_inode),
 		TEST(below_what_was_removed_nothing_has_a_path),

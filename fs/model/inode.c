@@ -30,6 +30,7 @@ void inode_release(struct inodes *t, struct inode *inode)
 		parent = inode->parent;
 		if (!inode->hashed && !inode->removed && inode->parent)
 			LIST_REMOVE(inode, unnamed_link);
+		inode_set_unwritten(t, inode, false);
 		inode_stat_end(t, inode);
 		inode_unhash(t, inode);
 		inode_drop_listing(t, inode);
@@ -68,6 +69,7 @@ static struct inode *inode_new(struct inodes *t, struct inode *parent, char *key
 	inode->events = 1;
 	inode->foreign = 1;
 	LIST_INIT(&inode->children);
+	TAILQ_INIT(&inode->unwritten_files);
 	LIST_INIT(&inode->pollers);
 	LIST_INIT(&inode->emptied);
 	if (parent) {
@@ -274,8 +276,13 @@ bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path)
 
 void inode_set_unwritten(struct inodes *t, struct inode *inode, bool unwritten)
 {
-	if (inode->unwritten != unwritten)
-		t->unwritten += unwritten ? 1 : -1;
+	if (unwritten && !inode->unwritten) {
+		TAILQ_INSERT_TAIL(&inode->parent->unwritten_files, inode, unwritten_link);
+		t->unwritten++;
+	} else if (!unwritten && inode->unwritten) {
+		TAILQ_REMOVE(&inode->parent->unwritten_files, inode, unwritten_link);
+		t->unwritten--;
+	}
 	inode->unwritten = unwritten;
 	inode->refused = false;
 }
@@ -296,17 +303,3 @@ void inode_new_content(struct inodes *t, struct inode *inode)
 	if (inode->kind == INODE_SPECIAL && inode->parent->kind == INODE_DIR)
 		inode_change_value(inode->parent);
 }
-
-void inode_for_each_unwritten(struct inodes *t, const struct inode *parent,
-			      void (*fn)(void *arg, const char *name), void *arg)
-{
-	struct inode *inode, *next;
-
-	/* Pending inodes are rare and do not stay so for long. */
-	for (inode = t->unwritten ? t->by_id : NULL; inode; inode = next) {
-		next = inode->by_id.next;
-		if (inode->unwritten && inode->parent == parent && inode->hashed)
-			fn(arg, inode->name);
-	}
-}
-

@@ -141,6 +141,8 @@ struct inode {
 	bool numbered;  /* no other inode has its number */
 	bool absent;    /* the store last said that the node is gone */
 	LIST_HEAD(, inode) children;
+	TAILQ_HEAD(, inode) unwritten_files; /* those of its children that are unwritten */
+	TAILQ_ENTRY(inode) unwritten_link;
 	LIST_ENTRY(inode) sibling;
 
 	/* What events have told; see event.h. */
@@ -283,9 +285,9 @@ bool inode_hidden_above(struct inodes *t, const struct inode *inode, char *path)
 /* The file got a new content, or was removed: it is no longer unwritten. */
 void inode_new_content(struct inodes *t, struct inode *inode);
 
-/* Calls `fn` with the name of each file in `parent` that is unwritten. */
-void inode_for_each_unwritten(struct inodes *t, const struct inode *parent,
-			      void (*fn)(void *arg, const char *name), void *arg);
+/* Adds the names of the files in `parent` that are unwritten to those that the store has.  Returns 0 or
+ * -ENOMEM. */
+int inode_add_unwritten(const struct inode *parent, struct listing *listing);
 
 /*
  * The store has no node `name` in `parent`: its directory no longer sticks, and its file is no

@@ -38,3 +38,19 @@ struct listing *inode_get_listing(struct inodes *t, struct inode *inode)
 	}
 	return listing;
 }
+
+int inode_add_unwritten(const struct inode *parent, struct listing *listing)
+{
+	const struct inode *inode;
+	int err = 0;
+
+	if (TAILQ_EMPTY(&parent->unwritten_files))
+		return 0;
+	/* One may be in the store already, written a moment ago. */
+	err = listing_sort(listing);
+	TAILQ_FOREACH(inode, &parent->unwritten_files, unwritten_link)
+		if (!err && inode->hashed && !listing_has(listing, inode->name))
+			err = listing_add(listing, inode->name);
+	return err;
+}
+

@@ -154,6 +154,10 @@ static void move(struct inodes *t, struct inode *inode, struct inode *new_parent
 	old_parent = inode->parent;
 	LIST_REMOVE(inode, sibling);
 	LIST_INSERT_HEAD(&new_parent->children, inode, sibling);
+	if (inode->unwritten) {
+		TAILQ_REMOVE(&old_parent->unwritten_files, inode, unwritten_link);
+		TAILQ_INSERT_TAIL(&new_parent->unwritten_files, inode, unwritten_link);
+	}
 	inode->parent = new_parent;
 	new_parent->refs++;
 	old_parent->refs--;

@@ -29,7 +29,7 @@ void listing_clear(struct listing *listing)
 {
 	for (unsigned i = 0; i < listing->count; i++)
 		free(listing->names[i]);
-	listing->count = 0;
+	listing->count = listing->n_sorted = 0;
 	listing->bytes = sizeof(*listing);
 }
 
@@ -50,9 +50,12 @@ static int compare_names(const void *a, const void *b)
 
 int listing_sort(struct listing *listing)
 {
+	free(listing->sorted);
+	listing->n_sorted = 0;
 	listing->sorted = reallocarray(NULL, listing->count + 1, sizeof(*listing->sorted));
 	if (!listing->sorted)
 		return -ENOMEM;
+	listing->n_sorted = listing->count;
 	if (listing->count)
 		memcpy(listing->sorted, listing->names, listing->count * sizeof(*listing->names));
 	qsort(listing->sorted, listing->count, sizeof(*listing->sorted), compare_names);
@@ -62,7 +65,7 @@ int listing_sort(struct listing *listing)
 
 bool listing_has(const struct listing *listing, const char *name)
 {
-	return bsearch(&name, listing->sorted, listing->count, sizeof(*listing->sorted),
+	return bsearch(&name, listing->sorted, listing->n_sorted, sizeof(*listing->sorted),
 		       compare_names) != NULL;
 }
 

@@ -11,7 +11,8 @@
 
 struct listing {
 	char **names;  /* each owned; in the order of the store */
-	char **sorted; /* the same names, sorted, for listing_has(); NULL before listing_sort() */
+	char **sorted; /* the first names, sorted, for listing_has(); NULL before listing_sort() */
+	unsigned n_sorted;
 	unsigned count;
 	unsigned max;
 	size_t bytes;  /* memory used, approximately */
@@ -30,7 +31,7 @@ void listing_put(struct listing *listing);
 /* Prepares for listing_has().  Returns 0 or -ENOMEM. */
 int listing_sort(struct listing *listing);
 
-/* Returns whether a sorted listing has `name`. */
+/* Returns whether a listing had `name` when it was sorted. */
 bool listing_has(const struct listing *listing, const char *name);
 
 /* Empties it. */

@@ -67,23 +67,6 @@ int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *l
 	return err == -EPROTO ? -EIO : err;
 }
 
-struct unwritten_names {
-	struct listing *listing;
-	int err;
-};
-
-static void add_unwritten(void *arg, const char *name)
-{
-	struct unwritten_names *unwritten = arg;
-
-	/* It may be in the store already, written a moment ago. */
-	for (unsigned i = 0; i < unwritten->listing->count; i++)
-		if (!strcmp(unwritten->listing->names[i], name))
-			return;
-	if (!unwritten->err)
-		unwritten->err = listing_add(unwritten->listing, name);
-}
-
 /* Keeps the names for later listings, if an event would tell when they become wrong. */
 static void remember_listing(struct op *op, struct listing *listing)
 {
@@ -106,14 +89,15 @@ static void remember_listing(struct op *op, struct listing *listing)
  * asked for them. */
 static void listing_complete(struct op *op, struct listing *listing, bool has_value)
 {
-	struct unwritten_names unwritten = { .listing = listing };
+	int err = 0;
 
 	if (has_value)
-		unwritten.err = listing_add(listing, NAME_OF_VALUE);
-	inode_for_each_unwritten(&op->fs->inodes, op->inode, add_unwritten, &unwritten);
-	if (unwritten.err) {
+		err = listing_add(listing, NAME_OF_VALUE);
+	if (!err)
+		err = inode_add_unwritten(op->inode, listing);
+	if (err) {
 		listing_put(listing);
-		op_reply_error(op, unwritten.err);
+		op_reply_error(op, err);
 		return;
 	}
 	remember_listing(op, listing);
