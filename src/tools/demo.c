@@ -32,7 +32,7 @@
 #define DOMID_FIRST 3
 #define DOMID_LAST 999
 
-/* The page of a new domain has this number plus the domain's; those of the sample have page 1. */
+/* The store's page of a domain has this number plus the domain's. */
 #define FRAME 4711
 
 #define DISK (202 << 8 | 1 << 4) /* xvdb, as a device number */
@@ -41,6 +41,7 @@ struct demo {
 	const char *world;
 	char *xsloop;
 	struct raw raw;
+	unsigned ports[DOMID_LAST + 1]; /* event channels of the document's domains */
 	char why[PATH_MAX + 512];
 };
 
@@ -326,21 +327,46 @@ static int live(struct demo *d)
 	}
 }
 
+/* If `path` is a domain's directory, returns its number; or 0, also for domain 0, which is always there. */
+static unsigned domain_of(const char *path)
+{
+	static const char base[] = "/local/domain/";
+	const char *name = path + strlen(base);
+	uint64_t domid;
+
+	if (strncmp(path, base, strlen(base)) || wire_number_parse(name, strlen(name), DOMID_LAST, &domid))
+		return 0;
+	return domid;
+}
+
 /* Makes the domains that have a directory, because only existing domains can own nodes. */
 static int make_domains(struct demo *d, const struct changes *changes)
 {
-	static const char base[] = "/local/domain/";
-	uint64_t domid;
-	int n = 0;
+	unsigned domid;
+	int port;
 
-	for (size_t i = 0; i < changes->n && n >= 0; i++) {
-		const char *name = changes->list[i].path + strlen(base);
-
-		if (!strncmp(changes->list[i].path, base, strlen(base)) &&
-		    !wire_number_parse(name, strlen(name), DOMID_LAST, &domid) && domid > 0)
-			n = xsloop(d, "domain", domid, 1, 0);
+	for (size_t i = 0; i < changes->n; i++) {
+		domid = domain_of(changes->list[i].path);
+		if (!domid)
+			continue;
+		port = xsloop(d, "guest", domid, FRAME + domid, 0);
+		if (port < 0)
+			return port;
+		d->ports[domid] = port;
 	}
-	return n < 0 ? n : 0;
+	return 0;
+}
+
+/* Introduces them, as the toolstack does when a domain's directory is complete.  Without it xenstored would not
+ * survive a live update: the new one refuses nodes of a domain that has not been introduced. */
+static int introduce_domains(struct demo *d)
+{
+	int err = 0;
+
+	for (unsigned domid = 1; !err && domid <= DOMID_LAST; domid++)
+		if (d->ports[domid])
+			err = xsloop(d, "introduce", domid, FRAME + domid, d->ports[domid]);
+	return err < 0 ? err : 0;
 }
 
 static int write_document(struct demo *d, const char *file)
@@ -356,6 +382,8 @@ static int write_document(struct demo *d, const char *file)
 		if (err)
 			complain(d, err, "%s: %s", failed ? failed : file, strerror(-err));
 	}
+	if (!err)
+		err = introduce_domains(d);
 	changes_release(&changes);
 	return err;
 }
