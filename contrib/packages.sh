@@ -140,6 +140,16 @@ packages_named() {
 	done
 }
 
+# packages_known PACKAGE...: prints the first that apt knows, as what is in one here has its own in later releases; or
+# the last.
+packages_known() {
+	local package
+	for package; do
+		! apt-cache show "$package" >/dev/null 2>&1 || break
+	done
+	printf '%s\n' "$package"
+}
+
 # packages_file PACKAGE PATH FILE: copies one file of a package to FILE, without installing that.
 packages_file() {
 	local dir status=0

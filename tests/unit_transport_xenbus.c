@@ -649,16 +649,21 @@ static void test_largest_payload(void **state)
 {
 	static char body[4096];
 	struct bench *b = *state;
+	struct message m;
 	struct iovec iov;
 	char *value;
 	size_t len;
 
-	/* oxenstored's values end at 2048 bytes, so this is a path that is too long for all. */
+	/* A path, as oxenstored's values end at 2048 bytes.  Most servers refuse one of this length; xenstored has
+	 * no limit for domain 0 since Xen 4.18, and looks for it. */
 	memset(body, 'p', sizeof(body));
 	body[0] = '/';
 	body[4079] = '\0';
 	send_bytes(b, XS_READ, 1, 0, body, 4080);
-	reply_is_text(b, 1, XS_ERROR, "EINVAL");
+	m = reply_wait(b, 1);
+	assert_int_equal(m.hdr.type, XS_ERROR);
+	assert_true(!strcmp(m.body, "EINVAL") || !strcmp(m.body, "ENOENT"));
+	free(m.body);
 
 	/* One more is refused here: the device would drop it and the caller wait for ever. */
 	body[4079] = 'p';
