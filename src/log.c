@@ -3,6 +3,8 @@
  * Formats log lines and writes each in one piece.
  * For every layer, through struct logger; any thread.
  */
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,7 +31,9 @@ static struct {
 	atomic_bool started;
 	pthread_mutex_t lock; /* guards `cause` */
 	char cause[LINE_MAX_BYTES];
-} self = { .mount = "", .lock = PTHREAD_MUTEX_INITIALIZER };
+	pthread_mutex_t stderr_lock; /* guards `lost`, and lets one thread write at a time */
+	unsigned long lost;          /* lines for which standard error had no room */
+} self = { .mount = "", .lock = PTHREAD_MUTEX_INITIALIZER, .stderr_lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const int priorities[] = {
 	[LOGGER_ERROR] = LOG_ERR,
@@ -38,12 +42,47 @@ static const int priorities[] = {
 	[LOGGER_DEBUG] = LOG_DEBUG,
 };
 
+/*
+ * Writes a line in one piece, as several processes may write there.  Returns false, without having written, if
+ * that would wait: nobody may be reading, and whoever logs may hold the filesystem's lock.  A pipe that is
+ * writable has room for PIPE_BUF bytes.  The descriptor itself is not ours alone, so it stays as it is.
+ */
+static bool write_at_once(const char *line, size_t len)
+{
+	struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
+	ssize_t n;
+
+	if (poll(&fd, 1, 0) == 0)
+		return false;
+	/* There is nobody to tell if it fails. */
+	n = write(STDERR_FILENO, line, len);
+	(void)n;
+	return true;
+}
+
+/* Writes a line, and before it how many were lost. */
+static void write_or_lose(const char *line, size_t len)
+{
+	char note[80];
+	int n;
+
+	pthread_mutex_lock(&self.stderr_lock);
+	if (self.lost) {
+		n = snprintf(note, sizeof(note), "xsfs: %lu lines were lost here, as nobody read them\n",
+			     self.lost);
+		if (write_at_once(note, n))
+			self.lost = 0;
+	}
+	if (self.lost || !write_at_once(line, len))
+		self.lost++;
+	pthread_mutex_unlock(&self.stderr_lock);
+}
+
 static void write_stderr(const char *text)
 {
-	/* Room for the time, the name, the mount, the newline. */
-	char line[2 * LINE_MAX_BYTES + 64];
+	char line[PIPE_BUF];
 	size_t len = 0;
-	ssize_t n;
+	int n;
 
 	if (self.logger.debug) {
 		struct timespec now;
@@ -54,10 +93,13 @@ static void write_stderr(const char *text)
 		len = strftime(line, sizeof(line), "%H:%M:%S", &tm);
 		len += snprintf(line + len, sizeof(line) - len, ".%06ld ", now.tv_nsec / 1000);
 	}
-	len += snprintf(line + len, sizeof(line) - len, "xsfs: %s\n", text);
-	/* In one piece, because several threads write; there is nobody to tell if it fails. */
-	n = write(STDERR_FILENO, line, len);
-	(void)n;
+	n = snprintf(line + len, sizeof(line) - len, "xsfs: %s\n", text);
+	len += n;
+	if (len >= sizeof(line)) {
+		len = sizeof(line) - 1;
+		line[len - 1] = '\n';
+	}
+	write_or_lose(line, len);
 }
 
 /* Passes a line, with its mount, to the log in use. */

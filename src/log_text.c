@@ -12,8 +12,11 @@ static bool is_visible(const unsigned char *at, size_t n)
 	if (n == 1)
 		return *at >= ' ' && *at != 0x7f && *at != '\\';
 	/* U+0080 to U+009F are control characters too. */
+	if (n == 2 && at[0] == 0xc2)
+		return at[1] >= 0xa0;
+	/* U+061C changes the direction. */
 	if (n == 2)
-		return !(at[0] == 0xc2 && at[1] < 0xa0);
+		return !(at[0] == 0xd8 && at[1] == 0x9c);
 	/* U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069: ends of lines, and changes of direction. */
 	if (n == 3 && at[0] == 0xe2 && at[1] == 0x80)
 		return at[2] != 0x8e && at[2] != 0x8f && !(at[2] >= 0xa8 && at[2] <= 0xae);

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests src/log_text.c: how a log line shows bytes that other clients wrote. */
+/* Log lines: how they show bytes that other clients wrote (src/log_text.c), and that they wait for nobody. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "src/log.h"
 #include "src/log_text.h"
 
 static void shows(const char *text, const char *expected)
@@ -42,6 +47,7 @@ static void ends_of_lines_and_changes_of_direction_are_escaped(void **state)
 	(void)state;
 	shows("a\xe2\x80\xaeoot", "a\\xe2\\x80\\xaeoot");
 	shows("a\xe2\x80\xa8" "b", "a\\xe2\\x80\\xa8b");
+	shows("a\xd8\x9c" "b", "a\\xd8\\x9cb");
 	shows("a\xe2\x81\xa6" "b", "a\\xe2\\x81\\xa6b");
 	shows("a\xe2\x80\x93" "b", "a\xe2\x80\x93" "b");
 }
@@ -71,6 +77,49 @@ static void what_does_not_fit_is_left_out(void **state)
 	assert_string_equal(out, "1234");
 }
 
+/* Reads what there is.  Returns its length. */
+static size_t drain(int fd, char *text, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size - 1 && (n = read(fd, text + len, size - 1 - len)) > 0)
+		len += n;
+	text[len] = '\0';
+	return len;
+}
+
+static void lines_that_nobody_reads_are_counted_and_not_waited_for(void **state)
+{
+	static char text[1 << 17];
+	int saved = dup(STDERR_FILENO), fds[2], size, written = 0;
+	struct logger *log;
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	size = fcntl(fds[1], F_GETPIPE_SZ);
+	assert_in_range(size, 4096, sizeof(text) - 1);
+	/* A log of this name would not go to standard error. */
+	unsetenv("JOURNAL_STREAM");
+	log = log_init(true, false);
+	log_started();
+	dup2(fds[1], STDERR_FILENO);
+	/* Each takes more than a byte: the pipe is full long before the end. */
+	for (; written < size; written++)
+		log_info(log, "line %d", written);
+	assert_true(drain(fds[0], text, sizeof(text)) > 0);
+	assert_non_null(strstr(text, "xsfs: line 0\n"));
+	assert_int_equal(text[strlen(text) - 1], '\n');
+	log_info(log, "the next one");
+	drain(fds[0], text, sizeof(text));
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fds[0]);
+	close(fds[1]);
+	assert_non_null(strstr(text, " lines were lost here, as nobody read them\nxsfs: the next one\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -79,6 +128,7 @@ int main(void)
 		cmocka_unit_test(ends_of_lines_and_changes_of_direction_are_escaped),
 		cmocka_unit_test(what_is_no_utf8_is_escaped),
 		cmocka_unit_test(what_does_not_fit_is_left_out),
+		cmocka_unit_test(lines_that_nobody_reads_are_counted_and_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

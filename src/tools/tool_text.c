@@ -27,7 +27,7 @@ bool text_has_colour(FILE *out)
  * direction of a text printable, but they make a line appear to say something else. */
 static bool is_visible(wchar_t c)
 {
-	return iswprint(c) && c != 0x200e && c != 0x200f && !(c >= 0x202a && c <= 0x202e) &&
+	return iswprint(c) && c != 0x061c && c != 0x200e && c != 0x200f && !(c >= 0x202a && c <= 0x202e) &&
 	       !(c >= 0x2066 && c <= 0x2069);
 }
 
