@@ -42,6 +42,11 @@ test_ncurses() {
 	output=$(configure 3.13.0) && status=0 || status=$?
 	is "$status" 0 'without ncurses the rest is configured'
 	like "$output" '*xsfs-top *no: ncursesw is missing (Debian: libncurses-dev)*' 'and the summary says what is not'
+	output=$(bounded make -C "$SCRATCH/build/man" install DESTDIR="$SCRATCH/root" 2>&1 &&
+		bounded make -C "$SCRATCH/build/contrib" install DESTDIR="$SCRATCH/root" 2>&1) && status=0 || status=$?
+	is "$status" 0 'manuals and completions are installed'
+	is "$(find "$SCRATCH/root" -name '*xsfs-ls*' | wc -l)" 3 'those of the tools that there are'
+	is "$(find "$SCRATCH/root" -name '*xsfs-top*')" '' 'but none of a program that is not there'
 	output=$(configure 3.13.0 --enable-top) && status=0 || status=$?
 	is "$((status != 0))" 1 '--enable-top insists'
 	like "$output" '*xsfs-top needs ncurses with wide characters*' 'and configure says why not'
