@@ -14,8 +14,7 @@
 
 #include "ring/client.h"
 #include "tests/fake_store.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz.h"
 
 #define TX_MAX 64
 #define WATCHES_MAX 512

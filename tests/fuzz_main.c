@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The main() of the fuzz targets, fuzz_*.c: replays the files and directories of its arguments.  To look
- * for new inputs build a target without this file, with clang's -fsanitize=fuzzer.
+ * The main() of the fuzz targets, fuzz_*.c: replays the files and directories of its arguments.  With
+ * libFuzzer, which looks for new ones, the targets are linked without this file: tests/run --fuzz.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz.h"
 
 static unsigned replay(const char *path)
 {

@@ -12,8 +12,7 @@
 #include <string.h>
 
 #include "ring/wire.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz.h"
 
 static void fuzz_error(const char *body, size_t len)
 {
