@@ -27,16 +27,19 @@ static void unescape(char *text)
 static bool line_parse(struct mountinfo *m, const char *line)
 {
 	const char *type = strstr(line, " - ");
-	char *root = NULL, *point = NULL, *flags = NULL;
+	char *root = NULL, *point = NULL, *flags = NULL, *super = NULL;
 	unsigned long long id;
 	bool good;
 
 	good = type && sscanf(line, "%llu %*u %u:%u %ms %ms %ms", &id, &m->major, &m->minor, &root,
 			      &point, &flags) == 6 && strlen(point) < sizeof(m->point);
+	if (good && sscanf(type, " - %*s %*s %ms", &super) != 1)
+		good = false;
 	if (good) {
 		unescape(point);
 		strcpy(m->point, point);
 		snprintf(m->flags, sizeof(m->flags), "%s", flags);
+		snprintf(m->super, sizeof(m->super), "%s", super);
 		m->id = id;
 		m->whole = !strcmp(root, "/");
 		m->is_xsfs = !strncmp(type, " - fuse.xsfs ", 13);
@@ -44,6 +47,7 @@ static bool line_parse(struct mountinfo *m, const char *line)
 	free(root);
 	free(point);
 	free(flags);
+	free(super);
 	return good;
 }
 

@@ -13,6 +13,7 @@ struct mountinfo {
 	bool whole;            /* it shows the root of its filesystem; a bind mount may not */
 	bool is_xsfs;          /* the type is fuse.xsfs */
 	char flags[256];       /* its own options, such as "ro,noatime", not its filesystem's */
+	char super[256];       /* its filesystem's options, such as "rw,sync,user_id=0" */
 	char point[PATH_MAX];  /* where it is now, as seen from this process's root directory */
 };
 

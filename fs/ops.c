@@ -11,6 +11,7 @@
 #include "fs/node/protect.h"
 #include "fs/op/inode_ops.h"
 #include "fs/ops.h"
+#include "fs/settings.h"
 #include "fs/special/special.h"
 
 static struct fs *fs_of(fuse_req_t req)
@@ -494,4 +495,5 @@ const struct fuse_lowlevel_ops ops_table = {
 	.setxattr = ops_setxattr,
 	.listxattr = ops_listxattr,
 	.removexattr = ops_removexattr,
+	.ioctl = settings_ioctl,
 };

@@ -97,6 +97,15 @@ out_transport:
 	return err;
 }
 
+void chan_set_timeout(struct chan *chan, unsigned timeout_ms)
+{
+	pthread_mutex_lock(&chan->lock);
+	chan->timeout_ms = timeout_ms;
+	/* It sleeps for as long as the old one at most. */
+	chan_wake_locked(chan);
+	pthread_mutex_unlock(&chan->lock);
+}
+
 void chan_set_handlers(struct chan *chan, const struct chan_handlers *handlers)
 {
 	chan->handlers = *handlers;

@@ -122,6 +122,9 @@ int chan_new(struct chan **out, const struct chan_config *config);
 /* Sets the handlers.  Call it before the first chan_service(). */
 void chan_set_handlers(struct chan *chan, const struct chan_handlers *handlers);
 
+/* Changes the deadline of requests that name none: of those that are submitted from now on.  Any thread. */
+void chan_set_timeout(struct chan *chan, unsigned timeout_ms);
+
 /*
  * Ends everything that is queued or in flight with -ESHUTDOWN, refuses what comes later, and
  * disconnects.  I/O thread.

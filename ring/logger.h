@@ -7,6 +7,7 @@
 #define RING_LOGGER_H
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /* Severities, the syslog(3) levels of the same names. */
@@ -15,8 +16,8 @@ enum log_level { LOGGER_ERROR, LOGGER_WARNING, LOGGER_INFO, LOGGER_DEBUG };
 struct logger {
 	/* Writes one line; `fmt` has no newline. */
 	void (*vlog)(struct logger *log, enum log_level level, const char *fmt, va_list ap);
-	/* LOGGER_DEBUG lines are wanted: callers check this before expensive formatting. */
-	bool debug;
+	/* LOGGER_DEBUG lines are wanted: callers check this before expensive formatting.  It may change at any time. */
+	atomic_bool debug;
 };
 
 /* Logs one line through `log`, which may be NULL (nothing is logged then).  Any thread. */

@@ -229,6 +229,7 @@ static int filesystem_mount(struct program *p)
 		.uid = o->uid,
 		.gid = o->gid,
 		.umask = o->umask,
+		.allow_other = o->allow_other,
 		.strict_modes = o->strict_modes,
 		.privileged = p->source.privileged,
 		.self_domid = p->source.self_domid,

@@ -258,6 +258,17 @@ static const char *set_seccomp(struct options *o, const char *value)
 	return NULL;
 }
 
+static const char *set_log(struct options *o, const char *value)
+{
+	if (strcmp(value, "debug") == 0)
+		o->debug = true;
+	else if (strcmp(value, "info") == 0)
+		o->debug = false;
+	else
+		return "info or debug";
+	return NULL;
+}
+
 static const char *set_demo(struct options *o, const char *value)
 {
 	(void)value;
@@ -285,6 +296,7 @@ const struct option_value options_own[] = {
 	{ "watched=", set_watched },
 	{ "transactions=", set_transactions },
 	{ "seccomp=", set_seccomp },
+	{ "log=", set_log },
 	{ "demo", set_demo },
 	{ NULL, NULL },
 };

@@ -12,7 +12,7 @@ struct options {
 	const char *store;      /* as given, or "auto"; points into argv */
 	const char *mountpoint; /* as given; points into argv */
 	bool foreground;        /* -f, -d */
-	bool debug;             /* -d */
+	bool debug;             /* -d, log=debug */
 	bool help;              /* -h: nothing else was checked */
 	bool version;           /* -V: the same */
 

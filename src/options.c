@@ -102,14 +102,21 @@ enum option_kind options_kind(const char *arg)
 	       any_matches(dropped, ARRAY_SIZE(dropped), arg) ? OPTION_ACCEPTED : OPTION_UNKNOWN;
 }
 
+const char *options_set(struct options *options, const char *arg)
+{
+	const struct option_value *own = options_own;
+
+	while (!name_matches(own->name, arg))
+		own++;
+	return own->set(options, arg + strlen(own->name));
+}
+
 static int mount_option(struct parser *p, const char *arg)
 {
 	const char *allowed;
 
-	for (size_t i = 0; options_own[i].name; i++) {
-		if (!name_matches(options_own[i].name, arg))
-			continue;
-		allowed = options_own[i].set(p->options, arg + strlen(options_own[i].name));
+	if (options_kind(arg) == OPTION_OURS) {
+		allowed = options_set(p->options, arg);
 		return allowed ? complain(p, "-o %.200s: must be %s", arg, allowed) : 0;
 	}
 	if (any_matches(passed_on, ARRAY_SIZE(passed_on), arg))

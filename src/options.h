@@ -30,6 +30,9 @@ enum option_kind {
 
 enum option_kind options_kind(const char *arg);
 
+/* Sets our own option `arg`, "name=value", which there must be.  Returns NULL, or what a correct value would be. */
+const char *options_set(struct options *options, const char *arg);
+
 /* Returns the name of our own `i`th -o option ("format=", "allow_other"), or NULL past the end. */
 const char *options_name(size_t i);
 

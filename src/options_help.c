@@ -32,6 +32,7 @@ const char *options_help(void)
 	       "  -o watched=KIB    most memory for the paths of a user's streams (4096)\n"
 	       "  -o transactions=N  most transactions that a user has open (16)\n"
 	       "  -o seccomp=on|off  no system calls but those that serving takes (on); all\n"
+	       "  -o log=info|debug     log what matters (info); each request as well\n"
 	       "  -o demo           embedded: sample domains come, change and go\n"
 	       "  -o ro, auto_unmount   read-only; unmount also when xsfs is killed\n"
 	       "  -f, -d, -h, -V    foreground; and log each request; help; version; man xsfs\n";

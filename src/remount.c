@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the mount, and passes its new flags to the kernel.  Main thread. */
+/* Finds the mount, passes its new flags to the kernel, and tells its daemon the rest.  Main thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fs/mountinfo.h"
+#include "fs/settings.h"
 #include "src/option_list.h"
 #include "src/options.h"
 #include "src/remount.h"
@@ -37,7 +39,8 @@ static const struct {
 	{ "diratime", MS_NODIRATIME, 0 },
 	{ "sync", 0, MS_SYNCHRONOUS },
 	{ "async", MS_SYNCHRONOUS, 0 },
-	{ "dirsync", 0, MS_DIRSYNC },
+	{ "nosymfollow", 0, MS_NOSYMFOLLOW },
+	{ "symfollow", MS_NOSYMFOLLOW, 0 },
 };
 
 /* Words that the kernel shows for a FUSE mount, and mount(8) repeats. */
@@ -45,30 +48,71 @@ static const char *const shown[] = {
 	"remount", "seclabel", "fd=", "rootmode=", "user_id=", "group_id=", "max_read=", "blksize=",
 };
 
+/* Our own options that the daemon can change, with what it is told then. */
+static void take_timeout(struct fs_settings *settings, const struct options *o)
+{
+	settings->timeout_ms = o->timeout_s * 1000;
+}
+
+static void take_tx_idle(struct fs_settings *settings, const struct options *o)
+{
+	settings->tx_idle_s = o->tx_idle_s;
+}
+
+static void take_log(struct fs_settings *settings, const struct options *o)
+{
+	settings->debug = o->debug;
+}
+
+static const struct {
+	const char *name;
+	enum fs_setting setting;
+	void (*take)(struct fs_settings *settings, const struct options *o);
+} changeable[] = {
+	{ "timeout=", FS_SETTING_TIMEOUT, take_timeout },
+	{ "tx_idle=", FS_SETTING_TX_IDLE, take_tx_idle },
+	{ "log=", FS_SETTING_DEBUG, take_log },
+};
+
 /* The requested remount. */
 struct wish {
 	const char *mountpoint;
 	unsigned long flags;
-	char kept[256]; /* our own options, which do not change; truncated if they are many */
-	const char *unknown;
+	struct fs_settings settings;
+	const char *super; /* those of the filesystem, as the kernel shows them */
+	char given[4096]; /* our own options that were given and cannot change, with newlines between */
+	char *why;        /* what is wrong with an option; "": nothing */
+	size_t size;
 };
 
-static bool is_remount(const char *word, size_t len, void *arg)
+static bool is_word(const char *word, size_t len, void *arg)
 {
-	(void)arg;
-	return len == strlen("remount") && memcmp(word, "remount", len) == 0;
+	return len == strlen(arg) && memcmp(word, arg, len) == 0;
 }
 
-bool remount_wanted(int argc, char **argv)
+static bool begins(const char *word, size_t len, void *arg)
+{
+	return len > strlen(arg) && memcmp(word, arg, strlen(arg)) == 0;
+}
+
+/* Returns whether `match` says so for any word of the command line's options. */
+static bool any_option(int argc, char **argv, bool (*match)(const char *word, size_t len, void *arg), void *arg)
 {
 	const char *list;
 
 	for (int i = 1; i < argc; i++) {
 		list = option_list_at(argc, argv, &i);
-		if (list && option_list_any(list, is_remount, NULL))
+		if (list && option_list_any(list, match, arg))
 			return true;
 	}
 	return false;
+}
+
+bool remount_wanted(int argc, char **argv)
+{
+	char word[] = "remount";
+
+	return any_option(argc, argv, is_word, word);
 }
 
 /* If the word is one of the kernel's, changes *flags and returns true. */
@@ -107,28 +151,77 @@ static bool take_flag(const char *text, size_t len, void *arg)
 	return false;
 }
 
+/*
+ * Returns the flags to begin with: those that the mount has.  But where mount(8) repeats all that the kernel shows,
+ * user_id= among it, a word that is missing there is one that it has taken away: for `exec` it leaves out `noexec`.
+ */
+static unsigned long flags_before(int argc, char **argv, const struct mountinfo *info)
+{
+	char sync[] = "sync", shown_always[] = "user_id=";
+	unsigned long flags = 0;
+
+	option_list_any(info->flags, take_flag, &flags);
+	if (option_list_any(info->super, is_word, sync))
+		flags |= MS_SYNCHRONOUS;
+	return any_option(argc, argv, begins, shown_always) ? flags & (MS_NOSUID | MS_NODEV) : flags;
+}
+
+/* Remembers an option that cannot change. */
+static void take_fixed(struct wish *wish, const char *word)
+{
+	size_t used = strlen(wish->given);
+
+	snprintf(wish->given + used, sizeof(wish->given) - used, "%s\n", word);
+}
+
+/* Takes one of our own options.  Returns whether its value is right. */
+static bool take_own(struct wish *wish, const char *word)
+{
+	struct options o = { 0 };
+	const char *wrong;
+	size_t len;
+
+	for (size_t i = 0; i < ARRAY_SIZE(changeable); i++) {
+		len = strlen(changeable[i].name);
+		if (strncmp(word, changeable[i].name, len))
+			continue;
+		wrong = options_set(&o, word);
+		if (wrong) {
+			snprintf(wish->why, wish->size, "-o %.200s: must be %s", word, wrong);
+			return false;
+		}
+		wish->settings.which |= changeable[i].setting;
+		changeable[i].take(&wish->settings, &o);
+		return true;
+	}
+	take_fixed(wish, word);
+	return true;
+}
+
+/* Returns true where it is no use to go on. */
 static bool take_wish(const char *text, size_t len, void *arg)
 {
 	struct wish *wish = arg;
-	char word[PATH_MAX];
-	size_t used = strlen(wish->kept);
+	char word[PATH_MAX], dirsync[] = "dirsync";
 
 	if (len == 0 || len >= sizeof(word))
 		return false;
 	snprintf(word, sizeof(word), "%.*s", (int)len, text);
 	if (flag_apply(&wish->flags, word) || is_shown(word))
 		return false;
+	/* The kernel looks at it only when it mounts. */
+	if (!strcmp(word, dirsync) && !option_list_any(wish->super, is_word, dirsync))
+		take_fixed(wish, word);
 	switch (options_kind(word)) {
 	case OPTION_OURS:
-		snprintf(wish->kept + used, sizeof(wish->kept) - used, "%s%s", used ? ", " : "", word);
-		break;
+		return !take_own(wish, word);
 	case OPTION_UNKNOWN:
-		wish->unknown = text;
-		break;
+		snprintf(wish->why, wish->size, "unknown option -o %s; xsfs --help lists those that exist", word);
+		return true;
 	case OPTION_ACCEPTED:
 		break;
 	}
-	return wish->unknown != NULL;
+	return false;
 }
 
 /* Finds the topmost mount at `given`, without asking its server.  Returns 0, or -errno
@@ -166,9 +259,80 @@ static int change(const struct wish *wish, const char *point, char *why, size_t 
 	return -err;
 }
 
+/* Opens the file by which the daemon is told.  Returns a descriptor, or -errno with a line in `why`. */
+static int daemon_open(const struct wish *wish, const char *point, char *why, size_t size)
+{
+	char path[PATH_MAX + 16];
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/.xsfs/options", point);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	err = errno;
+	snprintf(why, size, "%s cannot be remounted: its daemon cannot be told of other options: %s", wish->mountpoint,
+		 err == ENOENT ? "it is of an older version" : strerror(err));
+	return -err;
+}
+
+static int daemon_tell(const struct wish *wish, int fd, char *why, size_t size)
+{
+	int err;
+
+	if (ioctl(fd, FS_SETTINGS_IOCTL, &wish->settings) == 0)
+		return 0;
+	err = errno;
+	snprintf(why, size, "%s cannot be remounted: its daemon does not take other options: %s", wish->mountpoint,
+		 err == EPERM ? "only root and the mounter may do that" : strerror(err));
+	return -err;
+}
+
+/* Warns of options that were given, differ from those of the mount, and stay as they are.  mount(8) gives all
+ * that fstab has, so those that agree are no news. */
+static void warn_kept(const struct wish *wish, int fd, struct logger *log)
+{
+	char now[4096], kept[512] = "", *rest, *word, given[sizeof(wish->given)];
+	ssize_t n = fd < 0 ? 0 : read(fd, now + 1, sizeof(now) - 2);
+	char line[sizeof(given) + 2];
+	size_t used;
+
+	now[0] = '\n';
+	now[n < 0 ? 1 : n + 1] = '\0';
+	strcpy(given, wish->given);
+	for (word = strtok_r(given, "\n", &rest); word; word = strtok_r(NULL, "\n", &rest)) {
+		snprintf(line, sizeof(line), "\n%s\n", word);
+		used = strlen(kept);
+		if (!strstr(now, line))
+			snprintf(kept + used, sizeof(kept) - used, "%s%s", used ? ", " : "", word);
+	}
+	if (kept[0])
+		log_warning(log, "%s: these cannot change while it is mounted, and stay as they are: %s; umount and "
+				 "mount again", wish->mountpoint, kept);
+}
+
+/* First the file is opened, so that nothing has changed where that fails. */
+static int remount_wish(const struct wish *wish, const char *point, struct logger *log, char *why, size_t size)
+{
+	const bool changes = wish->settings.which != 0;
+	int fd = -1, err;
+
+	if (changes || wish->given[0])
+		fd = daemon_open(wish, point, why, size);
+	if (fd < 0 && changes)
+		return fd;
+	err = change(wish, point, why, size);
+	if (!err && changes)
+		err = daemon_tell(wish, fd, why, size);
+	if (!err)
+		warn_kept(wish, fd, log);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 int remount(int argc, char **argv, struct logger *log, char *why, size_t size)
 {
-	struct wish wish = { 0 };
+	struct wish wish = { .why = why, .size = size };
 	struct mountinfo info;
 	const char *list;
 	int err;
@@ -185,18 +349,9 @@ int remount(int argc, char **argv, struct logger *log, char *why, size_t size)
 	err = find(&info, wish.mountpoint, why, size);
 	if (err)
 		return err;
-	option_list_any(info.flags, take_flag, &wish.flags);
-	for (int i = 1; i < argc; i++) {
-		list = option_list_at(argc, argv, &i);
-		if (list && option_list_any(list, take_wish, &wish)) {
-			snprintf(why, size, "unknown option -o %.*s; xsfs --help lists those that exist",
-				 (int)(option_list_end(wish.unknown) - wish.unknown), wish.unknown);
-			return -EINVAL;
-		}
-	}
-	err = change(&wish, info.point, why, size);
-	if (!err && wish.kept[0])
-		log_warning(log, "%s: remounting changes ro, rw and the like only; as it was mounted stays: %s",
-			    wish.mountpoint, wish.kept);
-	return err;
+	wish.flags = flags_before(argc, argv, &info);
+	wish.super = info.super;
+	if (any_option(argc, argv, take_wish, &wish))
+		return -EINVAL;
+	return remount_wish(&wish, info.point, log, why, size);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `mount -o remount`: mount(8) runs the program of a FUSE filesystem for it, which must then do
- * what the kernel would otherwise have been asked to do.  The daemon that serves the mount is not
- * told: its options do not change.  For main.c, before anything is started.
+ * what the kernel would otherwise have been asked to do, and tell the daemon that serves the mount.
+ * For main.c, before anything is started.
  */
 #ifndef SRC_REMOUNT_H
 #define SRC_REMOUNT_H
@@ -18,8 +18,8 @@
 bool remount_wanted(int argc, char **argv);
 
 /*
- * Changes what the kernel keeps about the mount: ro or rw and the like.  Logs which of our own
- * options were given and have not changed.  Returns 0, or -errno with one line in `why`.
+ * Changes what the kernel keeps about the mount, ro or rw and the like, and those of our own options that
+ * can change.  Logs which others were given and stay as they were.  Returns 0, or -errno with one line in `why`.
  */
 int remount(int argc, char **argv, struct logger *log, char *why, size_t size);
 

@@ -25,7 +25,7 @@ test_copiers() {
 	goes_through 'tar' tar -C "$MNT" -cf "$SCRATCH/tar" .xsfs
 	goes_through 'grep -r' grep -r nothing_like_that "$MNT/.xsfs"
 	goes_through 'find -exec cat' find "$MNT/.xsfs" -type f -exec cat '{}' +
-	for file in README requests stats; do
+	for file in README options requests stats; do
 		is "$(cd "$SCRATCH" && echo {cp/.xsfs,rsync}/"$file"*)" "cp/.xsfs/$file rsync/$file" "$file is copied"
 	done
 	same "$SCRATCH/cp/.xsfs/README" "$MNT/.xsfs/README" 'with what is in it'

@@ -30,7 +30,12 @@ no_daemon() {
 	[[ -z $(daemon_of "$1") ]]
 }
 
-# A mount's options that the kernel keeps can be changed, those of the daemon cannot.
+# option NAME: prints its value, as the daemon has it.
+option() {
+	sed -n "s/^$1=//p" "$dir/.xsfs/options"
+}
+
+# A mount's options that the kernel keeps can be changed, and some of the daemon's.
 remounts() {
 	local dir=$1 output
 	exec 7<"$dir/k"
@@ -40,11 +45,25 @@ remounts() {
 	succeeds 'it can be written' bash -c 'echo y >"$1"' - "$dir/k"
 	is "$(value /m/k) $(cat <&7)" 'y y' 'the store has it, and who had a file open reads it'
 	exec 7<&-
-	output=$(bounded mount -o remount,ro,noexec,timeout=3 "$dir" 2>&1) ||
+	output=$(bounded mount -o remount,ro,noexec,timeout=3,cache=off,threads=4,layout=tree "$dir" 2>&1) ||
 		not_ok 'remount,ro' "$output"
-	like "$output" "*$dir: remounting changes ro, rw and the like only; as it was mounted stays: timeout=3*" \
-		'an option of xsfs stays as it was, and that is said'
+	like "$output" "*$dir: these cannot change while it is mounted, and stay as they are: cache=off, threads=4; *" \
+		'what cannot change is named, but for what is so already'
+	is "$(option timeout) $(option cache)" '3 meta' 'the daemon has changed its timeout'
 	like ",$(findmnt --noheadings --output OPTIONS "$dir")," '*,ro,*noexec,*' 'ro and noexec'
+	# With the line of fstab, whose options it has.
+	output=$(bounded mount --fstab "$SCRATCH/fstab" -o remount,tx_idle=7,log=debug,nosymfollow,sync "$dir" 2>&1)
+	is "$output $(option tx_idle) $(option log)" ' 7 debug' 'a mount that is read-only is told, too'
+	like ",$(findmnt --noheadings --output OPTIONS "$dir")," '*,ro,*,nosymfollow,sync,*' 'sync, nosymfollow'
+	output=$("$XSFS" "$SOURCE" "$dir" -o remount,noexec,dirsync 2>&1)
+	like "$output ,$(findmnt --noheadings --output OPTIONS "$dir")," '*stay as they are: dirsync;* ,ro,*,noexec,*,nosymfollow,sync,*' \
+		'without mount(8) the others stay; not dirsync, which the kernel wants to know at the start'
+	succeeds 'and back' mount -o remount,log=info,symfollow,async "$dir"
+	is "$(option log)" info 'log=info'
+	is "$(findmnt --noheadings --output OPTIONS "$dir" | grep -c -e nosymfollow -e ',sync')" 0 'symfollow, async'
+	output=$(bounded mount -o remount,timeout=0 "$dir" 2>&1) && not_ok 'a wrong value'
+	like "$output" '*-o timeout=0: must be a number of seconds from 1 to 86400*' 'a wrong value'
+	is "$(option timeout)" 3 'which changes nothing'
 	fails EROFS bash -c 'echo x >"$1"' - "$dir/k"
 	# The second one is made of what the first has: noexec stays.
 	succeeds 'remount,rw once more' mount -o remount,rw "$dir"
@@ -57,10 +76,29 @@ remounts() {
 	like "$output" '*unknown option -o bogus; xsfs --help lists those that exist*' 'an unknown option'
 	output=$("$XSFS" "$SOURCE" "$dir/.xsfs" -o remount,ro 2>&1) && not_ok 'a directory in the mount'
 	is "$output" "xsfs: $dir/.xsfs: no xsfs is mounted there that could be remounted" 'nor a directory in the mount'
+	# Whoever may look at the mount may not change it for that.
+	chmod 755 "$SCRATCH"
+	output=$(setpriv --reuid 65534 --clear-groups "$XSFS" "$SOURCE" "$dir" -o remount,timeout=9 2>&1) && not_ok 'another user'
+	is "$(option timeout)" 3 'nor by another user'
 	succeeds 'without mount(8)' "$XSFS" "$SOURCE" "$dir" -oremount,ro
 	like ",$(findmnt --noheadings --output OPTIONS "$dir")," '*,ro,*noexec,*' 'the same'
 	xs write /m/k w
 	is "$(<"$dir/k")" w 'the mount goes on'
+}
+
+# A shorter timeout frees those who come then, while the store is silent; and a longer log begins at once.
+remount_silent() {
+	mount_xsfs "$STORE" -o timeout=86400
+	xs write /m/k v
+	is "$(<"$MNT/m/k")" v 'the store speaks'
+	kill -s STOP "$SERVER_PID"
+	succeeds 'remount while it is silent' "$XSFS" "$MNT" -o remount,timeout=1,log=debug
+	fails ETIMEDOUT cat "$MNT/m/k"
+	kill -s CONT "$SERVER_PID"
+	succeeds 'remount' "$XSFS" "$MNT" -o remount,timeout=600
+	is "$(<"$MNT/m/k")" v 'the store speaks again'
+	is "$(($(grep -c ' READ ' "$MOUNT_LOG") > 0))" 1 'log=debug: the log has requests'
+	umount_xsfs
 }
 
 mount_command() {
@@ -229,3 +267,4 @@ test_mount() {
 	aborted
 }
 for_each_store test_mount
+for_each_store remount_silent

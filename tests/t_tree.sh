@@ -164,7 +164,7 @@ special_names() {
 	is "$(find "$MNT/s" | sort | paste -sd ' ')" "$MNT/s $MNT/s/d $MNT/s/d/k" 'find sees keys only'
 	is "$(find "$MNT" -mindepth 1 -maxdepth 1 -name '.*' | wc -l)" 0 'the root lists nothing with a dot'
 	is "$(kind "$MNT/.xsfs")" directory '.xsfs is there'
-	for name in metrics requests self stats watch; do
+	for name in metrics options requests self stats watch; do
 		like " $(names "$MNT/.xsfs") " "* $name *" "it lists $name"
 	done
 	is "$(readlink "$MNT/.xsfs/self")" ../local/domain/0 'self'
@@ -197,8 +197,8 @@ print(operations() > before)' "$MNT")" True 'stats read again from the start are
 	fails EPERM rmdir "$MNT/.xsfs"
 	fails EPERM rmdir "$MNT/.xsfs/nodes"
 	# nodes/ is the whole store: who goes through .xsfs must not go there
-	is "$(ls -A "$MNT/.xsfs" | paste -sd ' ')" 'README control metrics requests self stats transaction watch xenbus' '.xsfs does not list nodes'
-	is "$(find "$MNT/.xsfs" | wc -l)" 10 'find in .xsfs stays there'
+	is "$(ls -A "$MNT/.xsfs" | paste -sd ' ')" 'README control metrics options requests self stats transaction watch xenbus' '.xsfs does not list nodes'
+	is "$(find "$MNT/.xsfs" | wc -l)" 11 'find in .xsfs stays there'
 	before=$(xs ls -fp)
 	for option in '' --one-file-system; do
 		fails EPERM rm -rf $option "$MNT/.xsfs"

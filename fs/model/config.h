@@ -40,6 +40,7 @@ struct fs_config {
 	uid_t uid;             /* owner of all files */
 	gid_t gid;
 	mode_t umask;          /* taken from 0666 and 0777; the default 0077 leaves 0600 and 0700 */
+	bool allow_other;      /* others are let in; the kernel sees to it, `.xsfs/options` tells it */
 	bool strict_modes;     /* chmod, chown and utimens: EPERM instead of no effect */
 	bool privileged;       /* the store exempts us from quotas: more transactions at a time */
 	int self_domid;        /* our own domain if the caller knows it; -1: ask the store */

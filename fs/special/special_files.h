@@ -11,6 +11,7 @@ extern const struct special special_perms;    /* special_perms.c */
 extern const struct special special_xsfs;     /* special_xsfs.c */
 extern const struct special special_nodes;    /* special_xsfs.c */
 extern const struct special special_self;     /* special_xsfs.c */
+extern const struct special special_options;  /* special_options.c */
 extern const struct special special_readme;   /* special_readme.c */
 extern const struct special special_stats;    /* report.c */
 extern const struct special special_requests; /* report.c */

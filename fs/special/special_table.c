@@ -20,6 +20,7 @@ const struct special *const special_table[] = {
 	&special_metrics,
 	&special_watch,
 	&special_control,
+	&special_options,
 	&special_xenbus,
 	&special_readme,
 	NULL,
