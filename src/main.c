@@ -49,12 +49,18 @@ struct program {
 
 /* ---- before the fork ------------------------------------------------------------------------ */
 
+/* Whether an error of a mount says that its server is gone, or went while it was asked. */
+static bool is_over(int err)
+{
+	return err == -ENOTCONN || err == -ECONNABORTED;
+}
+
 static int mountpoint_missing(struct program *p, const char *given, int err)
 {
 	if (err == -ENOENT)
 		snprintf(p->why, sizeof(p->why), "%s: there is no such directory; make it with mkdir",
 			 given);
-	else if (err == -ENOTCONN)
+	else if (is_over(err))
 		snprintf(p->why, sizeof(p->why), "%s: a mount of something else whose server was killed "
 						 "is in the way; umount -l %s", given, given);
 	else
@@ -85,7 +91,7 @@ static int mountpoint_check(struct program *p)
 	if (!realpath(given, p->mountpoint) || stat(p->mountpoint, &st) < 0) {
 		int err = -errno;
 
-		if (err == -ENOTCONN && dead_mount_find(given, p->mountpoint))
+		if (is_over(err) && dead_mount_find(given, p->mountpoint))
 			return 0;
 		return mountpoint_missing(p, given, err);
 	}

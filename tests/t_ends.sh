@@ -219,6 +219,11 @@ as_a_user() {
 	umount "$dir"
 }
 
+# asks_a_mount PID: it waits for the answer of some mount's daemon.
+asks_a_mount() {
+	[[ $(<"/proc/$1/wchan") == request_wait_answer ]]
+}
+
 # unit_starts DIR: does what the unit does to start there, in the foreground.
 unit_starts() {
 	local unit=$BUILD/contrib/systemd/xsfs@.service line words
@@ -262,6 +267,23 @@ dead_ones() {
 	is "$(types "$dir")" 'fuse.xsfs fuse.xsfs' 'two dead ones'
 	mount_at "$dir"
 	is "$(types "$dir")" fuse.xsfs 'are replaced by one'
+
+	# It dies while the next one looks at what is there, and so waits for it.
+	end_process "$MOUNT_PID"
+	mount_at "$dir" -o cache=off
+	first=$MOUNT_PID
+	kill -s STOP "$first"
+	wait_for 10 grep -q '^State:.T' "/proc/$first/status"
+	MOUNT_LOG=$(mktemp "$SCRATCH/log.XXXXXX")
+	# shellcheck disable=SC2086 # the wrapper may have arguments
+	$XSFS_TEST_WRAPPER "$XSFS" "socket:$SERVER_SOCKET" "$dir" -f >"$MOUNT_LOG" 2>&1 </dev/null &
+	MOUNT_PID=$!
+	PIDS+=("$MOUNT_PID")
+	wait_for 10 asks_a_mount "$MOUNT_PID" || note 'it does not ask'
+	kill -s KILL "$first"
+	wait "$first" 2>/dev/null || true
+	wait_for 10 is_ready || note "$(<"$MOUNT_LOG")"
+	is "$(types "$dir")" fuse.xsfs 'one that dies while the next one looks is replaced'
 
 	# Where the store is not there nothing changes: who writes to the path gets an error, as before.
 	killed
