@@ -426,6 +426,20 @@ static void an_answer_in_the_time_of_grace_counts(void **state)
 	kernel_hears_nothing(fx);
 }
 
+static void an_answer_that_has_come_counts_however_late_that_is_seen(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct fake_msg msg;
+
+	read_a(fx);
+	msg = store_gets(fx, XS_READ, "/a");
+	kernel_interrupts(fx, fx->unique);
+	fake_store_reply(fx->base->store, &msg, "value", 5);
+	grace_is_over(fx);
+	kernel_hears_error(fx, 0);
+	kernel_hears_nothing(fx);
+}
+
 static void all_calls_of_the_round_are_given_up(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -847,6 +861,7 @@ int main(void)
 		TEST(requests_are_spread_over_all_lists),
 		TEST(an_interruption_may_come_before_its_request),
 		TEST(an_answer_in_the_time_of_grace_counts),
+		TEST(an_answer_that_has_come_counts_however_late_that_is_seen),
 		TEST(all_calls_of_the_round_are_given_up),
 		TEST(after_an_interruption_no_round_begins),
 		TEST(an_interruption_behind_the_answer_finds_nobody),
