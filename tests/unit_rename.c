@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Directories that are renamed while something is done in them: that ends at the new place. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,21 +100,20 @@ static void an_empty_directory_stays_one_whose_parent_moved_meanwhile(void **sta
 	assert_false(empty_nodes_has(&fx->fs.empty_nodes, "/q/d"));
 }
 
-/* The kernel asks what /p/k is while the store has moved /p to /q, and the mount does not know it yet. */
-static void what_is_in_a_directory_is_found_while_that_moves(void **state)
-{
-	struct fs_fixture *fx = *state;
-	struct inodes *inodes = &fx->fs.inodes;
-	struct inode *dir = known_inode(fx, "p", INODE_DIR);
-	struct inode *inside = inode_intern(inodes, dir, "k", INODE_LEAF, dir->view, NULL);
-	uint64_t renamed;
+/* A rename of /p to /q that the store is about to commit. */
+struct rename {
+	uint64_t unique;
 	struct fake_msg commit;
+};
+
+static struct rename store_moves_p(struct fs_fixture *fx)
+{
 	struct op *op = kernel_asks(fx, INODE_ROOT_ID);
+	struct rename rename = { .unique = fx->unique };
 
 	assert_true(op_set_name(op, "p"));
-	op->target = inode_ref(inodes->root);
+	op->target = inode_ref(fx->fs.inodes.root);
 	op->new_name = strdup("q");
-	renamed = fx->unique;
 	node_rename(op);
 	store_answers(fx, XS_TRANSACTION_START, "", "7");
 	store_answers(fx, XS_READ, "/", "");
@@ -127,18 +127,160 @@ static void what_is_in_a_directory_is_found_while_that_moves(void **state)
 	store_answers(fx, XS_WRITE, "/q", "OK");
 	store_answers(fx, XS_SET_PERMS, "/q", "OK");
 	store_answers(fx, XS_RM, "/p", "OK");
-	commit = store_gets(fx, XS_TRANSACTION_END, "T");
+	rename.commit = store_gets(fx, XS_TRANSACTION_END, "T");
+	return rename;
+}
+
+static void store_has_moved(struct fs_fixture *fx, const struct rename *rename)
+{
+	kernel_hears_nothing(fx);
+	fake_store_reply(fx->base->store, &rename->commit, "OK", 3);
+}
+
+/* Returns the file /p/k, which the kernel knows. */
+static struct inode *file_inside(struct fs_fixture *fx)
+{
+	struct inode *dir = known_inode(fx, "p", INODE_DIR);
+	struct inode *file = inode_intern(&fx->fs.inodes, dir, "k", INODE_LEAF, dir->view, NULL);
+
+	file->ops = &node_leaf_ops;
+	inode_found(dir, inode_foreign(dir));
+	inode_found(file, inode_foreign(file));
+	return file;
+}
+
+/* A program has emptied the file, and closes a copy of its descriptor. */
+static void begin_close(struct fs_fixture *fx, struct inode *file)
+{
+	struct handle *handle = handle_new(&fx->fs.handles, file, O_WRONLY | O_TRUNC);
+	struct op *op;
+
+	assert_non_null(handle);
+	handle_empty(handle, 1);
+	op = kernel_asks(fx, file->nodeid);
+	op->handle = handle;
+	op->fi.lock_owner = 1;
+	node_flush(op);
+}
+
+/* The kernel asks what /p/k is while the store has moved /p to /q, and the mount does not know it yet. */
+static void what_is_in_a_directory_is_found_while_that_moves(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *inside = file_inside(fx);
+	struct rename rename = store_moves_p(fx);
 
 	node_getattr(kernel_asks(fx, inside->nodeid));
 	store_refuses(fx, XS_READ, "/p/k", "ENOENT");
 	store_refuses(fx, XS_DIRECTORY, "/p/k", "ENOENT");
-	kernel_hears_nothing(fx);
-	fake_store_reply(fx->base->store, &commit, "OK", 3);
+	store_has_moved(fx, &rename);
 	store_answers(fx, XS_READ, "/q/k", "value");
 	store_answers(fx, XS_DIRECTORY, "/q/k", "");
-	kernel_hears_of(fx, renamed, 0);
+	kernel_hears_of(fx, rename.unique, 0);
 	kernel_hears_error(fx, 0);
-	inode_put(inodes, inside);
+	inode_put(&fx->fs.inodes, inside);
+}
+
+static void what_was_emptied_is_found_at_close_while_its_directory_moves(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *inside = file_inside(fx);
+	struct rename rename;
+
+	store_tells(fx, "/p/k", &root);
+	rename = store_moves_p(fx);
+	begin_close(fx, inside);
+	store_refuses(fx, XS_READ, "/p/k", "ENOENT");
+	store_has_moved(fx, &rename);
+	store_answers(fx, XS_READ, "/q/k", "value");
+	kernel_hears_of(fx, rename.unique, 0);
+	kernel_hears_error(fx, 0);
+	inode_put(&fx->fs.inodes, inside);
+}
+
+static void what_was_created_is_looked_for_at_close_while_its_directory_moves(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *inside = file_inside(fx);
+	struct rename rename;
+
+	inode_set_unwritten(&fx->fs.inodes, inside, true);
+	store_tells(fx, "/p", &root);
+	rename = store_moves_p(fx);
+	begin_close(fx, inside);
+	store_refuses(fx, XS_READ, "/p/k", "ENOENT");
+	store_has_moved(fx, &rename);
+	/* It may have been made at the new place, or the directory may be gone. */
+	store_refuses(fx, XS_READ, "/q/k", "ENOENT");
+	store_answers(fx, XS_READ, "/q", "");
+	kernel_hears_of(fx, rename.unique, 0);
+	kernel_hears_error(fx, 0);
+	inode_put(&fx->fs.inodes, inside);
+}
+
+static void a_directory_is_found_by_who_creates_in_it_while_it_moves(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *dir = known_inode(fx, "p", INODE_DIR);
+	struct rename rename;
+	struct op *op;
+
+	store_tells(fx, "/p", &root);
+	rename = store_moves_p(fx);
+	op = kernel_asks(fx, dir->nodeid);
+	assert_true(op_set_name(op, "k"));
+	node_create(op);
+	store_refuses(fx, XS_READ, "/p", "ENOENT");
+	store_has_moved(fx, &rename);
+	store_answers(fx, XS_READ, "/q", "");
+	kernel_hears_of(fx, rename.unique, 0);
+	kernel_hears_error(fx, 0);
+}
+
+static void a_directory_is_made_in_one_that_moves(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *dir = known_inode(fx, "p", INODE_DIR);
+	struct rename rename = store_moves_p(fx);
+	struct op *op = kernel_asks(fx, dir->nodeid);
+
+	assert_true(op_set_name(op, "d"));
+	node_mkdir(op);
+	store_answers(fx, XS_TRANSACTION_START, "", "8");
+	store_refuses(fx, XS_READ, "/p", "ENOENT");
+	store_refuses(fx, XS_READ, "/p/d", "ENOENT");
+	store_answers(fx, XS_MKDIR, "/p/d", "OK");
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	store_has_moved(fx, &rename);
+	kernel_hears_of(fx, rename.unique, 0);
+	store_answers(fx, XS_TRANSACTION_START, "", "9");
+	store_answers(fx, XS_READ, "/q", "");
+	store_refuses(fx, XS_READ, "/q/d", "ENOENT");
+	store_answers(fx, XS_MKDIR, "/q/d", "OK");
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+}
+
+static void a_directory_is_listed_in_parts_while_it_moves(void **state)
+{
+	static const char names[] = "1\0k\0";
+	struct fs_fixture *fx = *state;
+	struct inode *dir = known_inode(fx, "p", INODE_DIR);
+	struct rename rename = store_moves_p(fx);
+	struct fake_msg msg;
+
+	node_opendir(kernel_asks(fx, dir->nodeid));
+	store_refuses(fx, XS_DIRECTORY, "/p", "E2BIG");
+	store_answers(fx, XS_READ, "/p", "");
+	store_answers(fx, XS_READ, "/p", "");
+	store_refuses(fx, XS_DIRECTORY_PART, "/p", "ENOENT");
+	store_has_moved(fx, &rename);
+	kernel_hears_of(fx, rename.unique, 0);
+	store_answers(fx, XS_READ, "/q", "");
+	msg = store_gets(fx, XS_DIRECTORY_PART, "/q");
+	fake_store_reply(fx->base->store, &msg, names, sizeof(names));
+	pump(fx->base);
+	kernel_hears_error(fx, 0);
 }
 
 int main(void)
@@ -148,6 +290,11 @@ int main(void)
 		TEST(an_empty_directory_stays_one),
 		TEST(an_empty_directory_stays_one_whose_parent_moved_meanwhile),
 		TEST(what_is_in_a_directory_is_found_while_that_moves),
+		TEST(what_was_emptied_is_found_at_close_while_its_directory_moves),
+		TEST(what_was_created_is_looked_for_at_close_while_its_directory_moves),
+		TEST(a_directory_is_found_by_who_creates_in_it_while_it_moves),
+		TEST(a_directory_is_made_in_one_that_moves),
+		TEST(a_directory_is_listed_in_parts_while_it_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

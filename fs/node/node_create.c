@@ -62,8 +62,10 @@ MAY_WAIT static void create_run(struct op *op)
 }
 
 /* Goes on with `then` when the directory op->target is there, or was as far as anybody knows; else
- * replies with an error.  It is asked for where something is known that may have removed it. */
-static void ask_for_dir(struct op *op, void (*asked)(struct op *op), void (*then)(struct op *op))
+ * replies with an error.  It is asked for where something is known that may have removed it.  `again` as
+ * for op_ask(). */
+static void ask_for_dir(struct op *op, void (*asked)(struct op *op), void (*then)(struct op *op),
+			void (*again)(struct op *op))
 {
 	struct transaction *tx = op->target->view->tx;
 	char path[PATH_SIZE];
@@ -78,7 +80,7 @@ static void ask_for_dir(struct op *op, void (*asked)(struct op *op), void (*then
 	} else {
 		op->foreign = inode_foreign(op->target);
 		op_call(op, XS_READ, 0, path, NULL, 0);
-		op_submit(op, asked);
+		op_ask(op, asked, again);
 	}
 }
 
@@ -108,6 +110,11 @@ static void create_asked(struct op *op)
 		create_unwritten(op);
 }
 
+static void create_ask(struct op *op)
+{
+	ask_for_dir(op, create_asked, create_unwritten, create_ask);
+}
+
 void node_create(struct op *op)
 {
 	int err = node_check_new_name(op);
@@ -120,7 +127,7 @@ void node_create(struct op *op)
 		op_run(op, create_run);
 	else {
 		op->target = inode_ref(op->inode);
-		ask_for_dir(op, create_asked, create_unwritten);
+		create_ask(op);
 	}
 }
 
@@ -190,6 +197,8 @@ static void flush_dir_asked(struct op *op)
 		flushed(op);
 }
 
+static void ask_before_release(struct op *op);
+
 /* If somebody else has made the file, nothing is due any more. */
 static void flush_made_asked(struct op *op)
 {
@@ -209,7 +218,7 @@ static void flush_made_asked(struct op *op)
 	}
 	inode_found(op->inode, op->foreign);
 	op->handle->missing_at_close = true;
-	ask_for_dir(op, flush_dir_asked, flushed);
+	ask_for_dir(op, flush_dir_asked, flushed, ask_before_release);
 }
 
 /* A file that is to be made may be there by now. */
@@ -217,7 +226,7 @@ static void ask_whether_made(struct op *op, const char *path)
 {
 	op->foreign = inode_foreign(op->inode);
 	op_call(op, XS_READ, 0, path, NULL, 0);
-	op_submit(op, flush_made_asked);
+	op_ask(op, flush_made_asked, ask_before_release);
 }
 
 static void flush_node_asked(struct op *op)
@@ -243,12 +252,14 @@ static void ask_before_release(struct op *op)
 	if (err) {
 		op_reply_error(op, err);
 	} else if (node_is_to_be_made(op)) {
+		/* A rename may have given it another one since it was asked last. */
+		inode_put(&op->fs->inodes, op->target);
 		op->target = inode_get_parent(op->inode);
 		ask_whether_made(op, path);
 	} else if (node_may_be_gone(op, op->inode, path)) {
 		op->foreign = inode_foreign(op->inode);
 		op_call(op, XS_READ, 0, path, NULL, 0);
-		op_submit(op, flush_node_asked);
+		op_ask(op, flush_node_asked, ask_before_release);
 	} else {
 		flushed(op);
 	}

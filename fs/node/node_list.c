@@ -104,23 +104,36 @@ static void listing_complete(struct op *op, struct listing *listing, bool has_va
 	dir_listed(op, listing);
 }
 
-/* The directory does not fit into one reply: the pool reads it in parts. */
+/* Reads the directory in parts.  Returns 0 or an error. */
+MAY_WAIT static int read_in_parts(struct op *op, struct listing *listing, bool *has_value)
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err)
+		return err;
+	op_calls_clear(op);
+	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
+	err = op_wait(op);
+	*has_value = !err && node_has_value(op, 0, path);
+	return err ? err : list_parts(op, op->inode->view->tx_id, path, listing);
+}
+
+/* The directory does not fit into one reply: the pool reads it in parts, and from the start again where it
+ * is after a rename that came in between. */
 MAY_WAIT static void list_run(struct op *op)
 {
 	struct listing *listing = listing_new();
-	char path[PATH_SIZE];
 	bool has_value = false;
-	int err = listing ? 0 : -ENOMEM;
+	uint64_t moved;
+	int err;
 
-	if (!err)
-		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-	if (!err) {
-		op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
-		err = op_wait(op);
-		has_value = !err && node_has_value(op, 0, path);
-	}
-	if (!err)
-		err = list_parts(op, op->inode->view->tx_id, path, listing);
+	do {
+		moved = inode_moved(op->inode);
+		err = listing ? read_in_parts(op, listing, &has_value) : -ENOMEM;
+		if (err == -ENOENT && op_is_astray(op) && op_wait_for_rename(op))
+			err = -EINTR;
+	} while (err == -ENOENT && inode_moved(op->inode) != moved);
 	if (err) {
 		listing_put(listing);
 		op_reply_error(op, err);

@@ -148,6 +148,13 @@ void op_ask(struct op *op, void (*done)(struct op *op), void (*again)(struct op 
  * operation, and replies if the inode has no path. */
 void op_ask_node(struct op *op, uint32_t type, void (*done)(struct op *op));
 
+/* For the pool: returns whether a rename of the directory that the operation works in, or of its target, has come as
+ * far as the store, so that nobody knows where that is. */
+bool op_is_astray(const struct op *op);
+
+/* For the pool: waits until that is over.  Returns 0 or -EINTR. */
+int op_wait_for_rename(struct op *op) MAY_WAIT;
+
 /* A rename is over: what waited for that is asked for again. */
 void ops_ask_again(struct fs *fs);
 

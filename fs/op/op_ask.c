@@ -80,6 +80,25 @@ void op_ask_node(struct op *op, uint32_t type, void (*done)(struct op *op))
 	op_ask(op, done, ask_node_again);
 }
 
+/* ---- on the pool ---- */
+
+/* How often a job looks whether a rename is over, in nanoseconds. */
+#define RENAME_LOOK_NS 1000000
+
+bool op_is_astray(const struct op *op)
+{
+	return inode_is_moving(op->inode) || (op->target && inode_is_moving(op->target));
+}
+
+int op_wait_for_rename(struct op *op)
+{
+	int err = 0;
+
+	while (!err && op_is_astray(op))
+		err = op_sleep(op, RENAME_LOOK_NS);
+	return err;
+}
+
 void ops_ask_again(struct fs *fs)
 {
 	struct op_list waiting = TAILQ_HEAD_INITIALIZER(waiting);

@@ -111,10 +111,21 @@ static bool was_refused(const struct op *op)
 	return false;
 }
 
-/* Judges the error of a body that ran in a transaction on connection `epoch`. */
-static enum verdict judge(const struct op *op, uint32_t epoch, int err)
+/* Returns when the inodes were last moved in which the operation works. */
+static uint64_t last_moved(const struct op *op)
+{
+	uint64_t moved = inode_moved(op->inode), target = op->target ? inode_moved(op->target) : 0;
+
+	return target > moved ? target : moved;
+}
+
+/* Judges the error of a body that ran in a transaction on connection `epoch`.  `moved` was last_moved() then: where
+ * something was missing, the body may have looked where it no longer is. */
+static enum verdict judge(const struct op *op, uint32_t epoch, uint64_t moved, int err)
 {
 	if (err == -EAGAIN)
+		return VERDICT_CONFLICT;
+	if (err == -ENOENT && (op_is_astray(op) || last_moved(op) != moved))
 		return VERDICT_CONFLICT;
 	if (err == op->finding)
 		return VERDICT_STANDS;
@@ -137,6 +148,7 @@ static enum verdict judge(const struct op *op, uint32_t epoch, int err)
 MAY_WAIT static int run_once(struct op *op, int (*body)(struct op *op, uint32_t tx_id),
 			     enum verdict *verdict)
 {
+	uint64_t moved = last_moved(op);
 	uint32_t tx_id, epoch;
 	int err;
 
@@ -148,7 +160,7 @@ MAY_WAIT static int run_once(struct op *op, int (*body)(struct op *op, uint32_t 
 	op->finding = 0;
 	err = body(op, tx_id);
 	if (err) {
-		*verdict = judge(op, epoch, err);
+		*verdict = judge(op, epoch, moved, err);
 		tx_abort(op->fs, tx_id, epoch);
 		return err;
 	}
@@ -159,7 +171,8 @@ MAY_WAIT static int run_once(struct op *op, int (*body)(struct op *op, uint32_t 
 }
 
 /* Runs the body in a user's transaction.  A body that fails half-way cannot be undone there without
- * the rest, and a failure that others may have caused cannot be retried. */
+ * the rest, and a failure that others may have caused cannot be retried.  No rename of this view is under way
+ * meanwhile, as there is one body at a time. */
 MAY_WAIT static int run_inside(struct op *op, struct transaction *tx,
 			       int (*body)(struct op *op, uint32_t tx_id))
 {
@@ -171,7 +184,7 @@ MAY_WAIT static int run_inside(struct op *op, struct transaction *tx,
 	op->wrote = false;
 	op->finding = 0;
 	err = body(op, op->inode->view->tx_id);
-	if (err && judge(op, op->inode->view->epoch, err) != VERDICT_STANDS) {
+	if (err && judge(op, op->inode->view->epoch, last_moved(op), err) != VERDICT_STANDS) {
 		transaction_conflict(tx);
 		err = -ECANCELED;
 	} else if (err && op->wrote) {
@@ -215,6 +228,8 @@ int tx_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 			return -EBUSY;
 		op->fs->tx_retries++;
 		err = pause_before_retry(op, &seed, &pause);
+		if (!err)
+			err = op_wait_for_rename(op);
 		if (err)
 			return err;
 	}

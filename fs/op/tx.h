@@ -17,6 +17,8 @@
  *   tx_finding()        It saw one node in a state in which the operation is not possible: it is
  *                       not there, it is there already, it has children.  That was true at that
  *                       moment, and is the operation's result.
+ *                       Not so -ENOENT while a rename of this mount's own moves the directory in which
+ *                       the operation works: that is tried again at the new place.
  *   -EAGAIN             What it saw does not fit together, such as a directory that names a node
  *                       which is not there: somebody changed it in between.  That is a conflict
  *                       like that of a commit.
