@@ -204,9 +204,8 @@ static void time_passes(struct mount *m)
 static void tell_kernel(struct mount *m)
 {
 	struct stale stale;
-	int wait_ms;
 
-	while (inode_take_stale(&m->fs->inodes, &stale, &wait_ms))
+	while (inode_take_stale(&m->fs->inodes, &stale))
 		if (inode_told(&m->fs->inodes, stale.inode))
 			inode_put(&m->fs->inodes, stale.inode);
 }
