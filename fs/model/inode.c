@@ -105,6 +105,7 @@ int inodes_init(struct inodes *t, const char *root_path, const struct view *view
 	}
 	t->root->kind = INODE_DIR;
 	t->root->ops = ops[INODE_DIR];
+	t->root->cacheable = true;
 	t->root->view = view;
 	t->root->view_root = true;
 	inode_stat_begin(t, t->root, false);
