@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
+#include <linux/xattr.h>
 
 #include "fs/node/node.h"
 #include "fs/node/protect.h"
@@ -422,6 +424,13 @@ static void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 	fuse_reply_statfs(req, &st);
 }
 
+/* Whether attributes of that kind exist here.  To hear that they are not supported is enough for ls(1)
+ * once, while it looks for one that is only not there on each file. */
+static bool is_user_xattr(const char *name)
+{
+	return !strncmp(name, XATTR_USER_PREFIX, XATTR_USER_PREFIX_LEN);
+}
+
 static void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct op *op = op_new_named(req, ino, name, OP_GETXATTR);
@@ -429,7 +438,10 @@ static void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_
 	if (!op)
 		return;
 	op->size = size;
-	call(op, op->inode->ops->getxattr, -ENODATA);
+	if (is_user_xattr(name))
+		call(op, op->inode->ops->getxattr, -ENODATA);
+	else
+		op_reply_error(op, -EOPNOTSUPP);
 }
 
 static void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
@@ -459,7 +471,10 @@ static void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 	if (!op)
 		return;
-	call(op, op->inode->ops->removexattr, -ENODATA);
+	if (is_user_xattr(name))
+		call(op, op->inode->ops->removexattr, -ENODATA);
+	else
+		op_reply_error(op, -EOPNOTSUPP);
 }
 
 /* There is no access(): the kernel checks modes where they matter. */
