@@ -205,6 +205,7 @@ struct inodes {
 	/* Inodes that the kernel has yet to be told of for the n-th time, the
 	 * earliest due first. */
 	TAILQ_HEAD(inode_queue, inode) stale[INODE_ROUNDS];
+	unsigned untold;              /* how many there are, or are being told of */
 	bool track_stale;             /* the kernel caches, so it has to be told */
 };
 

@@ -28,6 +28,13 @@ uint64_t inode_now_ms(void)
 	return clock_now_ms(CLOCK_MONOTONIC_COARSE);
 }
 
+/* Takes the reference that an inode has in the queue, and while the kernel is told. */
+static void take_ref(struct inodes *t, struct inode *inode)
+{
+	inode->refs++;
+	t->untold++;
+}
+
 /* Queues an inode, whose reference stays in the queue. */
 static void queue_stale(struct inodes *t, struct inode *inode, unsigned round)
 {
@@ -52,7 +59,7 @@ void inode_outdate(struct inodes *t, struct inode *inode, enum changed_by by, bo
 	if (inode->stale == STALE_QUEUED)
 		TAILQ_REMOVE(&t->stale[inode->round], inode, stale_link);
 	else
-		inode->refs++;
+		take_ref(t, inode);
 	queue_stale(t, inode, round);
 }
 
@@ -72,7 +79,7 @@ void inode_drop(struct inodes *t, struct inode *inode)
 {
 	inode->stale_name = true;
 	if (inode->stale != STALE_QUEUED) {
-		inode->refs++;
+		take_ref(t, inode);
 		queue_stale(t, inode, 0);
 	}
 }
@@ -118,14 +125,15 @@ bool inode_take_stale(struct inodes *t, struct stale *stale)
 
 bool inode_told(struct inodes *t, struct inode *inode)
 {
-	/* An event came meanwhile: the queue has a reference of its own. */
-	if (inode->stale == STALE_QUEUED)
-		return true;
-	if (inode->unsettled && inode->round + 1 < INODE_ROUNDS) {
-		queue_stale(t, inode, inode->round + 1);
-		return false;
+	/* Unless an event came meanwhile, for which the queue has a reference of its own. */
+	if (inode->stale != STALE_QUEUED) {
+		if (inode->unsettled && inode->round + 1 < INODE_ROUNDS) {
+			queue_stale(t, inode, inode->round + 1);
+			return false;
+		}
+		inode->stale = STALE_SETTLED;
+		inode->unsettled = inode->stale_name = false;
 	}
-	inode->stale = STALE_SETTLED;
-	inode->unsettled = inode->stale_name = false;
+	t->untold--;
 	return true;
 }

@@ -86,6 +86,8 @@ const struct figure figures_list[] = {
 		"Events that were not queued for a raw client: one like them was, or there was no room."),
 	COUNTER("invalidations", "invalidations", NULL, invalidations,
 		"Times that the kernel was told to forget a name."),
+	GAUGE("invalidations_due", "invalidations_due", invalidations_due,
+	      "Files that have changed and of which the kernel is yet to be told, or told again."),
 	GAUGE("inodes", "inodes", inodes, "Files and directories that the kernel knows."),
 	GAUGE("open_files", "open_files", open_files, "Files and directories that are open."),
 	GAUGE("watched_bytes", "watched_bytes", watched_bytes,
@@ -121,6 +123,7 @@ static void take_events(struct figures *f, struct fs *fs)
 	f->polls_unwatched = fs->polls->count;
 	f->streams = streams_count(fs, &f->stream_overflows);
 	f->invalidations = fs->invalidations;
+	f->invalidations_due = fs->inodes.untold;
 }
 
 static void take_raw(struct figures *f, struct client_counters *counters)
