@@ -324,7 +324,7 @@ static void own_writes_leave_no_doubt(void **state)
 	find(k);
 	/* One that failed has no event. */
 	inode_wrote(k);
-	inode_not_written(k);
+	inode_write_over(&table, k, true);
 	touched(k, "/a/k");
 	assert_true(inode_is_doubtful(k));
 	find(k);
@@ -332,7 +332,7 @@ static void own_writes_leave_no_doubt(void **state)
 	inode_wrote(k);
 	touched(k, "/a");
 	assert_true(inode_is_doubtful(k));
-	inode_not_written(k);
+	inode_write_over(&table, k, true);
 	find(k);
 	find(a);
 	inode_wrote(value);
@@ -436,6 +436,84 @@ static void the_work_of_a_listing_does_not_grow_with_the_square_of_the_files(voi
 	(void)state;
 	assert_in_range(comparisons_for(1000), 1000, 30 * 1000);
 	assert_in_range(comparisons_for(4000), 4000, 30 * 4000);
+}
+
+/* Asks the store about the node, and gets an answer.  Returns whether that is remembered. */
+static bool is_known_after_asking(struct inode *inode)
+{
+	inode_confirm(&table, inode, table.changes, true);
+	return inode_is_confirmed(inode);
+}
+
+static void what_the_store_said_is_known_until_an_event(void **state)
+{
+	struct inode *k = intern(table.root, "k", INODE_LEAF);
+
+	(void)state;
+	assert_false(inode_is_confirmed(k));
+	assert_true(is_known_after_asking(k));
+	touched(k, "/k");
+	assert_false(inode_is_confirmed(k));
+	/* An event came while the store was asked. */
+	inode_confirm(&table, k, table.changes, false);
+	assert_false(inode_is_confirmed(k));
+	assert_true(is_known_after_asking(k));
+	/* The value was read, and is another although no event has come yet. */
+	inode_saw_length(k, k->value_len);
+	assert_true(inode_is_confirmed(k));
+	inode_saw_length(k, k->value_len + 1);
+	assert_false(inode_is_confirmed(k));
+	inode_put(&table, k);
+}
+
+static void during_our_own_write_nothing_is_known(void **state)
+{
+	struct inode *k = intern(table.root, "k", INODE_LEAF);
+	uint64_t changes = table.changes;
+
+	(void)state;
+	assert_true(is_known_after_asking(k));
+	inode_wrote(k);
+	assert_false(inode_is_confirmed(k));
+	assert_false(is_known_after_asking(k));
+	/* The event of what somebody else did is taken for ours.  The store was asked before our write. */
+	touched(k, "/k");
+	assert_true(is_known_after_asking(k));
+	inode_write_over(&table, k, false);
+	assert_false(inode_is_confirmed(k));
+	/* So is an answer to a question from before. */
+	inode_confirm(&table, k, changes, true);
+	assert_false(inode_is_confirmed(k));
+	assert_true(is_known_after_asking(k));
+	touched(k, "/k");
+	assert_false(inode_is_confirmed(k));
+	inode_put(&table, k);
+}
+
+static void of_what_was_moved_or_made_anew_nothing_is_known(void **state)
+{
+	struct inode *d = intern(table.root, "d", INODE_DIR), *k = intern(d, "k", INODE_LEAF);
+	uint64_t changes = table.changes;
+
+	(void)state;
+	assert_true(is_known_after_asking(k));
+	/* An event at its new place may have come before it was there. */
+	assert_int_equal(rename_in_root("d", "e"), 0);
+	assert_false(inode_is_confirmed(k));
+	inode_confirm(&table, k, changes, true);
+	assert_false(inode_is_confirmed(k));
+	assert_true(is_known_after_asking(k));
+	/* Somebody had removed it, and no event has told that yet. */
+	changes = table.changes;
+	inode_made(&table, k);
+	assert_false(inode_is_confirmed(k));
+	inode_confirm(&table, k, changes, true);
+	assert_false(inode_is_confirmed(k));
+	assert_true(is_known_after_asking(k));
+	inode_gone(&table, d, "k");
+	assert_false(inode_is_confirmed(k));
+	inode_put(&table, k);
+	inode_put(&table, d);
 }
 
 static void a_rename_without_memory_changes_nothing(void **state)
@@ -777,6 +855,9 @@ int main(void)
 		TEST(a_rename_replaces_a_directory),
 		TEST(unwritten_files_are_listed_where_they_are),
 		TEST(the_work_of_a_listing_does_not_grow_with_the_square_of_the_files),
+		TEST(what_the_store_said_is_known_until_an_event),
+		TEST(during_our_own_write_nothing_is_known),
+		TEST(of_what_was_moved_or_made_anew_nothing_is_known),
 		TEST(a_rename_without_memory_changes_nothing),
 		TEST(a_removed_name_gets_another_inode),
 		TEST(below_what_was_removed_nothing_has_a_path),

@@ -150,7 +150,10 @@ struct inode {
 	uint64_t foreign;           /* counts those that no write of ours caused; starts at 1 */
 	uint64_t found;             /* `foreign` when it was last found in the store; 0: not yet */
 	uint64_t looked_at;         /* `events` when a poll last asked the store about the node */
-	uint64_t confirmed;         /* `events` when a lookup last found it; 0: not known since */
+	uint64_t confirmed;         /* `events` when its attributes were last asked for; 0: not known since */
+	size_t value_len;           /* INODE_LEAF: the length of its value then */
+	uint64_t confirmed_at;      /* `changes` of the table then */
+	uint64_t written;           /* the same when this mount last wrote or made it */
 	bool gone;                  /* the store said so then, or when it was read */
 	struct timespec changed_at; /* time of the last change; 0: no change known */
 	uint64_t value_hash;        /* hash of the value last seen */
@@ -194,7 +197,7 @@ struct inodes {
 	struct inode *by_number;
 	struct recent recent; /* changes of nodes that have no inode */
 	uint64_t last_id;
-	uint64_t moves; /* renames of inodes so far */
+	uint64_t changes; /* renames of inodes, and writes and creations of nodes by this mount, so far */
 	unsigned unwritten; /* inodes that are */
 	char *root_path;
 	struct inode *root;
@@ -355,11 +358,11 @@ void inodes_doubted(struct inodes *t, const char *path);
 void inodes_note_event(struct inodes *t, const char *path, struct wakeups *wakeups);
 
 /* inode_wrote(): this mount is about to write the node's value, so the resulting event says nothing
- * new about its kind, its existence or the names above it.  The second function:
- * that write failed. */
+ * new about its kind, its existence or the names above it.  inode_write_over(): that was answered;
+ * with `failed`, no event will come. */
 void inode_wrote(struct inode *inode);
 bool inode_is_written(struct inode *inode); /* its event has not come yet */
-void inode_not_written(struct inode *inode);
+void inode_write_over(struct inodes *t, struct inode *inode, bool failed);
 
 /*
  * Whether a node may be taken to be in the store.  inode_found(): the store said that it was there,
@@ -374,8 +377,17 @@ bool inode_is_doubtful(const struct inode *inode);
 /* The store was asked when inode->events was `events`, and said whether the node was there. */
 void inode_looked(struct inode *inode, uint64_t events, bool gone);
 
-/* Returns whether a lookup has found the node (inode->confirmed) and no event has come since. */
-bool inode_is_confirmed(const struct inode *inode);
+/*
+ * Whether the attributes of a node are known without asking the store: it was found (inode->confirmed),
+ * and since then no event has come, and this mount has not written, made, or moved it, nor begun to.
+ * inode_confirm(): it was found by a question that was asked when the table's `changes` were that;
+ * `sure`: no event has come since.
+ */
+void inode_confirm(struct inodes *t, struct inode *inode, uint64_t changes, bool sure);
+bool inode_is_confirmed(struct inode *inode);
+
+/* Another answer tells this length of the value: if it differs, the attributes are not known. */
+void inode_saw_length(struct inode *inode, size_t value_len);
 
 /* The node was made here, now. */
 void inode_made(struct inodes *t, struct inode *inode);

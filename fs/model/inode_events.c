@@ -202,7 +202,7 @@ static void doubt_below(struct inodes *t, struct inode *top, const char *path, b
 		top = inode_peek(t, top, name, INODE_DIR);
 	}
 	if (leaf && !*path)
-		leaf->found = 0;
+		leaf->found = leaf->confirmed = 0;
 	for (inode = top; inode; inode = inode_next(top, inode)) {
 		inode->sticky &= !removed;
 		inode->confirmed = 0;
@@ -249,11 +249,19 @@ bool inode_is_written(struct inode *inode)
 	return expects_own((struct inode *)node_of(inode));
 }
 
-void inode_not_written(struct inode *inode)
+void inode_write_over(struct inodes *t, struct inode *inode, bool failed)
 {
 	inode = (struct inode *)node_of(inode);
-	if (inode->own_writes > 0)
+	if (failed && inode->own_writes > 0)
 		inode->own_writes--;
+	/* Its event may have been taken for one that came before, so `events` do not tell. */
+	inode_is_new(t, inode);
+}
+
+void inode_is_new(struct inodes *t, struct inode *inode)
+{
+	inode->written = ++t->changes;
+	inode->confirmed = 0;
 }
 
 uint64_t inode_foreign(const struct inode *inode)
@@ -281,10 +289,27 @@ void inode_looked(struct inode *inode, uint64_t events, bool gone)
 		inode->looked_at = events;
 		inode->gone = gone;
 	}
+	if (gone)
+		inode->confirmed = 0;
 }
 
-bool inode_is_confirmed(const struct inode *inode)
+void inode_confirm(struct inodes *t, struct inode *inode, uint64_t changes, bool sure)
 {
-	return inode->confirmed == inode->events && inode->hashed && !inode->names_unsure;
+	sure = sure && inode->written <= changes && inode_moved(inode) <= changes;
+	inode->confirmed = sure ? inode->events : 0;
+	inode->confirmed_at = t->changes;
+}
+
+bool inode_is_confirmed(struct inode *inode)
+{
+	/* While it is moved the events of its new place do not reach it. */
+	return inode->confirmed == inode->events && inode->hashed && !inode->names_unsure &&
+	       inode_moved(inode) <= inode->confirmed_at && !expects_own(inode);
+}
+
+void inode_saw_length(struct inode *inode, size_t value_len)
+{
+	if (value_len != inode->value_len)
+		inode->confirmed = 0;
 }
 

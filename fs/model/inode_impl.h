@@ -67,6 +67,9 @@ void inode_move_time(struct inode *inode, const struct timespec *at);
 /* A child of the directory was made or removed, now. */
 void inode_change_dir(struct inodes *t, struct inode *dir, enum changed_by by);
 
+/* This mount has written or made the node: no answer to a question from before tells of it. */
+void inode_is_new(struct inodes *t, struct inode *inode);
+
 /* The content of the file was changed by this mount, now. */
 void inode_change_value(struct inode *inode);
 

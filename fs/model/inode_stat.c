@@ -155,12 +155,15 @@ void inode_change_value(struct inode *inode)
 
 void inode_made(struct inodes *t, struct inode *inode)
 {
+	inode_is_new(t, inode);
 	inode_change_value(inode);
 	inode_change_dir(t, inode->parent, CHANGED_BY_US);
 }
 
 void inode_absent(struct inodes *t, struct inode *inode)
 {
+	if (inode)
+		inode->confirmed = 0;
 	if (!inode || inode->absent)
 		return;
 	inode->absent = true;

@@ -147,7 +147,7 @@ static void move(struct inodes *t, struct inode *inode, struct inode *new_parent
 		free(key);
 		return;
 	}
-	inode->moved = ++t->moves;
+	inode->moved = ++t->changes;
 	inode_unhash(t, inode);
 	inode_set_key(inode, key, key_len);
 	inode_hash(t, inode);

@@ -175,13 +175,23 @@ void node_found(struct op *op, struct inode *inode, const char *path)
 	inode_found(inode, events_since(&op->fs->events, op->seq, path) ? 0 : inode_foreign(inode));
 }
 
-void node_confirm_dir(struct op *op, struct inode *dir, const char *path)
+void node_confirm(struct op *op, struct inode *inode, const char *path)
 {
 	struct fs *fs = op->fs;
 
-	if (!fs->caching || dir->view->tx || !op_is_covered(op, dir, path))
-		return;
-	dir->confirmed = events_since(&fs->events, op->seq, path) ? 0 : dir->events;
+	if (fs->caching && !inode->view->tx && op_is_covered(op, inode, path))
+		inode_confirm(&fs->inodes, inode, op->changes,
+			      !events_since(&fs->events, op->seq, path));
+}
+
+void node_confirm_file(struct op *op, struct inode *inode, size_t value_len)
+{
+	char path[PATH_SIZE];
+
+	inode_saw_length(inode, value_len);
+	inode->value_len = value_len;
+	if (!inode->unwritten && !inode_path(&op->fs->inodes, inode, NULL, path))
+		node_confirm(op, inode, path);
 }
 
 void node_note_root(const struct op *op, int err)
@@ -194,7 +204,7 @@ void node_note_root(const struct op *op, int err)
 
 /* ---- replies ---- */
 
-void node_reply_found(struct op *op, const char *path, bool dir, bool readable, size_t size)
+void node_reply_found(struct op *op, const char *path, bool dir, bool readable, size_t value_len)
 {
 	struct fs *fs = op->fs;
 	struct inode *inode;
@@ -211,10 +221,11 @@ void node_reply_found(struct op *op, const char *path, bool dir, bool readable, 
 		inode->sticky = readable;
 		inode->hidden = !readable;
 		if (readable)
-			node_confirm_dir(op, inode, path);
+			node_confirm(op, inode, path);
 		node_attr_dir(fs, readable, &st);
 	} else {
-		node_attr_file(fs, size, &st);
+		node_confirm_file(op, inode, value_len);
+		node_attr_file(fs, text_size(fs->config.format, value_len), &st);
 	}
 	node_found(op, inode, path);
 	if (op->n_calls == 2)

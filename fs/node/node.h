@@ -119,11 +119,11 @@ void node_made_file(const struct op *op, const char *path);
 bool node_has_value(const struct op *op, unsigned i, const char *path);
 
 /*
- * Replies with the entry of op->name, which exists, at `path`: a directory, or a file of `size`
- * bytes.  A directory that is not readable is hidden: its names cannot be listed, and no events of
+ * Replies with the entry of op->name, which exists, at `path`: a directory, or a file with a value
+ * of `value_len` bytes.  A directory that is not readable is hidden: its names cannot be listed, and no events of
  * it can be received.
  */
-void node_reply_found(struct op *op, const char *path, bool dir, bool readable, size_t size);
+void node_reply_found(struct op *op, const char *path, bool dir, bool readable, size_t value_len);
 
 /* Returns whether a DIRECTORY reply names any child. */
 bool node_reply_has_children(const struct request *req);
@@ -161,10 +161,12 @@ bool node_sees_empty(struct op *op);
 void node_saw(struct op *op, struct inode *inode, int read, int dir);
 
 /*
- * Remembers that a directory, whose node is `path`, exists, until an event comes: the kernel asks
- * again and again, because each listing makes it forget the time of access.
+ * Remembers, until an event comes, that a directory exists, whose node is `path`, or that a file does,
+ * with a value of that length: the kernel asks again and again, because each listing and each read makes
+ * it forget the time of access.
  */
-void node_confirm_dir(struct op *op, struct inode *dir, const char *path);
+void node_confirm(struct op *op, struct inode *inode, const char *path);
+void node_confirm_file(struct op *op, struct inode *inode, size_t value_len);
 
 /* Remembers whether the mount's root may be listed, as the store has just said. */
 void node_note_root(const struct op *op, int err);

@@ -50,8 +50,7 @@ static void lookup_done(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	node_reply_found(op, path, node_is_dir(op, &facts, path), facts.readable,
-			 text_size(fs->config.format, facts.value_len));
+	node_reply_found(op, path, node_is_dir(op, &facts, path), facts.readable, facts.value_len);
 }
 
 void node_lookup(struct op *op)
@@ -120,7 +119,7 @@ static void getattr_dir(struct op *op)
 		return;
 	}
 	if (!err && !inode_path(&fs->inodes, op->inode, NULL, path)) {
-		node_confirm_dir(op, op->inode, path);
+		node_confirm(op, op->inode, path);
 		node_found(op, op->inode, path);
 	}
 	node_saw(op, op->inode, 0, op->n_calls > 1 ? 1 : -1);
@@ -161,8 +160,27 @@ static void getattr_leaf(struct op *op)
 		return;
 	}
 	node_saw(op, op->inode, 0, -1);
+	if (!leaf_is_dir(op, &facts))
+		node_confirm_file(op, op->inode, facts.value_len);
 	node_attr_file(fs, text_size(fs->config.format, facts.value_len), &st);
 	op_reply_attr(op, &st);
+}
+
+/* Answers from memory where an event would have told of a change.  The kernel asks for each file that
+ * was read since, because its time of access is no longer known then. */
+static bool getattr_known(struct op *op)
+{
+	const struct inode *inode = op->inode;
+	struct stat st;
+
+	if (!inode_is_confirmed(op->inode))
+		return false;
+	if (inode->kind == INODE_DIR)
+		node_attr_dir(op->fs, true, &st);
+	else
+		node_attr_file(op->fs, text_size(op->fs->config.format, inode->value_len), &st);
+	op_reply_attr(op, &st);
+	return true;
 }
 
 /* A directory has changed if its children have.  Where events tell of that, the names are requested
@@ -187,12 +205,7 @@ void node_getattr(struct op *op)
 		op_reply_attr(op, &st);
 		return;
 	}
-	if (op->inode->kind == INODE_DIR && inode_is_confirmed(op->inode)) {
-		node_attr_dir(op->fs, true, &st);
-		op_reply_attr(op, &st);
-		return;
-	}
-	if (getattr_root(op))
+	if (getattr_known(op) || getattr_root(op))
 		return;
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err == -ENOENT || err == -ESTALE) {

@@ -27,9 +27,8 @@ int node_write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 
 	inode_wrote(op->inode);
 	err = tx_run(op, body);
-	if (err)
-		inode_not_written(op->inode);
-	else if (!op->inode->view->tx)
+	inode_write_over(&op->fs->inodes, op->inode, err);
+	if (!err && !op->inode->view->tx)
 		inode_found(op->inode, foreign);
 	return err;
 }
@@ -121,8 +120,7 @@ static void put_sent(struct op *op)
 {
 	int err = op_call_error(op, 0);
 
-	if (err)
-		inode_not_written(op->inode);
+	inode_write_over(&op->fs->inodes, op->inode, err);
 	op->put(op, err);
 }
 

@@ -70,6 +70,7 @@ static void read_done(struct op *op)
 	}
 	req = op->calls[0];
 	reply = req->reply;
+	inode_saw_length(op->inode, req->reply_len);
 	/* The reply has room for one more byte. */
 	size = text_from_value(fs->config.format, reply, req->reply_len);
 	content = malloc(size + 1);

@@ -82,8 +82,7 @@ static void tx_lookup_done(struct op *op)
 		return;
 	}
 	dir = sight == SIGHT_OUTSIDE_DIR || node_is_dir(op, &facts, path);
-	node_reply_found(op, path, dir, facts.readable,
-			 text_size(op->fs->config.format, facts.value_len));
+	node_reply_found(op, path, dir, facts.readable, facts.value_len);
 }
 
 void node_tx_lookup(struct op *op)

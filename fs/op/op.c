@@ -59,6 +59,7 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind
 	op->max_calls = OP_INLINE_CALLS;
 	op->started_ns = clock_now_ns(CLOCK_MONOTONIC);
 	op->seq = fs->events.seq;
+	op->changes = fs->inodes.changes;
 	op->epoch = inode ? inode->view->epoch : 0;
 	op->refs = 1;
 	pthread_cond_init(&op->wake, NULL);

@@ -55,6 +55,7 @@ struct op {
 	struct fuse_file_info fi;
 	struct kept_poll *poll; /* of a POLL that may be kept; owned until it is; NULL: none */
 	uint64_t seq;     /* of the last event when it began */
+	uint64_t changes; /* of the table of inodes when it began */
 	uint64_t events; /* inode->events before the store was asked */
 	uint64_t foreign; /* inode_foreign() before that */
 	uint32_t epoch;  /* the connection of the transaction that it runs in, 0: in none */
