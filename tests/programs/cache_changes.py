@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Random changes while readers look everywhere; then everything has to be as the store has it."""
+"""Random changes, by this mount and others, while readers look everywhere; then everything has to be as the store has it."""
 import os
 import random
 import sys
@@ -30,7 +30,11 @@ for n in range(changes):
     path = rng.choice(NAMES)
     what = rng.random()
     try:
-        if what < 0.6:
+        if what < 0.3:
+            # Our own, of whose events those of the others may be taken for.
+            with open(mnt + path, 'w') as file:
+                file.write('y' * rng.randrange(5))
+        elif what < 0.6:
             store.write(path, b'x' * rng.randrange(5))
         elif what < 0.85:
             store.remove(path)
@@ -39,7 +43,7 @@ for n in range(changes):
             store.remove(path, tx)
             store.write(rng.choice(NAMES), b'tx', tx)
             store.commit(tx)
-    except (FileNotFoundError, BlockingIOError):
+    except OSError:
         if what >= 0.85:
             try:
                 store.call(7, b'F\0', tx)
