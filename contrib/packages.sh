@@ -89,10 +89,12 @@ packages_xen=(
 	zstd
 )
 
-# what .ci/run needs on top of all that: another release of Debian, a judge of the manuals, and one of Python
+# what .ci/run needs on top of all that: another release of Debian, a judge of the manuals, another C library, and a
+# judge of Python
 packages_ci=(
 	debootstrap
 	mandoc
+	musl-tools
 	pyflakes3
 )
 

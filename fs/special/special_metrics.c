@@ -87,19 +87,14 @@ static void labelled(FILE *out, const char *name, const char *label, const char 
 static void print_errors(FILE *out, const char *name, const char *help,
 			 const uint64_t by[CHAN_ERRNOS])
 {
-	uint64_t other = by[0];
-
 	family(out, name, "counter", NULL, help);
-	for (int i = 1; i < CHAN_ERRNOS; i++) {
-		const char *errno_name = strerrorname_np(i);
+	for (int i = 0; i < CHAN_ERRNOS; i++) {
+		const char *errno_name = i ? strerrorname_np(i) : "other";
+		char number[16];
 
-		/* Some numbers have no name; one label must not come twice. */
-		if (errno_name)
-			labelled(out, name, "errno", errno_name, by[i]);
-		else
-			other += by[i];
+		snprintf(number, sizeof(number), "%d", i);
+		labelled(out, name, "errno", errno_name ? errno_name : number, by[i]);
 	}
-	labelled(out, name, "errno", "other", other);
 }
 
 /* Prints one histogram of a family, unless it is empty. */
