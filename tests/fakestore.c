@@ -36,7 +36,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -49,7 +48,7 @@
 #include <unistd.h>
 
 #include "ring/wire.h"
-#include "tests/fake_tree.h"
+#include "tests/fake_server.h"
 
 #define CONNECTIONS_MAX 16
 #define REORDER_PATIENCE_MS 100
@@ -63,18 +62,6 @@ struct packet {
 	char data[];
 };
 
-struct transaction {
-	TAILQ_ENTRY(transaction) link;
-	uint32_t id;
-	uint64_t base; /* generation of the tree that it started from */
-	struct fake_tree *tree;
-};
-
-struct watch {
-	TAILQ_ENTRY(watch) link;
-	char *path, *token;
-};
-
 TAILQ_HEAD(packets, packet);
 
 struct connection {
@@ -84,9 +71,7 @@ struct connection {
 	struct packets held; /* for reorder */
 	unsigned held_count;
 	uint64_t held_until_ms;
-	TAILQ_HEAD(, transaction) transactions;
-	TAILQ_HEAD(, watch) watches;
-	uint32_t last_transaction;
+	struct fake_peer *peer;
 	size_t got;
 	struct xsd_sockmsg hdr;
 	char body[WIRE_PAYLOAD_MAX + 1];
@@ -101,7 +86,6 @@ struct deferred {
 /* Counts of replies that are still to be spoilt, and lasting settings. */
 struct faults {
 	unsigned wrong_id, wrong_type, oversize, garbage, half, silent, twice, error, lie;
-	unsigned lose, overlook;
 	unsigned delay_ms, reorder, split;
 	bool refuse;
 	char text[256];
@@ -113,7 +97,7 @@ static char features[16];
 static TAILQ_HEAD(, connection) connections = TAILQ_HEAD_INITIALIZER(connections);
 static TAILQ_HEAD(, deferred) deferreds = TAILQ_HEAD_INITIALIZER(deferreds);
 static unsigned connections_count;
-static struct fake_tree *tree;
+static struct fake_server *server;
 static struct faults faults;
 
 static void *must(void *p)
@@ -172,10 +156,11 @@ static void release_held(struct connection *c)
 }
 
 /* Sends a reply, spoilt as the faults have it. */
-static void reply(struct connection *c, uint32_t type, const void *body, size_t len)
+static void reply(void *arg, const struct xsd_sockmsg *request, uint32_t type, const void *body, size_t len)
 {
+	struct connection *c = arg;
 	struct packets *list = faults.reorder > 1 ? &c->held : &c->out;
-	struct xsd_sockmsg hdr = c->hdr;
+	struct xsd_sockmsg hdr = *request;
 	bool half = false;
 
 	if (spend(&faults.silent))
@@ -186,7 +171,7 @@ static void reply(struct connection *c, uint32_t type, const void *body, size_t 
 		body = faults.text;
 		len = strlen(faults.text) + 1;
 	} else if (spend(&faults.lie)) {
-		hdr.type = c->hdr.type;
+		hdr.type = request->type;
 		body = faults.text;
 		len = strlen(faults.text);
 	}
@@ -212,13 +197,9 @@ static void reply(struct connection *c, uint32_t type, const void *body, size_t 
 		release_held(c);
 }
 
-static void reply_error(struct connection *c, const char *name)
+static void send_event(void *arg, const char *path, const char *token)
 {
-	reply(c, XS_ERROR, name, strlen(name) + 1);
-}
-
-static void send_event(struct connection *c, const char *path, const char *token)
-{
+	struct connection *c = arg;
 	struct xsd_sockmsg hdr = { .type = XS_WATCH_EVENT };
 	char body[WIRE_EVENT_MAX];
 	size_t path_size = strlen(path) + 1, token_size = strlen(token) + 1;
@@ -231,59 +212,7 @@ static void send_event(struct connection *c, const char *path, const char *token
 	packet_add(c, &c->out, &hdr, body, hdr.len, false);
 }
 
-/* Tells those who watch just this path. */
-static void send_events_of(const char *path)
-{
-	struct connection *c;
-	struct watch *w;
-
-	TAILQ_FOREACH(c, &connections, link)
-		TAILQ_FOREACH(w, &c->watches, link)
-			if (!strcmp(w->path, path))
-				send_event(c, path, w->token);
-}
-
-/* Tells all watches what has changed. */
-static void fire(struct fake_tree *changed)
-{
-	struct connection *c;
-	struct watch *w;
-
-	TAILQ_FOREACH(c, &connections, link)
-		TAILQ_FOREACH(w, &c->watches, link)
-			for (size_t i = 0; i < changed->changes_count; i++)
-				if (fake_tree_concerns(changed->changes[i], w->path))
-					send_event(c, changed->changes[i], w->token);
-	fake_tree_forget_changes(changed);
-}
-
 /* --- connections ------------------------------------------------------------------------------ */
-
-static void transaction_free(struct connection *c, struct transaction *t)
-{
-	TAILQ_REMOVE(&c->transactions, t, link);
-	fake_tree_free(t->tree);
-	free(t);
-}
-
-static void watch_free(struct connection *c, struct watch *w)
-{
-	TAILQ_REMOVE(&c->watches, w, link);
-	free(w->path);
-	free(w->token);
-	free(w);
-}
-
-static void forget_state(struct connection *c)
-{
-	struct transaction *t;
-	struct watch *w;
-
-	while ((t = TAILQ_FIRST(&c->transactions)))
-		transaction_free(c, t);
-	while ((w = TAILQ_FIRST(&c->watches)))
-		watch_free(c, w);
-}
 
 static void connection_end(struct connection *c)
 {
@@ -294,7 +223,7 @@ static void connection_end(struct connection *c)
 		TAILQ_REMOVE(&c->out, p, link);
 		free(p);
 	}
-	forget_state(c);
+	fake_peer_free(c->peer);
 	TAILQ_REMOVE(&connections, c, link);
 	connections_count--;
 	close(c->fd);
@@ -322,182 +251,33 @@ static void connection_accept(int listener)
 	c->fd = fd;
 	TAILQ_INIT(&c->out);
 	TAILQ_INIT(&c->held);
-	TAILQ_INIT(&c->transactions);
-	TAILQ_INIT(&c->watches);
+	c->peer = fake_peer_new(server, c);
 	TAILQ_INSERT_TAIL(&connections, c, link);
 	connections_count++;
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-static struct transaction *transaction_find(struct connection *c, uint32_t id)
+/* GET_FEATURE, and what no server here knows. */
+static void unknown_request(void *arg, const struct xsd_sockmsg *hdr, const char *body)
 {
-	struct transaction *t;
-
-	TAILQ_FOREACH(t, &c->transactions, link)
-		if (t->id == id)
-			return t;
-	return NULL;
-}
-
-static void transaction_start(struct connection *c)
-{
-	struct transaction *t = must(calloc(1, sizeof(*t)));
-	char id[12];
-
-	t->id = ++c->last_transaction;
-	t->base = tree->generation;
-	t->tree = fake_tree_copy(tree);
-	TAILQ_INSERT_TAIL(&c->transactions, t, link);
-	reply(c, XS_TRANSACTION_START, id, snprintf(id, sizeof(id), "%" PRIu32, t->id) + 1);
-}
-
-static void transaction_end(struct connection *c, struct transaction *t)
-{
-	struct fake_tree *old = NULL;
-
-	if (c->body[0] == 'T' && t->tree->changes_count) {
-		if (tree->generation != t->base && !spend(&faults.overlook)) {
-			transaction_free(c, t);
-			reply_error(c, "EAGAIN");
-			return;
-		}
-		old = t->tree;
-		t->tree = tree;
-		tree = old;
-	}
-	transaction_free(c, t);
-	reply(c, XS_TRANSACTION_END, "OK", sizeof("OK"));
-	if (old)
-		fire(tree);
-}
-
-static struct watch *watch_find(struct connection *c, const char *path, const char *token)
-{
-	struct watch *w;
-
-	TAILQ_FOREACH(w, &c->watches, link)
-		if (!strcmp(w->path, path) && !strcmp(w->token, token))
-			return w;
-	return NULL;
-}
-
-static void watch_request(struct connection *c)
-{
-	const char *path, *token;
-	struct watch *w;
-
-	if (wire_event_parse(c->body, c->hdr.len, &path, &token) ||
-	    (*path != '/' && *path != '@')) {
-		reply_error(c, "EINVAL");
+	if (hdr->type == WIRE_GET_FEATURE && *features) {
+		reply(arg, hdr, WIRE_GET_FEATURE, features, strlen(features) + 1);
 		return;
 	}
-	w = watch_find(c, path, token);
-	if (!w != (c->hdr.type == XS_WATCH)) {
-		reply_error(c, w ? "EEXIST" : "ENOENT");
-		return;
-	}
-	if (c->hdr.type == XS_UNWATCH) {
-		watch_free(c, w);
-		reply(c, XS_UNWATCH, "OK", sizeof("OK"));
-		return;
-	}
-	w = must(calloc(1, sizeof(*w)));
-	w->path = must(strdup(path));
-	w->token = must(strdup(token));
-	TAILQ_INSERT_TAIL(&c->watches, w, link);
-	reply(c, XS_WATCH, "OK", sizeof("OK"));
-	send_event(c, path, token);
-}
-
-static void unknown_request(struct connection *c)
-{
-	printf("asked %s ", wire_type_name(c->hdr.type));
-	for (size_t i = 0; i < c->hdr.len; i++)
-		putchar(c->body[i] ? c->body[i] : '|');
+	printf("asked %s ", wire_type_name(hdr->type));
+	for (size_t i = 0; i < hdr->len; i++)
+		putchar(body[i] ? body[i] : '|');
 	putchar('\n');
 	fflush(stdout);
-	reply_error(c, "ENOSYS");
-}
-
-static void tree_request(struct connection *c, struct transaction *t)
-{
-	struct fake_tree *target = t ? t->tree : tree;
-	struct fake_answer a;
-
-	if (c->hdr.type == XS_WRITE && !t && spend(&faults.lose)) {
-		reply(c, XS_WRITE, "OK", sizeof("OK"));
-		return;
-	}
-	a = fake_tree_answer(target, c->hdr.type, c->body, c->hdr.len);
-
-	if (a.error) {
-		reply_error(c, a.error);
-	} else if (a.len > WIRE_PAYLOAD_MAX) {
-		reply_error(c, "E2BIG");
-	} else {
-		reply(c, c->hdr.type, a.body, a.len);
-	}
-	free(a.body);
-	if (!t)
-		fire(tree);
-}
-
-static void handle(struct connection *c)
-{
-	struct transaction *t = transaction_find(c, c->hdr.tx_id);
-
-	if (c->hdr.tx_id && !t) {
-		reply_error(c, "ENOENT");
-		return;
-	}
-	switch (c->hdr.type) {
-	case XS_TRANSACTION_START:
-		if (t)
-			reply_error(c, "EBUSY");
-		else
-			transaction_start(c);
-		break;
-	case XS_TRANSACTION_END:
-		if (t)
-			transaction_end(c, t);
-		else
-			reply_error(c, "ENOENT");
-		break;
-	case XS_WATCH:
-	case XS_UNWATCH:
-		watch_request(c);
-		break;
-	case XS_RESET_WATCHES:
-		forget_state(c);
-		reply(c, c->hdr.type, "OK", sizeof("OK"));
-		break;
-	case XS_DIRECTORY:
-	case XS_READ:
-	case XS_GET_PERMS:
-	case XS_WRITE:
-	case XS_MKDIR:
-	case XS_RM:
-	case XS_SET_PERMS:
-	case XS_DIRECTORY_PART:
-		tree_request(c, t);
-		break;
-	case WIRE_GET_FEATURE:
-		if (*features) {
-			reply(c, WIRE_GET_FEATURE, features, strlen(features) + 1);
-			break;
-		}
-		/* fallthrough */
-	default:
-		unknown_request(c);
-	}
+	reply(arg, hdr, XS_ERROR, "ENOSYS", sizeof("ENOSYS"));
 }
 
 /* --- commands --------------------------------------------------------------------------------- */
 
 static unsigned *fault_count(const char *name)
 {
-	static const struct {
+	const struct {
 		const char *name;
 		unsigned *count;
 	} counts[] = {
@@ -507,24 +287,13 @@ static unsigned *fault_count(const char *name)
 		{ "garbage", &faults.garbage },       { "half", &faults.half },
 		{ "silent", &faults.silent },         { "twice", &faults.twice },
 		{ "error", &faults.error },           { "lie", &faults.lie },
-		{ "lose", &faults.lose },             { "overlook", &faults.overlook },
+		{ "lose", &server->lose },            { "overlook", &server->overlook },
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		if (!strcmp(counts[i].name, name))
 			return counts[i].count;
 	return NULL;
-}
-
-static void change_tree(uint32_t type, const char *path, const char *value)
-{
-	char body[WIRE_PAYLOAD_MAX + 1];
-	size_t path_size = strlen(path) + 1, value_len = strlen(value);
-
-	memcpy(body, path, path_size);
-	memcpy(body + path_size, value, value_len + 1);
-	free(fake_tree_answer(tree, type, body, path_size + value_len).body);
-	fire(tree);
 }
 
 static void defer(const char *requests, const char *command)
@@ -556,17 +325,18 @@ static bool obey(const char *line)
 			snprintf(faults.text, sizeof(faults.text), "%s", rest);
 	} else if (!strcmp(name, "ok")) {
 		faults = (struct faults){ 0 };
+		server->lose = server->overlook = 0;
 	} else if (!strcmp(name, "features")) {
 		snprintf(features, sizeof(features), "%s", first);
 	} else if (!strcmp(name, "event") && !*rest) {
-		send_events_of(first);
+		fake_server_event(server, first);
 	} else if (!strcmp(name, "event")) {
 		TAILQ_FOREACH(c, &connections, link)
 			send_event(c, first, rest);
 	} else if (!strcmp(name, "set")) {
-		change_tree(XS_WRITE, first, rest);
+		fake_server_change(server, XS_WRITE, first, rest);
 	} else if (!strcmp(name, "remove")) {
-		change_tree(XS_RM, first, "");
+		fake_server_change(server, XS_RM, first, "");
 	} else if (!strcmp(name, "close")) {
 		end_all();
 	} else if (!strcmp(name, "refuse")) {
@@ -650,7 +420,7 @@ static bool receive(struct connection *c)
 	if (c->got >= sizeof(c->hdr) && c->got == sizeof(c->hdr) + c->hdr.len) {
 		c->got = 0;
 		c->body[c->hdr.len] = '\0';
-		handle(c);
+		fake_peer_request(c->peer, &c->hdr, c->body);
 		count_request();
 	}
 	return true;
@@ -776,7 +546,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: fakestore SOCKET [CONTROL]\n");
 		return 2;
 	}
-	tree = fake_tree_new();
+	server = fake_server_new();
+	server->answer = reply;
+	server->event = send_event;
+	server->unknown = unknown_request;
 	listener = listen_on(argv[1]);
 	if (listener < 0) {
 		perror(argv[1]);
