@@ -284,8 +284,8 @@ static void end_answered(struct request *req)
 {
 	struct transaction *tx = req->arg;
 
-	/* A commit that never reached the store leaves the transaction open there. */
-	if (req->error == -ETIMEDOUT && tx->commit && req->msg.req_id == 0)
+	/* An end that never reached the store leaves the transaction open there. */
+	if (req->error == -ETIMEDOUT && req->msg.req_id == 0)
 		tx_abort(tx->fs, tx->tx_id, tx->epoch);
 	set_outcome(tx, req->error);
 	transaction_put(tx);
@@ -301,8 +301,6 @@ static void send_end(struct transaction *tx)
 	req->msg.tx_id = tx->tx_id;
 	req->payload[0] = tx->commit ? 'T' : 'F';
 	req->epoch = tx->epoch;
-	/* However long the store is silent, it has to get an abort. */
-	req->timeout_ms = tx->commit ? 0 : UINT32_MAX;
 	req->arg = transaction_get(tx);
 	req->complete = end_answered;
 	chan_submit(tx->fs->chan, req);
