@@ -126,6 +126,13 @@ bool node_has_value(const struct op *op, unsigned i, const char *path)
 	       (op_call_raw_error(op, i) || !empty_nodes_has_no_value(empty_nodes, path));
 }
 
+int node_value_error(const struct op *op, unsigned i)
+{
+	int err = op_call_error(op, i);
+
+	return err == -ENOENT || err == -EACCES ? 0 : err;
+}
+
 /* ---- a file that was emptied ---- */
 
 /* How many open files to try process_descends() for; there is rarely more than one. */

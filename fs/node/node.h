@@ -118,6 +118,10 @@ void node_made_file(const struct op *op, const char *path);
  */
 bool node_has_value(const struct op *op, unsigned i, const char *path);
 
+/* Returns 0, or the error of call `i`, a READ, that tells nothing of the node: no answer came, or the store could
+ * not say.  That there is no such node, or that it may not be read, is an answer. */
+int node_value_error(const struct op *op, unsigned i);
+
 /*
  * Replies with the entry of op->name, which exists, at `path`: a directory, or a file with a value
  * of `value_len` bytes.  A directory that is not readable is hidden: its names cannot be listed, and no events of

@@ -115,6 +115,8 @@ MAY_WAIT static int read_in_parts(struct op *op, struct listing *listing, bool *
 	op_calls_clear(op);
 	op_call(op, XS_READ, op->inode->view->tx_id, path, NULL, 0);
 	err = op_wait(op);
+	if (!err)
+		err = node_value_error(op, 0);
 	*has_value = !err && node_has_value(op, 0, path);
 	return err ? err : list_parts(op, op->inode->view->tx_id, path, listing);
 }
@@ -154,6 +156,9 @@ static void list_done(struct op *op)
 	}
 	err = op_call_error(op, 0);
 	node_note_root(op, err);
+	/* A listing without `.value` would say that there is none. */
+	if (!err)
+		err = node_value_error(op, 1);
 	listing = err ? NULL : listing_new();
 	if (!err && !listing)
 		err = -ENOMEM;
