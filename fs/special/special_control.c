@@ -138,6 +138,11 @@ static void request_done(struct op *op)
 		return;
 	}
 	text = answer_text(command, op->calls[0], &len);
+	if (!text) {
+		/* Success would make an empty answer of it. */
+		fail(op, -ENOMEM, command->name, "it was done, but there is no memory for the answer");
+		return;
+	}
 	keep_answer(control, text, len);
 	op_reply_write(op, op->size);
 }
