@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "fs/connection.h"
 #include "fs/events/dispatch.h"
 #include "fs/events/notifier.h"
 #include "fs/events/poll.h"
@@ -152,6 +153,11 @@ int fs_mount(struct fs *fs, const char *mountpoint)
 	if (flags < 0 || fcntl(fuse_session_fd(fs->se), F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
 	return 0;
+}
+
+int fs_abort_open(const struct fs *fs)
+{
+	return connection_abort_open(own_mount_connection(fs->mount));
 }
 
 /* Starts the further readers, with all signals blocked.  Returns how many there are; fewer than

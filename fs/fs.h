@@ -25,6 +25,10 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
  * Returns 0, -EIO (libfuse has said why) or another -errno. */
 int fs_mount(struct fs *fs, const char *mountpoint);
 
+/* Opens the file that aborts this mount, once it is mounted: a descriptor, or -errno, as
+ * connection_abort_open() returns it (fs/connection.h). */
+int fs_abort_open(const struct fs *fs);
+
 /*
  * Serves until unmounted or fs_stop() is called: the calling thread becomes the I/O thread, which
  * services the channel; others are started and ended in here.  When it returns no operation is

@@ -139,6 +139,11 @@ int own_mount_new(struct own_mount **out, const char *mountpoint)
 	return 0;
 }
 
+unsigned own_mount_connection(const struct own_mount *m)
+{
+	return m->minor;
+}
+
 /* Opens our mount, if it is the topmost one at its place.  A descriptor; -ENOENT: it is not in this
  * namespace; -EBUSY: something is mounted over it. */
 static int own_open(const struct own_mount *m, int fuse_fd, struct mountinfo *info)

@@ -30,6 +30,9 @@ struct own_mount;
  */
 int own_mount_new(struct own_mount **out, const char *mountpoint);
 
+/* Returns the number of the mount's FUSE connection. */
+unsigned own_mount_connection(const struct own_mount *m);
+
 /*
  * Ends the connection and removes our mount from this mount namespace, wherever it is by now.  If
  * something is mounted over it, it stays, and a warning says so.  `fuse_fd`, the session's

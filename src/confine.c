@@ -126,26 +126,40 @@ static const int allowed[] = {
 	SCMP_SYS(sigaltstack),
 };
 
-int confine_calls(void)
-{
-	scmp_filter_ctx filter;
-	int err = 0;
+/* The guard's. */
+static const int allowed_guard[] = {
+	SCMP_SYS(write), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(rt_sigtimedwait_time64), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall), SCMP_SYS(prctl), SCMP_SYS(getppid), SCMP_SYS(exit), SCMP_SYS(exit_group),
+};
 
-	if (geteuid() != 0)
-		return 0;
-	filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+/* Allows these calls and no others.  Returns 0 or -errno. */
+static int calls_limit(const int *calls, size_t count)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	int err;
+
 	if (!filter)
 		return -ENOMEM;
 	/* For all existing threads. */
 	err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	/* A call that this machine does not have (a negative number) needs no rule. */
-	for (size_t i = 0; !err && i < ARRAY_SIZE(allowed); i++)
-		if (allowed[i] >= 0)
-			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	for (size_t i = 0; !err && i < count; i++)
+		if (calls[i] >= 0)
+			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
 	return err;
+}
+
+int confine_calls(void)
+{
+	return geteuid() == 0 ? calls_limit(allowed, ARRAY_SIZE(allowed)) : 0;
+}
+
+static void calls_limit_guard(void)
+{
+	calls_limit(allowed_guard, ARRAY_SIZE(allowed_guard));
 }
 
 #else
@@ -155,4 +169,16 @@ int confine_calls(void)
 	return 0;
 }
 
+static void calls_limit_guard(void)
+{
+}
+
 #endif
+
+void confine_guard(bool seccomp)
+{
+	capabilities_limit(0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (seccomp)
+		calls_limit_guard();
+}

@@ -28,4 +28,10 @@ void confine_capabilities(bool own_ring, struct logger *log);
  */
 int confine_calls(void);
 
+/*
+ * For the guard (src/guard.h), whoever runs it: no capabilities, and, if `seccomp`, no system calls but
+ * those that it waits, writes and ends with.  What cannot be given up stays, silently.
+ */
+void confine_guard(bool seccomp);
+
 #endif

@@ -21,6 +21,7 @@
 #include "src/capture.h"
 #include "src/confine.h"
 #include "src/embedded.h"
+#include "src/guard.h"
 #include "src/log.h"
 #include "src/options.h"
 #include "src/patience.h"
@@ -42,6 +43,9 @@ struct program {
 	struct logger *log;
 	struct store_source source;
 	struct fs *fs;
+	struct guard guard;
+	struct guard_title title;
+	struct fs_extra_fd *guard_polled; /* in the table of fs_run(); poll(2) ignores a descriptor of -1 */
 	int signal_fd;
 	unsigned park_ms; /* as in struct fs_config */
 	char why[WHY_SIZE];
@@ -179,6 +183,15 @@ static void embedded_ready(void *arg)
 	fs_store_died(p->fs);
 }
 
+/* The entry of fs_run()'s table that shows the end of the guard. */
+static void guard_ready(void *arg)
+{
+	struct program *p = arg;
+
+	guard_ended(&p->guard, p->log);
+	p->guard_polled->fd = p->guard.fd;
+}
+
 /* Refuses a root that the store does not have, because it would look like an empty store. */
 static int root_check(struct program *p)
 {
@@ -293,6 +306,20 @@ static void calls_confine(struct program *p)
 		log_warning(p->log, "system calls are not filtered: %s", strerror(-err));
 }
 
+/* A daemon without a guard works as well; only killing it then has a risk. */
+static void guard_set(struct program *p)
+{
+	int fd = fs_abort_open(p->fs), err = fd;
+
+	if (fd >= 0) {
+		err = guard_start(&p->guard, fd, &p->title, p->mountpoint, p->options.seccomp);
+		close(fd);
+	}
+	if (err < 0)
+		log_info(p->log, "no guard process: %s; if this one is killed, programs may hang until umount -f",
+			 strerror(-err));
+}
+
 /* Starts everything, from the connection to the mount. */
 static int program_start(struct program *p)
 {
@@ -315,6 +342,7 @@ static int program_start(struct program *p)
 		err = filesystem_mount(p);
 	if (!err) {
 		background_mounted(&p->background);
+		guard_set(p);
 		calls_confine(p);
 	}
 	return err;
@@ -322,11 +350,14 @@ static int program_start(struct program *p)
 
 static int program_serve(struct program *p)
 {
-	struct fs_extra_fd extra[2] = {
+	struct fs_extra_fd extra[3] = {
 		{ .fd = p->signal_fd, .ready = signal_ready, .arg = p },
+		{ .fd = p->guard.fd, .ready = guard_ready, .arg = p },
 	};
-	unsigned n = 1;
+	unsigned n = 2;
 	int err;
+
+	p->guard_polled = &extra[1];
 
 	if (p->source.embedded)
 		extra[n++] = (struct fs_extra_fd){
@@ -346,6 +377,8 @@ static void program_end(struct program *p)
 {
 	if (p->fs)
 		fs_free(p->fs);
+	/* Not earlier: we may be killed while we end. */
+	guard_stop(&p->guard);
 	store_source_close(&p->source);
 	if (p->signal_fd >= 0)
 		close(p->signal_fd);
@@ -363,9 +396,10 @@ static void failed(struct program *p)
 
 int main(int argc, char **argv)
 {
-	static struct program p = { .background = BACKGROUND_INIT, .signal_fd = -1 };
+	static struct program p = { .background = BACKGROUND_INIT, .guard = GUARD_INIT, .signal_fd = -1 };
 	int err;
 
+	guard_title_find(&p.title, argc, argv);
 	verbs_run(argc, argv);
 	/* Called again below, when the destination of the log is known. */
 	p.log = log_init(true, false);

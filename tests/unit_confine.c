@@ -125,7 +125,40 @@ static void a_ring_keeps_what_finding_it_takes(void **state)
 	assert_int_equal(in_child(capabilities_of_a_ring), 0);
 }
 
+static int guard_without_filter(void)
+{
+	confine_guard(false);
+	for (int cap = 0; cap <= CAP_SYS_ADMIN; cap++)
+		if (has_capability(cap))
+			return 1;
+	return open("/dev/null", O_WRONLY | O_CLOEXEC) >= 0 ? 0 : 2;
+}
+
+static void the_guard_has_no_capability(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(guard_without_filter), 0);
+}
+
 #ifdef HAVE_SECCOMP
+static int guard_with_filter(void)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	confine_guard(true);
+	if (open("/dev/null", O_WRONLY | O_CLOEXEC) >= 0 || errno != ENOSYS)
+		return 1;
+	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != ENOSYS)
+		return 2;
+	return write(fd, "x", 1) == 1 ? 0 : 3;
+}
+
+static void the_guard_can_only_write(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(guard_with_filter), 0);
+}
+
 static int refused_calls(void)
 {
 	char *argv[] = { NULL };
@@ -210,10 +243,12 @@ int main(void)
 		cmocka_unit_test(a_mount_keeps_few_capabilities),
 		cmocka_unit_test(what_children_may_get_cannot_be_limited),
 		cmocka_unit_test(a_ring_keeps_what_finding_it_takes),
+		cmocka_unit_test(the_guard_has_no_capability),
 #ifdef HAVE_SECCOMP
 		cmocka_unit_test(a_program_cannot_be_started_nor_something_mounted),
 		cmocka_unit_test(threads_that_were_there_are_confined_and_new_ones_can_be_made),
 		cmocka_unit_test(files_memory_and_sockets_are_left),
+		cmocka_unit_test(the_guard_can_only_write),
 #endif
 	};
 
