@@ -16,6 +16,7 @@
 
 #include "fs/mount.h"
 #include "fs/mountinfo.h"
+#include "fs/orphan.h"
 
 struct own_mount {
 	uint64_t id;
@@ -195,9 +196,8 @@ void own_mount_end(struct own_mount *m, int fuse_fd, struct logger *log)
 
 /* ---- dead mounts ---------------------------------------------------------------------------- */
 
-/* Opens a dead mount of xsfs that is on top at `path`.  A descriptor, or -ENOENT
- * if there is none. */
-static int dead_open(const char *path, struct mountinfo *info)
+/* Opens a mount of xsfs that is on top at `path`.  A descriptor, or -ENOENT if there is none. */
+static int xsfs_open(const char *path, struct mountinfo *info)
 {
 	struct statx st;
 	int fd = top_open(path, &st);
@@ -206,10 +206,39 @@ static int dead_open(const char *path, struct mountinfo *info)
 		return -ENOENT;
 	/* Cached entries below the root of a dead mount can still be opened. */
 	if ((st.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
-	    mountinfo_find(info, st.stx_mnt_id) == 0 && info->is_xsfs && info->whole && is_dead(fd))
+	    mountinfo_find(info, st.stx_mnt_id) == 0 && info->is_xsfs && info->whole)
 		return fd;
 	close(fd);
 	return -ENOENT;
+}
+
+/* Opens a dead mount of xsfs that is on top at `path`.  A descriptor, or -ENOENT
+ * if there is none. */
+static int dead_open(const char *path, struct mountinfo *info)
+{
+	int fd = xsfs_open(path, info), answer;
+
+	if (fd < 0)
+		return fd;
+	orphan_abort(info->minor);
+	answer = server_ask(fd);
+	if (answer == -ENOTCONN || answer == -ECONNABORTED)
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+bool mount_is_silent(const char *path)
+{
+	struct mountinfo info;
+	int fd = xsfs_open(path, &info), answer;
+
+	if (fd < 0)
+		return false;
+	orphan_abort(info.minor);
+	answer = server_ask(fd);
+	close(fd);
+	return answer == -ETIMEDOUT;
 }
 
 bool dead_mount_find(const char *path, char point[PATH_MAX])

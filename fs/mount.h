@@ -44,9 +44,16 @@ void own_mount_end(struct own_mount *m, int fuse_fd, struct logger *log);
 
 /*
  * Returns whether the mount on top at `path` is one of xsfs whose process is gone.  `point`, if not
- * NULL, gets its absolute path.  A living xsfs is asked, and the call waits for its answer.
+ * NULL, gets its absolute path.  A living xsfs is asked, and the call waits for its answer, ten seconds at
+ * most.
  */
 bool dead_mount_find(const char *path, char point[PATH_MAX]);
+
+/*
+ * Returns whether the mount on top at `path` is one of xsfs that does not answer, so that nothing that asks it
+ * must be called.  If its process was killed and cannot end, it is made a dead one first (fs/orphan.h).
+ */
+bool mount_is_silent(const char *path);
 
 /* Removes the dead mounts on top at `path`, an absolute path, and logs each.  Returns 0, or -errno
  * if one cannot be removed. */

@@ -92,6 +92,11 @@ static int mountpoint_check(struct program *p)
 	const char *given = p->options.mountpoint;
 	struct stat st;
 
+	if (mount_is_silent(given)) {
+		snprintf(p->why, sizeof(p->why), "%s: an xsfs is mounted there and does not answer; if it was "
+						 "killed, umount -f %s frees who waits for it", given, given);
+		return -ETIMEDOUT;
+	}
 	if (!realpath(given, p->mountpoint) || stat(p->mountpoint, &st) < 0) {
 		int err = -errno;
 

@@ -221,7 +221,37 @@ test_background() {
 	comes_true 20 'after umount it is gone' all_gone "$GUARD"
 }
 
+# Without a guard, as with an xsfs that had none: the next one at that place frees everybody, or at least is not
+# caught itself.
+test_unguarded() {
+	local output status=0 told=
+	PREFIX='unguarded: '
+	stuck
+	! grep -qs fuse_connection /proc/"$MOUNT_PID"/fdinfo/* || told=yes
+	kill -s KILL "$GUARD"
+	comes_true 20 'the guard is gone' all_gone "$GUARD"
+	killed
+	comes_true 20 'the daemon cannot end' dead "$MOUNT_PID"
+	is "$(all_gone "$MOUNT_PID" || echo stuck)" stuck 'a thread of it is left'
+	fake ok
+	if [[ $told ]]; then
+		succeeds 'the next one starts there' bounded "$XSFS" "socket:$FAKE/socket" "$MNT"
+		frees 'by the next one' "$WAITER"
+		is "$(bounded cat "$MNT/x/known")" 22 'it works'
+		umount "$MNT"
+	else
+		output=$(bounded "$XSFS" "socket:$FAKE/socket" "$MNT" 2>&1) || status=$?
+		is "$status" 1 'the next one gives up'
+		like "$output" '*does not answer*umount -f*' 'and says what to do'
+		umount -f "$MNT" 2>/dev/null || true
+		frees 'umount -f' "$WAITER"
+	fi
+	fake_over
+	PREFIX=
+}
+
 test_stuck
+test_unguarded
 test_elsewhere
 for_each_store test_load
 # shellcheck disable=SC2034 # for_each_store reads them
