@@ -484,8 +484,9 @@ static size_t make_data(struct fuzz *in, char data[4096])
 	size_t len;
 
 	if (which < sizeof(texts) / sizeof(texts[0])) {
-		strcpy(data, texts[which]);
-		return strlen(data);
+		len = strlen(texts[which]);
+		memcpy(data, texts[which], len);
+		return len;
 	}
 	if (which < 16 || which > 48)
 		return fuzz_bytes(in, data, 255);
