@@ -214,12 +214,23 @@ static const char *check_waits(struct machine *m)
 	return "it hears nothing of a later event either";
 }
 
+/* What no sane server sends must not be read on from. */
+static const char *check_connection(const struct cell *c, struct machine *m)
+{
+	struct chan_stats stats;
+
+	chan_stats(m->chan, &stats);
+	return c->fault->drops && m->struck && !stats.reconnects ? "the connection is kept" : NULL;
+}
+
 static const char *check_cell(struct cell *c, struct machine *m, struct scene *s)
 {
 	const char *wrong = check_result(c, m);
 
 	machine_heal(m);
 	machine_settle(m, MACHINE_PATIENCE_MS);
+	if (!wrong)
+		wrong = check_connection(c, m);
 	if (!wrong)
 		wrong = check_tree(c, m);
 	if (!wrong && c->result == NO_ANSWER)

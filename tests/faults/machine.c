@@ -141,12 +141,19 @@ static int run_timers(struct fs *fs)
 	return earlier(ops_interrupt(fs), earlier(transactions_expire(fs), polls_tell_unwatched(fs)));
 }
 
+/* Turns without end, while no time passes, are a loop that spins. */
+#define TURNS_MAX 1000000
+
 /* Does what can be done now.  Returns whether anything was, or is being, done. */
 static bool turn(struct machine *m)
 {
 	/* Those that are awake now might act behind the back of what follows. */
 	bool busy = threads_wait();
 
+	if (m->turns++ > TURNS_MAX) {
+		fprintf(stderr, "the loop spins, and nothing comes of it\n");
+		abort();
+	}
 	fs_lock(m->fs);
 	run_timers(m->fs);
 	busy = chan_service(m->chan) > 0 || busy;
@@ -185,6 +192,7 @@ static bool skip(struct machine *m, uint64_t *left)
 	ms++;
 	*left -= (uint64_t)ms < *left ? (uint64_t)ms : *left;
 	time_skip(ms);
+	m->turns = 0;
 	return true;
 }
 

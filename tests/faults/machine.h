@@ -40,6 +40,7 @@ struct fault {
 	bool every;    /* strikes every request from the first on */
 	bool from_start; /* and those of the mount's beginning, too */
 	bool memory;   /* it is an allocation that fails, and the server is sound */
+	bool drops;    /* the connection has to be made anew */
 	bool paged;    /* only where the bytes go through a page */
 	bool harmless; /* no operation may notice */
 	bool lies;     /* the store says what is not so, and who believes it cannot be blamed */
@@ -92,6 +93,7 @@ struct machine {
 
 	/* Private. */
 	bool spoiling, muted;
+	unsigned turns; /* since time last passed */
 	TAILQ_HEAD(machine_packets, machine_packet) packets;
 	uint64_t busy_until_ns; /* when what was begun to be sent ends */
 	pthread_mutex_t lock; /* guards the answers: the notifier sends, too */
