@@ -115,14 +115,20 @@ static int top_remove(int fd, const char *point)
 
 int own_mount_new(struct own_mount **out, const char *mountpoint)
 {
+	struct mountinfo info;
 	struct own_mount *m;
 	struct statx st;
-	int fds[2], fd;
+	int fds[2], fd, err;
 
 	fd = top_open(mountpoint, &st);
 	if (fd < 0)
 		return fd;
 	close(fd);
+	/* libfuse has been seen to report success without a mount, when it had no memory; what is there then belongs
+	 * to somebody else, and is perhaps the root of all. */
+	err = mountinfo_find(&info, st.stx_mnt_id);
+	if (err || !info.is_xsfs)
+		return err ? err : -ENODEV;
 	m = malloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;
@@ -155,7 +161,7 @@ static int own_open(const struct own_mount *m, int fuse_fd, struct mountinfo *in
 	err = mountinfo_find(info, m->id);
 	if (err)
 		return err;
-	if (info->major != m->major || info->minor != m->minor)
+	if (!info->is_xsfs || info->major != m->major || info->minor != m->minor)
 		return -ENOENT;
 	fd = top_open(info->point, &st);
 	if (fd < 0)

@@ -7,9 +7,9 @@
 . "${0%/*}/load.sh"
 requires python3 "$BUILD/tests/.libs/libfailing.so"
 
-# Of so many allocations one is tried; 1 is the full size. There are few descriptors: all are.
-: "${XSFS_STARVED_STRIDE:=7}"
-: "${XSFS_STARVED_START_STRIDE:=4}"
+# Of so many allocations one is tried; 1 is the full size. A start makes few: all are, as all descriptors.
+: "${XSFS_STARVED_STRIDE:=13}"
+: "${XSFS_STARVED_START_STRIDE:=1}"
 
 # starving CMD...: runs xsfs with failing.c, which has to come before the libraries of the sanitizers, too.
 cat >"$SCRATCH/starving" <<-END
