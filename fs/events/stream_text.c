@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fs/events/stream_impl.h"
+#include "fs/model/text.h"
 
 int stream_lines(struct op *op, char **text, size_t *len)
 {
@@ -25,10 +26,7 @@ int stream_lines(struct op *op, char **text, size_t *len)
 		gone = path[0] == '/' && op_call_raw_error(op, call++) == -ENOENT;
 		fprintf(out, "%s %s\n", gone ? "deleted" : "changed", path);
 	}
-	if (fclose(out) == 0)
-		return 0;
-	free(*text);
-	return -ENOMEM;
+	return text_close(out, text);
 }
 
 /* An empty value is a line too, in either format: no bytes would be the end of the file. */

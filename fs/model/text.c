@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Values as the content of files.  Pure; any thread. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,4 +30,15 @@ char *text_splice(const char *content, size_t size, size_t off, const char *data
 	if (len)
 		memcpy(buf + off, data, len);
 	return buf;
+}
+
+int text_close(FILE *out, char **text)
+{
+	if (!out)
+		return -ENOMEM;
+	if (fclose(out) == 0 && *text)
+		return 0;
+	free(*text);
+	*text = NULL;
+	return -ENOMEM;
 }

@@ -10,6 +10,7 @@
 #define FS_MODEL_TEXT_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "fs/model/config.h"
 
@@ -39,5 +40,12 @@ size_t text_from_value(enum fs_format format, char *buf, size_t len);
  */
 char *text_splice(const char *content, size_t size, size_t off, const char *data, size_t len,
 		  size_t *new_size);
+
+/*
+ * Ends what was written to `out`, a stream that open_memstream() made with `text` (NULL: it could not).
+ * Returns 0, or -ENOMEM with nothing in *text.  That fclose() succeeds is not enough: glibc's says so
+ * even where it had no memory for the text.
+ */
+int text_close(FILE *out, char **text);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fs/model/text.h"
 #include "fs/op/transaction.h"
 #include "fs/special/figures.h"
 #include "fs/special/special_files.h"
@@ -68,7 +69,7 @@ static int stats_text(struct fs *fs, char **text, size_t *size)
 	if (out)
 		print_stats(out, fs, figures);
 	free(figures);
-	return !out || fclose(out) ? -ENOMEM : 0;
+	return text_close(out, text);
 }
 
 const struct special special_stats = {
@@ -105,7 +106,7 @@ static int requests_text(struct fs *fs, char **text, size_t *size)
 		return -ENOMEM;
 	chan_for_each(fs->chan, print_request, out);
 	transactions_for_each(fs, print_transaction, out);
-	return fclose(out) ? -ENOMEM : 0;
+	return text_close(out, text);
 }
 
 const struct special special_requests = {

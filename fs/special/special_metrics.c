@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/model/text.h"
 #include "fs/special/figures.h"
 #include "fs/special/special_files.h"
 
@@ -170,7 +171,7 @@ static int metrics_text(struct fs *fs, char **text, size_t *size)
 		fputs("# EOF\n", out);
 	}
 	free(figures);
-	return !out || fclose(out) ? -ENOMEM : 0;
+	return text_close(out, text);
 }
 
 const struct special special_metrics = {

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "fs/model/text.h"
 #include "fs/op/fs_impl.h"
 #include "fs/special/special_files.h"
 
@@ -37,7 +38,7 @@ static int options_text(struct fs *fs, char **text, size_t *size)
 	if (!out)
 		return -ENOMEM;
 	print_options(out, fs);
-	return fclose(out) ? -ENOMEM : 0;
+	return text_close(out, text);
 }
 
 const struct special special_options = {
