@@ -15,12 +15,12 @@ worlds() {
 	find "$TMPDIR" -mindepth 1 -maxdepth 1 -name 'xsfs-embedded.*' | wc -l
 }
 
-# child_of PID: prints its children's process ids; of an embedded store there is one, the server.
+# child_of PID: prints the process ids of its children but the guard; of an embedded store there is one, the server.
 child_of() {
 	local stat parent
 	for stat in /proc/[0-9]*/stat; do
 		{ parent=$(sed 's/.*) [A-Z] //; s/ .*//' "$stat"); } 2>/dev/null || continue
-		if [[ $parent == "$1" ]]; then
+		if [[ $parent == "$1" && $(<"${stat%stat}comm") != fuse-guard ]]; then
 			basename "${stat%/stat}"
 		fi
 	done

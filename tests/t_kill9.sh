@@ -250,8 +250,25 @@ test_unguarded() {
 	PREFIX=
 }
 
+# A living one that does not answer is left alone, and who wants to mount over it is told after a while.
+test_stopped() {
+	local output status=0
+	PREFIX='stopped: '
+	fake_start -o cache=meta
+	fake 'set /x 1'
+	kill -s STOP "$MOUNT_PID"
+	output=$(bounded "$XSFS" "socket:$FAKE/socket" "$MNT" 2>&1) || status=$?
+	kill -s CONT "$MOUNT_PID"
+	is "$status $(wc -l <<<"$output")" '1 1' 'the next one gives up, with one line'
+	like "$output" "xsfs: $MNT: *does not answer*umount -f*" 'which says what to do'
+	succeeds 'the stopped one works on' bounded test -e "$MNT/x"
+	fake_end
+	PREFIX=
+}
+
 test_stuck
 test_unguarded
+test_stopped
 test_elsewhere
 for_each_store test_load
 # shellcheck disable=SC2034 # for_each_store reads them

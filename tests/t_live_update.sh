@@ -95,7 +95,7 @@ test_embedded() {
 	local server
 	mount_xsfs "embedded:$1" -d
 	set_update "$1" "$(sed -n 's/^socket //p' "$MNT/.xsfs/stats")"
-	server=$(pgrep -P "$MOUNT_PID")
+	server=$(pgrep -P "$MOUNT_PID" xenstored)
 	before=$(image "$server")
 	succeeds "embedded:$1: an update" "${UPDATE[@]}" "$PROGRAM"
 	is "$([[ $(image "$server") != "$before" ]] && cat "$MNT/local/domain/1/name")" web "embedded:$1: it goes on"

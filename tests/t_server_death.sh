@@ -261,7 +261,7 @@ test_clients() {
 test_embedded() {
 	local server
 	mount_xsfs embedded -o "timeout=$LONG_TIMEOUT"
-	server=$(pgrep -P "$MOUNT_PID")
+	server=$(pgrep -P "$MOUNT_PID" xenstored)
 	SERVER_PID=$server silent_with_waiting 'embedded, killed' 3 3 30
 	kill -s KILL "$server"
 	all_end_with eio "$AT_ONCE" 'embedded, killed: EIO'
