@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "fs/connection.h"
@@ -138,12 +140,41 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	return 0;
 }
 
+/* misc devices and FUSE among them, by the kernel's admin-guide/devices.txt */
+#define MISC_MAJOR 10
+#define FUSE_MINOR 229
+
+static bool is_fuse_device(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(MISC_MAJOR, FUSE_MINOR);
+}
+
+/* Makes libfuse believe that the mount is gone, as own_mount_end() does. */
+static void session_forget_mount(struct fs *fs)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return;
+	close(fds[0]);
+	dup2(fds[1], fuse_session_fd(fs->se));
+	close(fds[1]);
+}
+
 int fs_mount(struct fs *fs, const char *mountpoint)
 {
 	int flags, err;
 
 	if (fuse_session_mount(fs->se, mountpoint))
 		return -EIO;
+	/* libfuse (seen with 3.14) reports success, with descriptor 0, when memory is short and it has not mounted.
+	 * What is at the mount point then is somebody else's, and we would remove that at our end. */
+	if (!is_fuse_device(fuse_session_fd(fs->se))) {
+		session_forget_mount(fs);
+		return -ENOMEM;
+	}
 	err = own_mount_new(&fs->mount, mountpoint);
 	if (err)
 		return err;
