@@ -219,9 +219,10 @@ as_a_user() {
 	umount "$dir"
 }
 
-# asks_a_mount PID: it waits for the answer of some mount's daemon.
+# asks_a_mount PID: a child of it, which asks in its place, waits for the answer of a mount's process.
 asks_a_mount() {
-	[[ $(<"/proc/$1/wchan") == request_wait_answer ]]
+	local child
+	child=$(pgrep --parent "$1") && grep -q request_wait_answer "/proc/$child/wchan"
 }
 
 # unit_starts DIR: does what the unit does to start there, in the foreground.
