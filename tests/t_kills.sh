@@ -20,8 +20,12 @@ DIRS=() DAEMONS=() FDS=() RSS=()
 
 # say COMMAND...: to killer.c; sets ANSWER.
 say() {
-	printf '%s\n' "$*" >&"${KILLER[1]}"
 	ANSWER='no answer'
+	if [[ ! ${KILLER[1]:-} ]]; then
+		note "$(tail -n 5 "$SCRATCH/wrong")"
+		return 1
+	fi
+	printf '%s\n' "$*" >&"${KILLER[1]}"
 	read -r -t "$((3 * XSFS_TEST_PATIENCE))" ANSWER <&"${KILLER[0]}" || true
 }
 

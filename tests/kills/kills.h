@@ -57,6 +57,7 @@ struct worker {
 	/* The worker's own, and the master's when it is dead. */
 	uint64_t acked_age;   /* of the store, when the acknowledged operation began */
 	struct seen before;   /* what that left */
+	uint64_t worked_age;  /* of the store, when the last operation began that succeeded */
 	/* The master's. */
 	uint64_t tried_at_death;
 	pid_t pid;            /* 0: none */

@@ -12,7 +12,7 @@
  *	check store           without the mounts
  *	quit
  *
- * Each answer ends with counts.  `stuck` means that a process that was killed does not end.
+ * Each answer ends with counts.  It ends when a process that was killed does not.
  */
 #include <errno.h>
 #include <poll.h>
@@ -107,8 +107,10 @@ static bool turn_worker(unsigned id)
 	if (!worker->pid && running)
 		worker_start(id);
 	if (worker->pid && now_ns() > worker->due_ns) {
-		if (worker->dying)
+		if (worker->dying) {
+			wrong("w%u (kind %u): process %d is stuck", id, worker->kind, (int)worker->pid);
 			return true;
+		}
 		worker_kill(worker);
 	}
 	return false;
@@ -263,10 +265,8 @@ static void run(void)
 
 	while (more) {
 		for (unsigned i = 0; i < WORKERS; i++)
-			if (turn_worker(i)) {
-				answer("stuck");
+			if (turn_worker(i))
 				return;
-			}
 		/* One line is there, or none: whoever writes waits for each answer. */
 		if (poll(&in, 1, TURN_MS) <= 0)
 			continue;

@@ -70,8 +70,9 @@ bool is_possible(const struct worker *worker, const struct seen *seen, uint64_t 
 		return true;
 	if (!seen->exists && (worker->acked_age != now || !is_calm(now)))
 		return true;
-	if (worker->kind == KIND_MOVE && !worker->before.exists)
-		return seen->number == 0; /* it was being made */
+	/* It was being made. */
+	if (worker->kind == KIND_MOVE && (!worker->before.exists || worker->before.empty))
+		return seen->number == worker->before.number;
 	if (worker->tried == worker->acked)
 		return false;
 	/* Between the opening and the write it is empty. */
@@ -265,6 +266,10 @@ static bool all_alive(struct ages before)
 static void failed(const char *what, int err, struct ages before)
 {
 	shared->failed++;
+	/* After its death a store is empty, and a mount that caches may not have heard of that when it was asked for the
+	 * directory. */
+	if (err == ENOENT && shared->workers[self].worked_age != before.store)
+		return;
 	if (err == ETIMEDOUT || err == EBUSY || err == ENOTDIR || (err == ECANCELED && shared->workers[self].kind == KIND_TX))
 		return;
 	if (all_alive(before))
@@ -346,6 +351,7 @@ static bool operate(void)
 		return false;
 	}
 	note(state_after(worker->kind, number), before.store);
+	worker->worked_age = before.store;
 	shared->operations[worker->kind]++;
 	return true;
 }
