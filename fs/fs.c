@@ -16,6 +16,7 @@
 #include "fs/events/notifier.h"
 #include "fs/events/poll.h"
 #include "fs/events/stream.h"
+#include "fs/events/untold.h"
 #include "fs/fs.h"
 #include "fs/loop.h"
 #include "fs/mount.h"
@@ -124,6 +125,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	fs_lock_init(fs);
 	TAILQ_INIT(&fs->interrupted);
 	TAILQ_INIT(&fs->parked);
+	TAILQ_INIT(&fs->untold);
 	TAILQ_INIT(&fs->astray);
 	handles_init(&fs->handles, &fs->inodes, fs);
 	shares_set(fs);
@@ -215,10 +217,11 @@ REQUIRES(fs_lock_held) static void start_caching(struct fs *fs)
 
 	if (err)
 		log_warning(fs->log, "nothing is cached: no thread: %s", strerror(-err));
-	if (err || fs->config.cache != FS_CACHE_META)
+	if (err || fs->config.cache == FS_CACHE_OFF)
 		return;
 	fs->caching = true;
 	fs->inodes.track_stale = true;
+	fs->inodes.track_shown = fs->config.cache == FS_CACHE_FULL;
 	cover_start(fs);
 }
 
@@ -249,6 +252,7 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	fs_lock(fs);
 	fs->pool = NULL;
 	streams_shutdown(fs);
+	untold_shutdown(fs);
 	raws_shutdown(fs);
 	transactions_shutdown(fs);
 	fs_unlock(fs);

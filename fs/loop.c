@@ -11,6 +11,7 @@
 #include "fs/events/dispatch.h"
 #include "fs/events/poll.h"
 #include "fs/events/stream.h"
+#include "fs/events/untold.h"
 #include "fs/loop.h"
 #include "fs/op/lock.h"
 #include "fs/op/op.h"
@@ -175,6 +176,7 @@ void loop_answer(struct fs *fs)
 		take_requests(fs, &buf);
 	fs_lock(fs);
 	streams_shutdown(fs);
+	untold_shutdown(fs);
 	raws_shutdown(fs);
 	fs_unlock(fs);
 	free(buf.mem);

@@ -457,6 +457,16 @@ uint32_t chan_epoch(struct chan *chan)
 	return epoch;
 }
 
+bool chan_is_connected(struct chan *chan)
+{
+	bool connected;
+
+	pthread_mutex_lock(&chan->lock);
+	connected = chan->state == CHAN_CONNECTED && !chan->lost;
+	pthread_mutex_unlock(&chan->lock);
+	return connected;
+}
+
 size_t chan_payload_max(const struct chan *chan)
 {
 	return chan->transport->payload_max;

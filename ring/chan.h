@@ -200,6 +200,9 @@ void chan_wake(struct chan *chan);
 /* Returns the number of the current connection, which grows with each one; never 0.  Any thread. */
 uint32_t chan_epoch(struct chan *chan);
 
+/* Returns whether there is a connection, as far as is known.  Any thread. */
+bool chan_is_connected(struct chan *chan);
+
 /* Returns the largest payload that the transport carries, in bytes.  Any thread. */
 size_t chan_payload_max(const struct chan *chan);
 

@@ -82,8 +82,10 @@ static const char *set_cache(struct options *o, const char *value)
 		o->cache = FS_CACHE_META;
 	else if (strcmp(value, "off") == 0)
 		o->cache = FS_CACHE_OFF;
+	else if (strcmp(value, "full") == 0)
+		o->cache = FS_CACHE_FULL;
 	else
-		return "meta or off";
+		return "meta, off or full";
 	return NULL;
 }
 

@@ -354,6 +354,7 @@ struct fs_fixture *fs_fixture_new(void)
 	fs->root_listable = 1;
 	TAILQ_INIT(&fs->interrupted);
 	TAILQ_INIT(&fs->parked);
+	TAILQ_INIT(&fs->untold);
 	TAILQ_INIT(&fs->astray);
 	fs_lock_init(fs);
 	handles_init(&fs->handles, &fs->inodes, fs);

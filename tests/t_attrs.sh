@@ -290,14 +290,14 @@ ls_begins() {
 # The events of what was done up to now have come: one more does, and they keep their order.
 has_no_events_to_come() {
 	local before
-	[[ $CACHE == meta ]] || return 0
+	[[ $CACHE != off ]] || return 0
 	before=$(time_of "$MNT/fence")
 	xs write /fence x
 	wait_for 5 moved_on "$MNT/fence" "$before"
 }
 
 test_attrs() {
-	for CACHE in off meta; do
+	for CACHE in off meta full; do
 		PREFIX="${PREFIX% cache=*} cache=$CACHE "
 		xs write /fence x
 		mount_xsfs "$STORE" -o "cache=$CACHE"

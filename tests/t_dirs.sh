@@ -222,7 +222,7 @@ options() {
 
 test_dirs() {
 	local cache
-	for cache in off meta; do
+	for cache in off meta full; do
 		new_guest "$GUEST"
 		XSFS_TEST_CACHE=$cache mount_xsfs "$STORE"
 		new_keys

@@ -42,7 +42,7 @@ into_a_pipe() {
 
 test_growth() {
 	local cache
-	for cache in off meta; do
+	for cache in off meta full; do
 		mount_xsfs "$STORE" -o "cache=$cache"
 		PREFIX="$PREFIX$cache: "
 		checked python3 "$TEST_DIR/programs/growth.py" "$MNT" tree

@@ -11,7 +11,7 @@ dead_is() {
 
 test_handles() {
 	local cache
-	for cache in off meta; do
+	for cache in off meta full; do
 		PREFIX="$PREFIX$cache: "
 		mkdir -p "$SCRATCH/saved"
 		mount_xsfs "$STORE" -o "cache=$cache"

@@ -50,9 +50,10 @@ test_history() {
 	local mode other other_pid cached allowed=()
 	# Its transactions are not what the protocol says; raw clients get them as they are.
 	[[ $SERVER_KIND == c ]] || allowed=(-a skew)
-	for mode in off meta; do
+	for mode in off meta full; do
 		cached=()
-		[[ $mode == off ]] || cached=(-c)
+		[[ $mode != meta ]] || cached=(-c)
+		[[ $mode != full ]] || cached=(-F)
 		mount_xsfs socket:"$SERVER_SOCKET" -o "threads=4,cache=$mode"
 		other=$MNT other_pid=$MOUNT_PID
 		mount_xsfs "$STORE" -o "threads=1,cache=$mode"

@@ -11,7 +11,7 @@ export XSFS_TEST_PATIENCE
 
 test_values() {
 	local cache
-	for cache in off meta; do
+	for cache in off meta full; do
 		mount_xsfs "$STORE" -o "cache=$cache"
 		PREFIX="$PREFIX$cache: "
 		checked python3 "$TEST_DIR/programs/next_values.py" "$MNT" "$SERVER_KIND"

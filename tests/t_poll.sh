@@ -13,7 +13,7 @@ test_semantics() {
 	local cache other
 	mount_xsfs socket:"$SERVER_SOCKET"
 	other=$MNT
-	for cache in off meta; do
+	for cache in off meta full; do
 		mount_xsfs "$STORE" -o "cache=$cache"
 		PREFIX="$PREFIX$cache: "
 		checked python3 "$TEST_DIR/programs/poll.py" "$MNT" "$other"

@@ -198,7 +198,7 @@ options() {
 test_protect() {
 	local cache
 	populate
-	for cache in off meta; do
+	for cache in off meta full; do
 		XSFS_TEST_CACHE=$cache mount_xsfs "$STORE"
 		whole_trees
 		each_directory

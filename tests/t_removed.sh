@@ -43,7 +43,7 @@ test_removed() {
 	mount_xsfs "$STORE" -o cache=off
 	checked python3 "$TEST_DIR/programs/removed_others.py" "$MNT" 'cache=off, unwatched'
 	umount_xsfs
-	for cache in off meta; do
+	for cache in off meta full; do
 		mount_xsfs "$STORE" -o "cache=$cache"
 		checked python3 "$TEST_DIR/programs/removed_others.py" "$MNT" "cache=$cache"
 		checked python3 "$TEST_DIR/programs/removed_names.py" "$MNT" "cache=$cache"

@@ -707,6 +707,57 @@ static void what_others_do_after_our_own_write_is_told_at_once(void **state)
 	inode_put(&table, a);
 }
 
+static void shown(struct inode *inode, const char *value, bool current)
+{
+	inode_show(inode, FS_TEXT, value, strlen(value), current);
+}
+
+static void what_the_kernel_keeps_of_a_value_is_outdated_by_its_event(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+
+	(void)state;
+	assert_false(inode_shows(a));
+	shown(a, "one", true);
+	assert_true(inode_shows_current(a));
+	assert_int_equal(a->shown_size, 4);
+	assert_memory_equal(a->shown, "one\n", 4);
+	touched(a, "/a");
+	assert_false(inode_shows_current(a));
+	/* The kernel may have asked for it before it was told. */
+	assert_true(inode_shows(a));
+	shown(a, "longer", false);
+	assert_false(inode_shows_current(a));
+	shown(a, "", true);
+	assert_true(inode_shows_current(a));
+	assert_int_equal(a->shown_size, 0);
+	inode_put(&table, a);
+}
+
+static void a_write_here_outdates_it_by_all_its_names(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF), *b = intern(table.root, "b", INODE_LEAF);
+	struct inode *dir = intern(table.root, "a", INODE_DIR);
+	struct inode *value = intern(dir, NAME_OF_VALUE, INODE_SPECIAL);
+
+	(void)state;
+	table.track_shown = true;
+	shown(a, "one", true);
+	shown(b, "two", true);
+	shown(value, "one", true);
+	inode_new_content(&table, a);
+	assert_false(inode_shows_current(a));
+	assert_false(inode_shows_current(value));
+	assert_true(inode_shows_current(b));
+	shown(a, "one", true);
+	inode_new_content(&table, value);
+	assert_false(inode_shows_current(a));
+	inode_put(&table, value);
+	inode_put(&table, dir);
+	inode_put(&table, b);
+	inode_put(&table, a);
+}
+
 static bool is_later(struct inode *inode, struct timespec *than)
 {
 	struct timespec at = inode->changed_at;
@@ -868,6 +919,8 @@ int main(void)
 		TEST(the_kernel_is_told_of_what_it_believes),
 		TEST(of_our_own_writes_the_kernel_is_told_later),
 		TEST(what_others_do_after_our_own_write_is_told_at_once),
+		TEST(what_the_kernel_keeps_of_a_value_is_outdated_by_its_event),
+		TEST(a_write_here_outdates_it_by_all_its_names),
 		TEST(a_number_stays_and_is_nobody_elses),
 		TEST(a_time_only_goes_forward),
 		TEST(the_time_outlives_the_inode),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fs/events/notifier.h"
+#include "fs/events/untold.h"
 #include "fs/op/fs_impl.h"
 #include "fs/op/lock.h"
 
@@ -40,7 +41,9 @@ static void invalidate(struct fs *fs, const struct stale *stale, bool over)
 {
 	size_t len = strlen(stale->name);
 
-	fuse_lowlevel_notify_inval_inode(fs->se, stale->inode->nodeid, -1, 0);
+	/* From the start to the end: the content, too. */
+	fuse_lowlevel_notify_inval_inode(fs->se, stale->inode->nodeid,
+					 fs->inodes.track_shown && stale->inode->kind != INODE_DIR ? 0 : -1, 0);
 	if (stale->parent == 0)
 		return;
 	/* Nothing of a finished transaction should stay, unless somebody is in it. */
@@ -56,7 +59,7 @@ static void invalidate(struct fs *fs, const struct stale *stale, bool over)
 REQUIRES(fs_lock_held) static void invalidate_all(struct fs *fs)
 {
 	struct stale stale;
-	bool over;
+	bool over, last;
 
 	while (!fs->notifier->ending && inode_take_stale(&fs->inodes, &stale)) {
 		over = view_is_over(stale.inode->view);
@@ -64,7 +67,10 @@ REQUIRES(fs_lock_held) static void invalidate_all(struct fs *fs)
 		invalidate(fs, &stale, over);
 		fs_lock(fs);
 		fs->invalidations++;
-		if (inode_told(&fs->inodes, stale.inode))
+		fs->contents_dropped += stale.paged;
+		last = inode_told(&fs->inodes, stale.inode);
+		untold_told(fs, stale.inode);
+		if (last)
 			inode_put(&fs->inodes, stale.inode);
 	}
 }

@@ -10,6 +10,7 @@
 
 #include "fs/events/dispatch.h"
 #include "fs/events/poll.h"
+#include "fs/events/untold.h"
 #include "fs/model/inode_impl.h"
 #include "fs/op/op.h"
 
@@ -274,6 +275,10 @@ void poll_value(struct op *op)
 	revents = register_poll(op, by_base, &unknown);
 	if (unknown && (revents & POLLPRI))
 		look(op);
+	if (op->handle->cached && (revents & POLLPRI)) {
+		untold_reply_poll(op, revents);
+		return;
+	}
 	if (!unknown || (revents & POLLPRI)) {
 		op_reply_poll(op, revents);
 		return;

@@ -27,6 +27,7 @@ enum fs_layout {
 enum fs_cache {
 	FS_CACHE_OFF,  /* nothing */
 	FS_CACHE_META, /* names and attributes, while a watch covers them */
+	FS_CACHE_FULL, /* values, too */
 };
 
 struct fs_config {

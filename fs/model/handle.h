@@ -58,6 +58,8 @@ struct handle {
 	struct inode *inode; /* with a reference */
 	int flags;           /* as given to open() */
 
+	bool cached;         /* reads are answered by the kernel, as long as it has the page */
+
 	/* The content that the last read at offset 0 saw; later offsets continue it. */
 	char *snapshot; /* NULL: none */
 	size_t snapshot_size;

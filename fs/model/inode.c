@@ -41,6 +41,7 @@ void inode_release(struct inodes *t, struct inode *inode)
 			t->nodes_root = NULL;
 		view_put(inode->view);
 		free(inode->last);
+		free(inode->shown);
 		free(inode->key);
 		free(inode);
 		if (parent)
@@ -124,6 +125,7 @@ void inodes_deinit(struct inodes *t)
 		listing_put(inode->listing);
 		view_put(inode->view);
 		free(inode->last);
+		free(inode->shown);
 		free(inode->names);
 		free(inode->key);
 		free(inode);
@@ -295,6 +297,8 @@ void inode_refuse(struct inode *inode)
 
 void inode_new_content(struct inodes *t, struct inode *inode)
 {
+	char path[PATH_SIZE];
+
 	if (inode->unwritten)
 		inode_drop_listing(t, inode->parent);
 	inode_set_unwritten(t, inode, false);
@@ -303,4 +307,7 @@ void inode_new_content(struct inodes *t, struct inode *inode)
 	/* A directory's `.value` shares the value of the directory's node. */
 	if (inode->kind == INODE_SPECIAL && inode->parent->kind == INODE_DIR)
 		inode_change_value(inode->parent);
+	/* The event may come after the reply. */
+	if (t->track_shown && !inode_own_path(t, inode, path))
+		inodes_outdate_shown(t, path);
 }

@@ -183,6 +183,13 @@ struct inode {
 	unsigned round;             /* QUEUED, TELLING: which telling that is, the first is 0 */
 	TAILQ_ENTRY(inode) stale_link;
 
+	/* cache=full: the content that the kernel was last told the size of; see inode_shown.c. */
+	char *shown;           /* NULL: not known */
+	size_t shown_size;
+	uint64_t shown_events; /* `events` when the store said so; 0: the kernel knows that it is outdated */
+	bool paged;            /* the kernel may have got it since it was last told to forget it */
+	uint64_t shown_ms;     /* CLOCK_MONOTONIC: when the kernel was told that, or the size */
+
 	char *key;
 	size_t key_len;
 	UT_hash_handle by_id;
@@ -210,6 +217,7 @@ struct inodes {
 	TAILQ_HEAD(inode_queue, inode) stale[INODE_ROUNDS];
 	unsigned untold;              /* how many there are, or are being told of */
 	bool track_stale;             /* the kernel caches, so it has to be told */
+	bool track_shown;             /* ... values, too */
 };
 
 /*
@@ -421,12 +429,38 @@ void inode_set_listing(struct inodes *t, struct inode *inode, struct listing *li
 /* Returns the names in a directory, with a reference, or NULL if they are not known to be right. */
 struct listing *inode_get_listing(struct inodes *t, struct inode *inode);
 
+/*
+ * cache=full.  The kernel cuts what it has read of a file to the size that it was told before, so it is
+ * given the content that belongs to that size: inode_show() keeps it (a copy of the value, as a file in
+ * `format`) when the size is told.  `current`: no event has come since the store was asked.
+ */
+void inode_show(struct inode *inode, enum fs_format format, const void *value, size_t len, bool current);
+
+/* Returns whether that is what the store has, as far as events have told. */
+bool inode_shows_current(const struct inode *inode);
+
+/* Returns whether a read is to be answered from it: it is current, or the kernel may still believe in
+ * its size. */
+bool inode_shows(const struct inode *inode);
+
+/* What is shown of the file is known to be outdated. */
+void inode_outdate_shown(struct inode *inode);
+
+/* The value at `path` was changed here: what is shown of it is outdated, whatever its file is called. */
+void inodes_outdate_shown(struct inodes *t, const char *path);
+
 /* The kernel is about to be given an answer that it may believe for a while.  From now on an event
  * finds the inode. */
 void inode_believed(struct inode *inode);
 
 /* The kernel has something to forget about the inode.  See notifier_wake(). */
 void inode_set_stale(struct inodes *t, struct inode *inode);
+
+/* The kernel has to forget the content of the file.  See notifier_wake(). */
+void inode_drop_content(struct inodes *t, struct inode *inode);
+
+/* Returns whether the kernel has yet to be told for the first time of something that has happened. */
+bool inode_is_untold(const struct inode *inode);
 
 /* The kernel has to forget the inode and everything below it.  See notifier_wake(). */
 void inode_drop(struct inodes *t, struct inode *inode);
@@ -435,6 +469,7 @@ void inode_drop(struct inodes *t, struct inode *inode);
 struct stale {
 	struct inode *inode;  /* with a reference */
 	uint64_t parent;      /* 0: only its attributes are stale */
+	bool paged;           /* the kernel may have its content */
 	char name[PATH_SIZE]; /* name in `parent` */
 };
 

@@ -2,7 +2,7 @@
 /*
  * The inside of the table of inodes, for its own files.  From the bottom up: inode_name.c (names
  * and paths), inode_listing.c (names in directories), inode_stale.c (news for the kernel),
- * inode_stat.c (numbers and times), inode.c (lifetimes and flags), inode_events.c (effects of
+ * inode_shown.c (values that the kernel keeps), inode_stat.c (numbers and times), inode.c (lifetimes and flags), inode_events.c (effects of
  * events), inode_tree.c (removals and renames).
  */
 #ifndef FS_MODEL_INODE_IMPL_H
@@ -59,6 +59,9 @@ enum changed_by {
  * too, if it believes anything about it.  If nobody looks, only the first of many changes
  * costs anything. */
 void inode_outdate(struct inodes *t, struct inode *inode, enum changed_by by, bool name);
+
+/* The kernel was told to forget the content, if it is outdated. */
+void inode_told_shown(struct inode *inode);
 
 /* The inode changed at that time.  The recorded time always moves forward, whatever
  * the clock says. */

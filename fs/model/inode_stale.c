@@ -75,6 +75,17 @@ void inode_set_stale(struct inodes *t, struct inode *inode)
 	inode_outdate(t, inode, CHANGED_BY_OTHERS, true);
 }
 
+void inode_drop_content(struct inodes *t, struct inode *inode)
+{
+	inode->believed = true;
+	inode_outdate(t, inode, CHANGED_BY_OTHERS, false);
+}
+
+bool inode_is_untold(const struct inode *inode)
+{
+	return inode->stale == STALE_TELLING || (inode->stale == STALE_QUEUED && inode->round == 0);
+}
+
 void inode_drop(struct inodes *t, struct inode *inode)
 {
 	inode->stale_name = true;
@@ -116,6 +127,8 @@ bool inode_take_stale(struct inodes *t, struct stale *stale)
 		/* An answer that is still on its way is believed when it arrives. */
 		if (inode_now_ms() - inode->answered_ms >= SETTLED_MS)
 			inode->believed = false;
+		stale->paged = inode->paged;
+		inode->paged = false;
 		stale->parent = inode->stale_name && inode->parent ? inode->parent->nodeid : 0;
 		snprintf(stale->name, sizeof(stale->name), "%s", inode->name);
 	}
@@ -125,6 +138,7 @@ bool inode_take_stale(struct inodes *t, struct stale *stale)
 
 bool inode_told(struct inodes *t, struct inode *inode)
 {
+	inode_told_shown(inode);
 	/* Unless an event came meanwhile, for which the queue has a reference of its own. */
 	if (inode->stale != STALE_QUEUED) {
 		if (inode->unsettled && inode->round + 1 < INODE_ROUNDS) {

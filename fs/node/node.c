@@ -163,9 +163,14 @@ void node_saw(struct op *op, struct inode *inode, int read, int dir)
 	if (inode->view->tx || inode_path(&fs->inodes, inode, NULL, path))
 		return;
 	covered = fs->caching && op_is_covered(op, inode, path);
-	if (read >= 0 && !op_call_raw_error(op, read))
+	if (read >= 0 && !op_call_raw_error(op, read)) {
 		inode_saw_value(inode, op->calls[read]->reply,
 				op->calls[read]->reply_len);
+		if (fs->inodes.track_shown && inode->kind != INODE_DIR)
+			inode_show(inode, fs->config.format, op->calls[read]->reply,
+				   op->calls[read]->reply_len,
+				   covered && !events_since(&fs->events, op->seq, path));
+	}
 	if (dir < 0 || inode->kind != INODE_DIR)
 		return;
 	names = op_call_raw_error(op, dir) ? NULL : op->calls[dir];

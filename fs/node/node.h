@@ -14,11 +14,12 @@
 extern const struct inode_ops node_dir_ops;
 extern const struct inode_ops node_leaf_ops;
 
-/* node_look.c, node_read.c, node_list.c: one round trip each. */
+/* node_look.c, node_read.c, node_page.c, node_list.c: one round trip each. */
 void node_lookup(struct op *op);  /* op->name in op->inode */
 void node_getattr(struct op *op); /* op->handle may be NULL */
 void node_open(struct op *op);    /* op->flags */
 void node_read(struct op *op);    /* op->handle, size, off */
+void node_read_page(struct op *op); /* the same, for a file whose content the kernel keeps */
 void node_opendir(struct op *op);
 void node_readdir(struct op *op); /* op->handle, size, off */
 
@@ -159,6 +160,27 @@ int node_list(struct op *op, uint32_t tx_id, const char *path, struct listing *l
  * it and to those that descend from it.
  */
 bool node_sees_empty(struct op *op);
+
+/*
+ * A GETATTR for an open file whose content the kernel keeps: the kernel asks so before it reads, and reads
+ * no further if there is no such node (`err`), or nothing in it.  op->events as for poll_seen().
+ */
+void node_asked_by_reader(struct op *op, int err, size_t size);
+
+/* A program that asks the store each time has read this content: whoever opens the file from now on reads
+ * nothing older. */
+void node_read_anew(struct op *op, const char *content, size_t size);
+
+/* Answers a GETATTR from what the kernel was told before (cache=full; it forgets the time of access with each
+ * READ).  Returns false if the store has to be asked. */
+bool node_getattr_shown(struct op *op);
+
+/* Answers a read with what it asks for of `content`. */
+void node_reply_content(struct op *op, const char *content, size_t size);
+
+/* Answers a read of a file that another one replaced with the value that it had then.  Returns
+ * false if that value is not known. */
+bool node_read_replaced(struct op *op);
 
 /* Compares what the store said of `inode` with what it said before: calls `read` and `dir` of the
  * round are its XS_READ and XS_DIRECTORY (-1: not asked).  A difference moves its time. */

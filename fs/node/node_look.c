@@ -153,6 +153,7 @@ static void getattr_leaf(struct op *op)
 		err = -ESTALE;
 	if (err == -ENOENT && op->inode->unwritten)
 		err = 0;
+	node_asked_by_reader(op, err, facts.value_len);
 	if (err == -ENOENT || err == -ESTALE)
 		forget_name(op);
 	if (err) {
@@ -174,6 +175,9 @@ static bool getattr_known(struct op *op)
 	struct stat st;
 
 	if (!inode_is_confirmed(op->inode))
+		return false;
+	/* Values that the kernel keeps go with their size: node_getattr_shown(). */
+	if (op->fs->inodes.track_shown && inode->kind != INODE_DIR)
 		return false;
 	if (inode->kind == INODE_DIR)
 		node_attr_dir(op->fs, true, &st);
@@ -205,9 +209,14 @@ void node_getattr(struct op *op)
 		op_reply_attr(op, &st);
 		return;
 	}
-	if (getattr_known(op) || getattr_root(op))
+	if (node_getattr_shown(op) || getattr_known(op) || getattr_root(op))
 		return;
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+	/* The kernel names the open file only where it is about to read. */
+	if (err == -ENOENT && op->handle && op->handle->cached) {
+		op_reply_error(op, err);
+		return;
+	}
 	if (err == -ENOENT || err == -ESTALE) {
 		node_reply_removed(op);
 		return;
@@ -220,6 +229,7 @@ void node_getattr(struct op *op)
 		node_tx_getattr(op);
 		return;
 	}
+	op->events = op->inode->events;
 	op_call(op, XS_READ, tx_id, path, NULL, 0);
 	if (op->inode->kind == INODE_LEAF || names_wanted(op, path))
 		op_call(op, XS_DIRECTORY, tx_id, path, NULL, 0);

@@ -32,6 +32,15 @@ void node_open(struct op *op)
 	op_reply_open(op, handle);
 }
 
+void node_reply_content(struct op *op, const char *content, size_t size)
+{
+	if ((size_t)op->off >= size)
+		op_reply_buf(op, NULL, 0);
+	else
+		op_reply_buf(op, content + op->off,
+			     size - op->off < op->size ? size - op->off : op->size);
+}
+
 /* Keeps the content from the store for the reads that follow.  Returns whether this read may use it
  * too: past the end of an older snapshot only a continuation of that snapshot may be returned. */
 static bool keep_snapshot(struct op *op, char *content, size_t size)
@@ -79,14 +88,11 @@ static void read_done(struct op *op)
 		return;
 	}
 	memcpy(content, reply, size);
+	node_read_anew(op, content, size);
 	seen = keep_snapshot(op, content, size);
 	if (seen)
 		poll_seen(op, false);
-	if (!seen || (size_t)op->off >= size)
-		op_reply_buf(op, NULL, 0);
-	else
-		op_reply_buf(op, reply + op->off,
-			     size - op->off < op->size ? size - op->off : op->size);
+	node_reply_content(op, reply, seen ? size : 0);
 }
 
 /* Answers a read from the handle's snapshot.  Returns false if the store has to be asked. */
@@ -113,9 +119,7 @@ static bool read_from_handle(struct op *op)
 	return count >= 0;
 }
 
-/* Answers a read of a file that another one replaced with the value that it had then.  Returns
- * false if that value is not known. */
-static bool read_replaced(struct op *op)
+bool node_read_replaced(struct op *op)
 {
 	size_t size = 0;
 	char *content = inode_get_last(op->inode, &size), *reply;
@@ -132,11 +136,7 @@ static bool read_replaced(struct op *op)
 	}
 	memcpy(reply, content, size);
 	handle_set_snapshot(op->handle, content, size);
-	if ((size_t)op->off >= size)
-		op_reply_buf(op, NULL, 0);
-	else
-		op_reply_buf(op, reply + op->off,
-			     size - op->off < op->size ? size - op->off : op->size);
+	node_reply_content(op, reply, size);
 	free(reply);
 	return true;
 }
@@ -146,10 +146,14 @@ void node_read(struct op *op)
 	char path[PATH_SIZE];
 	int err;
 
+	if (op->handle->cached) {
+		node_read_page(op);
+		return;
+	}
 	if (read_from_handle(op))
 		return;
 	err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-	if (err == -ESTALE && read_replaced(op))
+	if (err == -ESTALE && node_read_replaced(op))
 		return;
 	if (err) {
 		op_reply_error(op, err);

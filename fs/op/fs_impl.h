@@ -106,6 +106,7 @@ struct fs {
 	/* Operations whose caller was interrupted, until the I/O thread handles them. */
 	struct op_list interrupted;
 	struct op_list astray; /* that wait for the end of a rename: op_ask() */
+	struct op_list untold; /* polls that wait until the kernel has been told: untold.h */
 	struct op_list parked; /* oldest first: those whose wait config.park_ms bounds */
 
 	struct handles handles;
@@ -118,6 +119,7 @@ struct fs {
 	unsigned long ops_interrupted;
 	unsigned long tx_retries;
 	unsigned long invalidations;
+	unsigned long contents_dropped;
 	unsigned ops_now;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The replies to operations, and how long the kernel may believe what they say. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <string.h>
 
@@ -9,6 +10,9 @@
 /* For how many seconds the kernel may believe a name or an attribute without asking again.  Events
  * invalidate what has changed; this only bounds how long a mistake could last. */
 #define META_VALID_SECONDS 60.0
+
+/* The smallest page of any machine. */
+#define PAGE_BYTES 4096
 
 /* Fills in what the table of inodes knows better: the number, and the time of the last
  * change, if any. */
@@ -102,11 +106,28 @@ void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
 	op_end(op);
 }
 
-static void fill_open(struct fuse_file_info *fi, struct handle *handle)
+/*
+ * Returns whether the kernel may answer the reads of a file that is being opened, until it is told to
+ * forget the content.  Not while it has yet to forget an older one: so whoever opens a file now reads
+ * nothing that is older than the last event.  A content of several pages could be read half old, half new.
+ */
+static bool may_keep_content(const struct op *op, const struct handle *handle)
+{
+	struct inode *inode = handle->inode;
+	struct fs *fs = op->fs;
+
+	return fs->config.cache == FS_CACHE_FULL && !(handle->flags & (O_ACCMODE | O_TRUNC | O_DIRECT)) &&
+	       inode_shows_current(inode) && inode->shown_size <= PAGE_BYTES &&
+	       inode->stale == STALE_SETTLED && chan_is_connected(fs->chan) && validity(op, inode) > 0;
+}
+
+static void fill_open(const struct op *op, struct fuse_file_info *fi, struct handle *handle)
 {
 	fi->fh = (uintptr_t)handle;
-	/* Values change behind the kernel's back, so it must ask for each read. */
-	fi->direct_io = 1;
+	handle->cached = may_keep_content(op, handle);
+	/* Values change behind the kernel's back: it must ask for each read, where it is not told. */
+	fi->direct_io = !handle->cached;
+	fi->keep_cache = handle->cached;
 	/* Only a writer has anything to report at close. */
 	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
 }
@@ -120,7 +141,7 @@ void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr
 	op_begin_reply(op, 0);
 	inode_remember(inode);
 	fill_entry(op, &entry, inode, attr);
-	fill_open(&op->fi, handle);
+	fill_open(op, &op->fi, handle);
 	if (fuse_reply_create(op->req, &entry, &op->fi) < 0) {
 		inode_forget(&fs->inodes, entry.ino, 1);
 		handle_free(handle);
@@ -131,7 +152,7 @@ void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr
 void op_reply_open(struct op *op, struct handle *handle)
 {
 	op_begin_reply(op, 0);
-	fill_open(&op->fi, handle);
+	fill_open(op, &op->fi, handle);
 	if (fuse_reply_open(op->req, &op->fi) < 0)
 		handle_free(handle);
 	op_end(op);

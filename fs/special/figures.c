@@ -88,6 +88,8 @@ const struct figure figures_list[] = {
 		"Times that the kernel was told to forget a name."),
 	GAUGE("invalidations_due", "invalidations_due", invalidations_due,
 	      "Files that have changed and of which the kernel is yet to be told, or told again."),
+	COUNTER("contents_dropped", "contents_dropped", NULL, contents_dropped,
+		"Times that the kernel was told to forget a value that it had got to keep."),
 	GAUGE("inodes", "inodes", inodes, "Files and directories that the kernel knows."),
 	GAUGE("open_files", "open_files", open_files, "Files and directories that are open."),
 	GAUGE("watched_bytes", "watched_bytes", watched_bytes,
@@ -124,6 +126,7 @@ static void take_events(struct figures *f, struct fs *fs)
 	f->streams = streams_count(fs, &f->stream_overflows);
 	f->invalidations = fs->invalidations;
 	f->invalidations_due = fs->inodes.untold;
+	f->contents_dropped = fs->contents_dropped;
 }
 
 static void take_raw(struct figures *f, struct client_counters *counters)

@@ -35,6 +35,7 @@ struct figures {
 	uint64_t raw_events_merged;
 	uint64_t invalidations;
 	unsigned invalidations_due;
+	uint64_t contents_dropped;
 	uint64_t inodes;
 	uint64_t open_files;
 	uint64_t watched_bytes;

@@ -49,12 +49,17 @@ static void value_lookup_done(struct op *op)
 
 	file = inode_find(&fs->inodes, op->inode, NAME_OF_VALUE, INODE_SPECIAL);
 	unwritten = file && file->unwritten;
-	inode_put(&fs->inodes, file);
 	err = value_attr(op, op_call_error(op, 0), unwritten, &st);
-	if (err)
+	if (err) {
 		op_reply_error(op, err);
-	else
+	} else {
+		if (!file)
+			file = special_intern(op, &special_value);
+		if (file)
+			node_saw(op, file, 0, -1);
 		special_reply_entry(op, &special_value, &st);
+	}
+	inode_put(&fs->inodes, file);
 }
 
 static void value_getattr_done(struct op *op)
@@ -63,6 +68,7 @@ static void value_getattr_done(struct op *op)
 	struct stat st;
 	int err = value_attr(op, op_call_error(op, 0), unwritten, &st);
 
+	node_asked_by_reader(op, err, st.st_size);
 	if (err) {
 		op_reply_error(op, err);
 		return;
@@ -86,6 +92,9 @@ static void value_getattr(struct op *op)
 		op_reply_attr(op, &st);
 		return;
 	}
+	if (node_getattr_shown(op))
+		return;
+	op->events = op->inode->events;
 	op_ask_node(op, XS_READ, value_getattr_done);
 }
 

@@ -87,8 +87,8 @@ static bool on_path(const struct step *step, int path)
 	return path != PATH_NONE && path != PATH_BASE && (step->path == path || step->path2 == path);
 }
 
-/* Finds the path by which the file of a step was opened. */
-static int8_t path_of_file(const struct history *h, const struct step *step)
+/* Finds the step that opened the file of a step, or NULL. */
+static const struct step *open_of_file(const struct history *h, const struct step *step)
 {
 	const struct step *open = NULL;
 
@@ -100,6 +100,13 @@ static int8_t path_of_file(const struct history *h, const struct step *step)
 		    (!open || other->from > open->from))
 			open = other;
 	}
+	return open;
+}
+
+static int8_t path_of_file(const struct history *h, const struct step *step)
+{
+	const struct step *open = open_of_file(h, step);
+
 	return open ? open->path : PATH_NONE;
 }
 
@@ -108,7 +115,7 @@ static bool concerns(const struct search *s, const struct step *a, const struct 
 {
 	/* A write changes the size, not what the node is. */
 	if (has_file(a) && a->op != OP_OPEN)
-		return b->op == OP_STAT && s->files[a - s->h->steps] == b->path;
+		return (b->op == OP_STAT || b->op == OP_READ) && s->files[a - s->h->steps] == b->path;
 	if (on_path(a, b->path) || on_path(a, b->path2) || on_path(a, path_above(b->path)) ||
 	    on_path(a, path_above(b->path2)))
 		return true;
@@ -119,11 +126,12 @@ static bool concerns(const struct search *s, const struct step *a, const struct 
 static bool comes_before(const struct search *s, const struct step *a, const struct step *b)
 {
 	bool same = on_same_mount(a, b);
+	struct step file;
 	int64_t end = same ? a->back : a->to;
 
 	if (end == FOREVER || end > b->from)
 		return false;
-	if (!s->h->cached || !(s->may & MAY(STALE)) || !step_may_be_stale(b))
+	if (!s->h->cached || !(s->may & MAY(STALE)) || !step_may_be_stale(s->h, b))
 		return true;
 	/* It may be older than its begin, but not than what this mount did itself, nor than what was
 	 * shown the same way. */
@@ -131,9 +139,18 @@ static bool comes_before(const struct search *s, const struct step *a, const str
 		return false;
 	if (a->client == b->client && has_file(a) && has_file(b) && a->slot == b->slot)
 		return true;
+	if (b->op == OP_READ) {
+		file = *b;
+		file.path = s->files[b - s->h->steps];
+		b = &file;
+	}
+	/* A file that was opened after a read, by whomever, reads nothing older than that. */
+	if (a->op == OP_READ && b->op == OP_READ)
+		return a->view == b->view && s->files[a - s->h->steps] == b->path &&
+		       a->back <= open_of_file(s->h, b)->from;
 	if (step_changes(a))
 		return concerns(s, a, b) && (a->view == b->view || !(s->may & MAY(VIEWS)));
-	return a->view == b->view && a->op == b->op && a->path == b->path && step_may_be_stale(a) &&
+	return a->view == b->view && a->op == b->op && a->path == b->path && step_may_be_stale(s->h, a) &&
 	       (a->op == OP_STAT || a->op == OP_LIST);
 }
 

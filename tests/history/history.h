@@ -122,7 +122,8 @@ struct texts {
 
 struct history {
 	uint64_t seed;
-	bool cached; /* cache=meta */
+	bool cached; /* cache=meta or cache=full */
+	bool values; /* cache=full */
 	bool reused; /* the paths were used before: any may have been seen as a directory */
 	uint16_t initial[PATHS];
 	unsigned n_steps;
@@ -251,7 +252,7 @@ unsigned model_step(const struct history *h, unsigned may, const struct state *s
 bool step_is_open(const struct step *step);
 
 /* Whether the step may have been answered from what the mount knew before it began. */
-bool step_may_be_stale(const struct step *step);
+bool step_may_be_stale(const struct history *h, const struct step *step);
 
 /* Whether the step, with its result, changes the store or what a mount shows. */
 bool step_changes(const struct step *step);
@@ -288,7 +289,7 @@ struct record_config {
 	const char *mounts[2]; /* [1] may be NULL */
 	const char *socket;    /* the server's */
 	const char *node;      /* below which everything happens */
-	bool cached;
+	bool cached, values;
 	unsigned clients_max, ops_max;
 	unsigned reuse;        /* the same names are used for so many histories */
 	uint32_t ops;          /* a bit for each enum op that may be used, by the first of its calls */

@@ -298,7 +298,7 @@ int main(int argc, char **argv)
 	int option;
 
 	may = exceptions_admitted();
-	while ((option = getopt(argc, argv, "m:s:b:n:t:S:cC:O:R:o:a:w:v:")) != -1) {
+	while ((option = getopt(argc, argv, "m:s:b:n:t:S:cFC:O:R:o:a:w:v:")) != -1) {
 		switch (option) {
 		case 'm':
 			config.mounts[config.mounts[0] ? 1 : 0] = optarg;
@@ -320,6 +320,9 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			config.cached = true;
+			break;
+		case 'F':
+			config.cached = config.values = true;
 			break;
 		case 'C':
 			config.clients_max = atoi(optarg);

@@ -366,6 +366,21 @@ static bool moved_meanwhile(const struct history *h, unsigned may, const struct 
 	return false;
 }
 
+/* Whether this mount truncated the file while it was read: the kernel, which answers the read, knows that
+ * before the store does. */
+static bool cut_meanwhile(const struct history *h, const struct step *step, int path)
+{
+	for (unsigned i = 0; h->values && i < h->n_steps; i++) {
+		const struct step *other = &h->steps[i];
+
+		if ((other->op == OP_TRUNCATE || (other->op == OP_OPEN && (other->flags & OPEN_TRUNC))) &&
+		    !other->err && other->path == path && other->view == step->view &&
+		    other->to > step->from && other->from < step->to)
+			return true;
+	}
+	return false;
+}
+
 static unsigned do_read(const struct history *h, unsigned may, const struct state *s, const struct step *step, struct state *next)
 {
 	const struct open_file *file = &s->files[step->client][step->slot];
@@ -385,6 +400,8 @@ static unsigned do_read(const struct history *h, unsigned may, const struct stat
 		return (file->flags & (FILE_REMOVED | FILE_LOST)) ||
 		       moved_meanwhile(h, may, step, file->path) ||
 		       (!exists(s, file->path) && !pending);
+	if (!step->err && step->value == VALUE_EMPTY && cut_meanwhile(h, step, file->path))
+		return 1;
 	if (step->err || ((file->flags & FILE_REMOVED) && !(may & MAY(SAME_PATH))))
 		return 0;
 	if (!exists(s, file->path))
@@ -1061,12 +1078,13 @@ bool step_is_open(const struct step *step)
 	return step->to == FOREVER;
 }
 
-bool step_may_be_stale(const struct step *step)
+bool step_may_be_stale(const struct history *h, const struct step *step)
 {
 	if (view_is_raw(step->view))
 		return false;
 	switch (step->op) {
 	case OP_READ:
+		return h->values;
 	case OP_WRITE:
 	case OP_FSYNC:
 	case OP_CLOSE:

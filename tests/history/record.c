@@ -934,6 +934,7 @@ int recorder_run(struct recorder *r, uint64_t seed, struct history *h, char *why
 
 	h->seed = seed;
 	h->cached = r->config.cached;
+	h->values = r->config.values;
 	chance(&random, 2);
 	make_tree(r, h, &random);
 	if (!settles(r, h, h->initial, why, size)) {

@@ -246,7 +246,7 @@ void step_print(const struct history *h, const struct step *step, FILE *out)
 
 void history_print(const struct history *h, FILE *out)
 {
-	fprintf(out, "seed %" PRIu64 "\ncache %s\n", h->seed, h->cached ? "meta" : "off");
+	fprintf(out, "seed %" PRIu64 "\ncache %s\n", h->seed, h->values ? "full" : h->cached ? "meta" : "off");
 	if (h->reused)
 		fputs("reused\n", out);
 	for (int i = 0; i < PATHS; i++)
@@ -479,7 +479,8 @@ static int parse_line(struct history *h, char *line)
 		return 0;
 	}
 	if (sscanf(line, "cache %15s", name) == 1) {
-		h->cached = !strcmp(name, "meta");
+		h->values = !strcmp(name, "full");
+		h->cached = h->values || !strcmp(name, "meta");
 		return 0;
 	}
 	if (sscanf(line, "initial %15s %127s", name, value) == 2) {
