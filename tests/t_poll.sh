@@ -64,18 +64,21 @@ rounds() {
 }
 
 test_lost() {
-	local mode threads
+	local mode threads cache name
 	for threads in $XSFS_TEST_THREADS; do
-		mount_xsfs "$STORE" -o "threads=$threads,cache=meta"
-		SHARE=$((XSFS_POLL_CHANGES / 6 / $(wc -w <<<"$XSFS_TEST_THREADS")))
-		xs write /r/x/y/z 0
-		for mode in poll select level edge; do
-			rounds "threads=$threads, $mode, one writer" $mode 1
+		for cache in meta full; do
+			name="threads=$threads, $cache"
+			mount_xsfs "$STORE" -o "threads=$threads,cache=$cache"
+			SHARE=$((XSFS_POLL_CHANGES / 12 / $(wc -w <<<"$XSFS_TEST_THREADS")))
+			xs write /r/x/y/z 0
+			for mode in poll select level edge; do
+				rounds "$name, $mode, one writer" $mode 1
+			done
+			rounds "$name, edge, four writers" edge 4
+			xs write /r/x/y/z 0
+			rounds "$name, level, four writers and an ancestor that goes" level 4 /r/x
+			umount_xsfs
 		done
-		rounds "threads=$threads, edge, four writers" edge 4
-		xs write /r/x/y/z 0
-		rounds "threads=$threads, level, four writers and an ancestor that goes" level 4 /r/x
-		umount_xsfs
 	done
 }
 

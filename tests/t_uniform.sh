@@ -200,4 +200,6 @@ test_uniform() {
 	is "$(grep -Ev '^(@|local$|tool$)' <<<"$names")" src 'and nothing is left'
 	umount_xsfs
 }
-for_each_store test_uniform
+for XSFS_TEST_CACHE in off full; do
+	for_each_store test_uniform
+done

@@ -72,6 +72,8 @@ test_writes() {
 
 servers=$XSFS_TEST_SERVER
 for XSFS_TEST_SERVER in $servers; do
-	TRACE=$SCRATCH/trace.$XSFS_TEST_SERVER
-	for_each_store test_writes -T "$TRACE"
+	for XSFS_TEST_CACHE in off full; do
+		TRACE=$SCRATCH/trace.$XSFS_TEST_SERVER.$XSFS_TEST_CACHE
+		for_each_store test_writes -T "$TRACE"
+	done
 done
