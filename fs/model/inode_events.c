@@ -201,9 +201,12 @@ static void doubt_below(struct inodes *t, struct inode *top, const char *path, b
 		leaf = inode_peek(t, top, name, INODE_LEAF);
 		top = inode_peek(t, top, name, INODE_DIR);
 	}
-	if (leaf && !*path)
+	if (leaf && !*path) {
 		leaf->found = leaf->confirmed = 0;
+		inode_outdate_shown(leaf);
+	}
 	for (inode = top; inode; inode = inode_next(top, inode)) {
+		inode_outdate_shown(inode);
 		inode->sticky &= !removed;
 		inode->confirmed = 0;
 		inode->found = 0;
