@@ -29,7 +29,6 @@ static const char readme[] =
 	"  metrics      the same, as Prometheus and others read it\n"
 	"  options      shows how it is mounted\n"
 	"  requests     has a line for each request that the store has not answered yet\n"
-	"\n"
 	"watch, transaction and xenbus have to be opened for reading and writing.\n";
 
 static int readme_text(struct fs *fs, char **text, size_t *size)
