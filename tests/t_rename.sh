@@ -200,6 +200,7 @@ test_rename() {
 	files
 	trees
 	atomic
+	checked python3 "$TEST_DIR/programs/rename_new.py" "$MNT"
 	checked python3 "$TEST_DIR/programs/rename_inside.py" "$MNT"
 	is "$(stat_of reconnects)" 0 'one connection all the time'
 	umount_xsfs

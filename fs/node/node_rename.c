@@ -347,7 +347,7 @@ MAY_WAIT static int write_unwritten(struct op *op)
 		if (err == -EEXIST)
 			err = 0;
 		if (!err)
-			inode_set_unwritten(&fs->inodes, leaf, false);
+			inode_new_content(&fs->inodes, leaf);
 	}
 	inode_put(&fs->inodes, leaf);
 	return err;
