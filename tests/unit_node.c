@@ -454,6 +454,29 @@ static void an_append_goes_behind_what_the_store_has(void **state)
 	kernel_hears_error(fx, 0);
 }
 
+static void an_append_finds_what_this_mount_makes_meanwhile(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY | O_APPEND);
+	struct inodes *inodes = &fx->fs.inodes;
+	struct fake_msg begin;
+
+	inode_set_unwritten(inodes, file->inode, true);
+	begin_write(fx, file, "b\n", 0, O_APPEND);
+	begin = store_gets(fx, XS_TRANSACTION_START, "");
+	/* The one who created it has closed it, and the store has taken the empty value. */
+	inode_write_over(inodes, file->inode, false);
+	inode_new_content(inodes, file->inode);
+	answer(fx->base, &begin, "7");
+	store_refuses(fx, XS_READ, "/a", "ENOENT");
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	store_answers(fx, XS_TRANSACTION_START, "", "8");
+	store_answers(fx, XS_READ, "/a", "");
+	store_is_written(fx, "b", NULL);
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+}
+
 static void what_no_message_can_carry_is_too_large(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -482,6 +505,36 @@ static void who_has_written_nothing_leaves_it_empty_at_the_end(void **state)
 	node_release(&fx->fs, open_a(fx, O_WRONLY | O_TRUNC));
 	store_is_written(fx, "", NULL);
 	store_gets_nothing(fx);
+}
+
+/* ---- listings ---- */
+
+static void begin_list(struct fs_fixture *fx)
+{
+	node_opendir(kernel_asks(fx, known_inode(fx, "a", INODE_DIR)->nodeid));
+}
+
+static void what_goes_while_it_is_listed_is_not_there(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct fake_msg names;
+
+	begin_list(fx);
+	names = store_gets(fx, XS_DIRECTORY, "/a");
+	fake_store_reply(fx->base->store, &names, NAMES("k\0"));
+	store_refuses(fx, XS_READ, "/a", "ENOENT");
+	kernel_hears_error(fx, -ENOENT);
+}
+
+static void a_large_directory_that_goes_while_it_is_listed_is_not_there(void **state)
+{
+	struct fs_fixture *fx = *state;
+
+	begin_list(fx);
+	store_refuses(fx, XS_DIRECTORY, "/a", "E2BIG");
+	store_answers(fx, XS_READ, "/a", "value");
+	store_refuses(fx, XS_READ, "/a", "ENOENT");
+	kernel_hears_error(fx, -ENOENT);
 }
 
 /* ---- truncates ---- */
@@ -564,9 +617,12 @@ int main(void)
 		TEST(what_is_gone_does_not_come_back_by_a_write),
 		TEST(where_the_old_value_matters_it_is_a_transaction),
 		TEST(an_append_goes_behind_what_the_store_has),
+		TEST(an_append_finds_what_this_mount_makes_meanwhile),
 		TEST(what_no_message_can_carry_is_too_large),
 		TEST(who_could_not_write_does_not_empty_it_at_the_end),
 		TEST(who_has_written_nothing_leaves_it_empty_at_the_end),
+		TEST(what_goes_while_it_is_listed_is_not_there),
+		TEST(a_large_directory_that_goes_while_it_is_listed_is_not_there),
 		TEST(without_an_open_file_it_is_emptied_at_once),
 		TEST(cut_to_a_size_the_rest_goes),
 		TEST(cut_to_the_size_that_it_has_nothing_is_written),

@@ -130,7 +130,7 @@ int node_value_error(const struct op *op, unsigned i)
 {
 	int err = op_call_error(op, i);
 
-	return err == -ENOENT || err == -EACCES ? 0 : err;
+	return err == -EACCES ? 0 : err;
 }
 
 /* ---- a file that was emptied ---- */

@@ -119,8 +119,8 @@ void node_made_file(const struct op *op, const char *path);
  */
 bool node_has_value(const struct op *op, unsigned i, const char *path);
 
-/* Returns 0, or the error of call `i`, a READ, that tells nothing of the node: no answer came, or the store could
- * not say.  That there is no such node, or that it may not be read, is an answer. */
+/* Returns 0, or the error of call `i`, a READ: no answer came, the store could not say, or the node was removed
+ * meanwhile, so that its names are none any more.  That it may not be read is an answer. */
 int node_value_error(const struct op *op, unsigned i);
 
 /*

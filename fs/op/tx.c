@@ -119,13 +119,25 @@ static uint64_t last_moved(const struct op *op)
 	return target > moved ? target : moved;
 }
 
-/* Judges the error of a body that ran in a transaction on connection `epoch`.  `moved` was last_moved() then: where
- * something was missing, the body may have looked where it no longer is. */
-static enum verdict judge(const struct op *op, uint32_t epoch, uint64_t moved, int err)
+/* How things stood in this mount when a transaction began. */
+struct since {
+	uint64_t moved;   /* last_moved() */
+	uint64_t written; /* of the operation's inode */
+};
+
+static struct since since_now(const struct op *op)
+{
+	return (struct since){ .moved = last_moved(op), .written = op->inode->written };
+}
+
+/* Judges the error of a body that ran in a transaction on connection `epoch`.  Where something was missing, the
+ * body may have looked where it no longer is, or seen the store as it was before this mount itself made the file. */
+static enum verdict judge(const struct op *op, uint32_t epoch, struct since since, int err)
 {
 	if (err == -EAGAIN)
 		return VERDICT_CONFLICT;
-	if (err == -ENOENT && (op_is_astray(op) || last_moved(op) != moved))
+	if (err == -ENOENT && (op_is_astray(op) || last_moved(op) != since.moved ||
+			       op->inode->written != since.written))
 		return VERDICT_CONFLICT;
 	if (err == op->finding)
 		return VERDICT_STANDS;
@@ -148,7 +160,7 @@ static enum verdict judge(const struct op *op, uint32_t epoch, uint64_t moved, i
 MAY_WAIT static int run_once(struct op *op, int (*body)(struct op *op, uint32_t tx_id),
 			     enum verdict *verdict)
 {
-	uint64_t moved = last_moved(op);
+	struct since since = since_now(op);
 	uint32_t tx_id, epoch;
 	int err;
 
@@ -160,7 +172,7 @@ MAY_WAIT static int run_once(struct op *op, int (*body)(struct op *op, uint32_t 
 	op->finding = 0;
 	err = body(op, tx_id);
 	if (err) {
-		*verdict = judge(op, epoch, moved, err);
+		*verdict = judge(op, epoch, since, err);
 		tx_abort(op->fs, tx_id, epoch);
 		return err;
 	}
@@ -184,7 +196,7 @@ MAY_WAIT static int run_inside(struct op *op, struct transaction *tx,
 	op->wrote = false;
 	op->finding = 0;
 	err = body(op, op->inode->view->tx_id);
-	if (err && judge(op, op->inode->view->epoch, last_moved(op), err) != VERDICT_STANDS) {
+	if (err && judge(op, op->inode->view->epoch, since_now(op), err) != VERDICT_STANDS) {
 		transaction_conflict(tx);
 		err = -ECANCELED;
 	} else if (err && op->wrote) {

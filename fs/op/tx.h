@@ -18,7 +18,9 @@
  *                       not there, it is there already, it has children.  That was true at that
  *                       moment, and is the operation's result.
  *                       Not so -ENOENT while a rename of this mount's own moves the directory in which
- *                       the operation works: that is tried again at the new place.
+ *                       the operation works: that is tried again at the new place.  Nor while another
+ *                       operation of this mount makes the file: the transaction may have begun
+ *                       before that was in the store.
  *   -EAGAIN             What it saw does not fit together, such as a directory that names a node
  *                       which is not there: somebody changed it in between.  That is a conflict
  *                       like that of a commit.
