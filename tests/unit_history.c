@@ -336,6 +336,12 @@ static void an_empty_value_may_be_hidden(void **state)
 	CANNOT_BE("initial p v1\n"
 		  "0 A.nodes 1 2 truncate p = ok\n"
 		  "0 A.nodes 3 4 list p = none\n");
+	/* Who has it open writes nothing when it was removed. */
+	CAN_BE("initial p v1\n"
+	       "0 A.nodes 1 2 open p write,trunc = ok\n"
+	       "1 A.nodes 3 4 unlink p = ok\n"
+	       "0 A.nodes 5 6 close = ok\n"
+	       "0 A.nodes 7 8 open p write,trunc = ENOENT\n");
 }
 
 /* ---- open files ---- */
@@ -355,6 +361,33 @@ static void a_file_is_created_by_its_first_write(void **state)
 	CANNOT_BE("0 A 1 2 open p write,trunc,creat = ok\n"
 		  "1 A 3 4 stat p = ENOENT\n"
 		  "0 A 5 6 write v1 = ok\n");
+}
+
+static void a_new_file_goes_with_its_directory(void **state)
+{
+	(void)state;
+	CAN_BE("initial p \"\"\ninitial p/y v1\n"
+	       "0 A 1 2 open p/x write,trunc,creat = ok\n"
+	       "1 A 3 4 unlink p/y = ok\n"
+	       "1 A 5 6 mkdir q = ok\n"
+	       "1 A 7 8 rename q p = ok\n"
+	       "1 A 9 10 list p = none\n"
+	       "0 A 11 12 write v2 = ENOENT\n");
+	CANNOT_BE("initial p \"\"\ninitial p/y v1\n"
+		  "0 A 1 2 open p/x write,trunc,creat = ok\n"
+		  "0 A 11 12 write v2 = ENOENT\n");
+	/* Where somebody else removes it, it may be made again before the mount learns of it. */
+	CAN_BE("initial p \"\"\ninitial p/y v1\n"
+	       "0 A 1 2 open p/x write,trunc,creat = ok\n"
+	       "1 direct 3 4 xs-rm p = ok\n"
+	       "1 direct 5 6 xs-write p/y v1 = ok\n"
+	       "0 A 7 8 write v2 = ok\n");
+	CAN_BE("initial p \"\"\ninitial p/y v1\n"
+	       "0 A 1 2 open p/x write,trunc,creat = ok\n"
+	       "1 direct 3 4 xs-rm p = ok\n"
+	       "1 direct 5 6 xs-write p/y v1 = ok\n"
+	       "2 A 7 8 open p/x write,creat,excl = ok\n"
+	       "0 A 9 10 write v2 = ENOENT\n");
 }
 
 static void the_last_close_writes_what_is_due(void **state)
@@ -506,6 +539,11 @@ static void a_cache_shows_what_others_changed_later(void **state)
 	NEEDS(STALE, "cache meta\ninitial p v1\n"
 		     "0 direct 1 2 xs-write p/x v2 = ok\n"
 		     "1 A 3 4 mkdir p/y = ENOTDIR\n");
+	/* A rename to the same name makes nothing newer. */
+	NEEDS(STALE, "cache meta\ninitial q v1\ninitial q/x v2\n"
+		     "0 direct 1 2 xs-rm q/x = ok\n"
+		     "1 A 3 4 rename q q = ok\n"
+		     "1 A 5 6 open q/x write,trunc = ok\n");
 	/* Not with cache=off. */
 	CANNOT_BE("cache off\ninitial p v1\n"
 		  "0 direct 1 2 xs-write p long = ok\n"
@@ -583,6 +621,13 @@ static void a_rename_moves_paths_that_are_walked(void **state)
 	NEEDS(WALK, "initial q v1\ninitial p \"\"\n"
 		    "0 A.nodes 1 5 rename q p = ok\n"
 		    "1 A.nodes 2 6 mkdir p/x = ENOENT\n");
+	NEEDS(WALK, "initial q v1\ninitial p \"\"\n"
+		    "0 A.nodes 1 5 rename q p = ok\n"
+		    "1 A.nodes 2 6 list p = ENOENT\n");
+	NEEDS(WALK, "initial q \"\"\ninitial q/x v2\n"
+		    "0 A 1 4 rename q q = ok\n"
+		    "1 A 5 7 rename q p = ok\n"
+		    "2 A 3 9 rename q/x q = ok\n");
 	CANNOT_BE("initial q v1\ninitial p \"\"\n"
 		  "0 A.nodes 1 5 rename q p = ok\n"
 		  "1 A.nodes 6 7 mkdir p/x = ENOENT\n");
@@ -671,6 +716,7 @@ int main(void)
 		cmocka_unit_test(a_file_is_empty_for_who_emptied_it),
 		cmocka_unit_test(an_empty_value_may_be_hidden),
 		cmocka_unit_test(a_file_is_created_by_its_first_write),
+		cmocka_unit_test(a_new_file_goes_with_its_directory),
 		cmocka_unit_test(the_last_close_writes_what_is_due),
 		cmocka_unit_test(a_rename_is_one_step),
 		cmocka_unit_test(a_rename_replaces_only_what_has_no_children),

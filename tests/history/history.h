@@ -233,6 +233,7 @@ struct state {
 	uint8_t maybe[2];   /* ... may be */
 	uint8_t unsure[2];  /* ... may be taken for what they were before */
 	uint8_t pending[2]; /* ... were created there, and the store may not have them yet */
+	uint8_t adrift[2];  /* ... but what they are in was removed, perhaps with them */
 	uint8_t bare[2];    /* ... may have no .value in .xsfs/nodes while they are empty */
 	struct open_file files[CLIENTS_MAX][SLOTS];
 };

@@ -132,7 +132,8 @@ static unsigned kinds(unsigned may, const struct state *s, unsigned view, int pa
 	if (view_is_tree(view) && (s->unsure[m] & BIT(path)))
 		return FILE_ | DIR_ | (exists(s, path) ? 0 : ABSENT);
 	if (!exists(s, path))
-		return view_is_tree(view) && (s->pending[m] & BIT(path)) ? FILE_ : ABSENT;
+		return !view_is_tree(view) || !(s->pending[m] & BIT(path)) ? ABSENT :
+		       s->adrift[m] & BIT(path) ? FILE_ | ABSENT : FILE_;
 	if (view_is_nodes(view) || children(s, path))
 		return DIR_;
 	if (s->values[path] != VALUE_EMPTY)
@@ -208,10 +209,37 @@ static void dir_removed(struct state *s, unsigned may, unsigned view, int path)
 	}
 }
 
+/* The mount's file is in the store, or is not to be. */
+static void settled(struct state *s, unsigned view, int path)
+{
+	if (!view_is_tree(view))
+		return;
+	s->pending[view_mount(view)] &= ~BIT(path);
+	s->adrift[view_mount(view)] &= ~BIT(path);
+}
+
+/* A directory is no longer there.  Files that a mount created in it, and the store does not have yet, are
+ * gone for the mount that removed it.  Another finds out, unless the directory is made again before. */
+static void dir_lost(struct state *s, unsigned view, int path, bool moved)
+{
+	for (int i = 0; i < PATHS; i++)
+		for (int m = 0; m < 2; m++) {
+			bool own = view_is_tree(view) && view_mount(view) == m;
+
+			if (!(below(path) & s->pending[m] & BIT(i)) || (own && moved))
+				continue;
+			files_removed(s, view, i);
+			if (own)
+				settled(s, view, i);
+			else
+				s->adrift[m] |= BIT(i);
+		}
+}
+
 static void remove_one(struct state *s, unsigned may, unsigned view, int path)
 {
-	if (view_is_tree(view))
-		s->pending[view_mount(view)] &= ~BIT(path);
+	settled(s, view, path);
+	dir_lost(s, view, path, false);
 	s->values[path] = VALUE_ABSENT;
 	for (int m = 0; m < 2; m++)
 		if (is_own(view, m))
@@ -240,12 +268,9 @@ static void put(struct state *s, int path, uint16_t value)
 	s->values[path] = value;
 }
 
-/* A mount wrote the file: an empty value that other open files of it owe may not be due any more. */
-static void written(struct state *s, unsigned view, int path)
+/* An empty value that open files of the path owe may not be due any more. */
+static void may_be_due(struct state *s, unsigned view, int path)
 {
-	if (view_is_tree(view))
-		s->pending[view_mount(view)] &= ~BIT(path);
-	s->bare[view_mount(view)] &= ~BIT(path);
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		for (unsigned j = 0; j < SLOTS; j++) {
 			struct open_file *file = &s->files[i][j];
@@ -253,6 +278,14 @@ static void written(struct state *s, unsigned view, int path)
 			if (file->path == path && file->view == view && (file->flags & FILE_DUE))
 				file->flags |= FILE_MAYBE_DUE;
 		}
+}
+
+/* A mount wrote the file. */
+static void written(struct state *s, unsigned view, int path)
+{
+	settled(s, view, path);
+	s->bare[view_mount(view)] &= ~BIT(path);
+	may_be_due(s, view, path);
 }
 
 static struct open_file *file_of(struct state *s, const struct step *step)
@@ -329,6 +362,7 @@ static unsigned do_open(unsigned may, const struct state *s, const struct step *
 		if (exists(s, step->path) || !(k & ABSENT))
 			return 0;
 		put(next, step->path, VALUE_EMPTY);
+		settled(next, step->view, step->path);
 		file->kinds = FILE_;
 		passed(next, step, step->path);
 		return 1;
@@ -347,6 +381,7 @@ static unsigned do_open(unsigned may, const struct state *s, const struct step *
 		file->kinds = FILE_;
 		file->flags |= FILE_DUE;
 		next[n - 1].pending[m] |= BIT(step->path);
+		next[n - 1].adrift[m] &= ~BIT(step->path);
 	}
 	return n;
 }
@@ -553,7 +588,7 @@ static unsigned do_flush(const struct history *h, unsigned may, const struct sta
 		if (!closes)
 			continue;
 		if ((file->flags & FILE_DUE) && view_is_tree(step->view))
-			next[i].pending[view_mount(step->view)] &= ~BIT(file->path);
+			settled(&next[i], step->view, file->path);
 		*after = (struct open_file){ .path = PATH_NONE };
 	}
 	return n;
@@ -604,13 +639,15 @@ static unsigned do_unlink(const struct history *h, unsigned may, const struct st
 			return 0;
 		put(next, step->path, VALUE_EMPTY);
 		set_bare(next, step);
+		/* Nothing is written to a file that is removed. */
+		may_be_due(next, step->view, step->path);
 		return 1;
 	}
 	if (step->err)
 		return walk_succeeds(may, s, step, step->path) &&
 		       ((step->err == ENOENT && (k & ABSENT)) ||
 			(step->err == EISDIR && (k & DIR_)));
-	if (!(k & FILE_))
+	if (!(k & FILE_) || children(s, step->path))
 		return 0;
 	passed(next, step, step->path);
 	remove_one(next, may, step->view, step->path);
@@ -630,6 +667,7 @@ static unsigned do_make(unsigned may, const struct state *s, const struct step *
 	if (!exists(s, path_parent(step->path)) && !(may & MAY(GHOST)))
 		return 0;
 	put(next, step->path, VALUE_EMPTY);
+	settled(next, step->view, step->path);
 	passed(next, step, step->path);
 	if (step->op == OP_MKDIR)
 		set_bare(next, step);
@@ -713,6 +751,7 @@ static void move_one(struct state *s, unsigned may, const struct step *step, int
 {
 	int m = view_mount(step->view);
 
+	dir_lost(s, step->view, from, true);
 	for (unsigned c = 0; c < CLIENTS_MAX; c++)
 		for (unsigned i = 0; i < SLOTS; i++)
 			if (s->files[c][i].path == from) {
@@ -726,6 +765,7 @@ static void move_one(struct state *s, unsigned may, const struct step *step, int
 		move_bit(&s->made[m], from, to);
 		move_bit(&s->maybe[m], from, to);
 		move_bit(&s->pending[m], from, to);
+		move_bit(&s->adrift[m], from, to);
 	}
 	s->values[to] = s->values[from];
 	s->values[from] = VALUE_ABSENT;
@@ -757,7 +797,7 @@ static unsigned do_rename(unsigned may, bool stale, const struct state *s, const
 	/* A file that the store does not have yet is made first. */
 	if (!exists(s, step->path)) {
 		next->values[step->path] = VALUE_EMPTY;
-		next->pending[view_mount(step->view)] &= ~BIT(step->path);
+		settled(next, step->view, step->path);
 	}
 	if (!(to & ABSENT)) {
 		files_replaced(next, step->view, step->path2);
@@ -781,16 +821,19 @@ static unsigned do_rename(unsigned may, bool stale, const struct state *s, const
 
 static bool are_names_of(const struct state *s, unsigned view, int path, unsigned seen)
 {
-	unsigned names = children(s, path), m = view_mount(view);
+	unsigned names = children(s, path), m = view_mount(view), adrift = 0;
 
-	if (view_is_tree(view) && path != PATH_BASE)
+	if (view_is_tree(view) && path != PATH_BASE) {
 		names |= s->pending[m] & below(path);
+		adrift = s->pending[m] & s->adrift[m] & below(path) & ~children(s, path);
+	}
 	if (view_is_tree(view) && path == PATH_BASE)
 		names |= s->pending[m] & (BIT(0) | BIT(1));
 	if (path != PATH_BASE && !view_is_raw(view) &&
 	    (view_is_nodes(view) || s->values[path] > VALUE_EMPTY))
 		names |= NAMES_VALUE;
-	return seen == names || (may_lack_value(s, view, path) && (seen | NAMES_VALUE) == names);
+	return (seen | adrift) == names ||
+	       (may_lack_value(s, view, path) && (seen | adrift | NAMES_VALUE) == names);
 }
 
 static unsigned do_list(unsigned may, const struct state *s, const struct step *step,
@@ -907,7 +950,7 @@ static bool is_spurious(const struct step *step)
 	return false;
 }
 
-/* Whether the directory of the step's path was replaced while it was under way. */
+/* Whether the directory of the step's path, or that which it lists, was replaced while it was under way. */
 static bool replaced_meanwhile(const struct history *h, const struct step *step)
 {
 	for (unsigned i = 0; i < h->n_steps; i++) {
@@ -915,6 +958,7 @@ static bool replaced_meanwhile(const struct history *h, const struct step *step)
 
 		if (other->op == OP_RENAME && other->to > step->from && other->from < step->to &&
 		    (other->path2 == path_parent(step->path) ||
+		     (step->op == OP_LIST && other->path2 == step->path) ||
 		     (step->path2 != PATH_NONE && other->path2 == path_parent(step->path2))))
 			return true;
 	}
@@ -1010,7 +1054,7 @@ static int moved_to(const struct history *h, const struct step *step, int path)
 		const struct step *other = &h->steps[i];
 
 		if (other != step && other->op == OP_RENAME && !other->err &&
-		    other->path == parent && other->path2 < 2 &&
+		    other->path == parent && other->path2 < 2 && other->path2 != parent &&
 		    view_mount(other->view) == view_mount(step->view) &&
 		    other->to > step->from && other->from < step->to)
 			return path_child(other->path2) + path - path_child(parent);
@@ -1114,6 +1158,8 @@ bool step_changes(const struct step *step)
 	switch (step->op) {
 	case OP_OPEN:
 		return step->flags & OPEN_CREAT;
+	case OP_RENAME:
+		return step->path != step->path2;
 	case OP_READ:
 	case OP_LIST:
 	case OP_STAT:

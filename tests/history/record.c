@@ -827,9 +827,33 @@ static bool settles(struct recorder *r, struct history *h, const uint16_t *value
 	}
 }
 
-/* What a close still had to do is done before the mount's answer. */
-static void ask_mounts(struct recorder *r)
+/* Returns how many operations are under way in a mount, without the one that asks. */
+static int under_way(const char *mount)
 {
+	char file[PATH_MAX_], stats[16384];
+	const char *found;
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/.xsfs/stats", mount);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		n = read(fd, stats, sizeof(stats) - 1);
+	close(fd);
+	stats[n > 0 ? n : 0] = '\0';
+	found = strstr(stats, "\nfuse_operations_now ");
+	if (!found) {
+		fprintf(stderr, "histories: %s: does not tell what is under way\n", file);
+		exit(2);
+	}
+	return atoi(found + strlen("\nfuse_operations_now ")) - 1;
+}
+
+/* What a close still had to do comes before the answer to a later request, unless it meets somebody else's changes:
+ * then the mount tries until it is done. */
+static void finish_closes(struct recorder *r)
+{
+	int64_t until = now() + SETTLE_NS;
 	char file[PATH_MAX_], text[16];
 
 	for (int m = 0; m < 2; m++) {
@@ -843,6 +867,8 @@ static void ask_mounts(struct recorder *r)
 		if (fd < 0 || read(fd, text, sizeof(text)) < 0)
 			fprintf(stderr, "histories: %s: %s\n", file, strerror(errno));
 		close(fd);
+		while (under_way(r->config.mounts[m]) > 0 && now() < until)
+			usleep(200);
 	}
 }
 
@@ -958,7 +984,7 @@ int recorder_run(struct recorder *r, uint64_t seed, struct history *h, char *why
 			connection(c);
 	}
 	run_clients(r);
-	ask_mounts(r);
+	finish_closes(r);
 	gather(r, h);
 	last_look(r, h, values);
 	settled = settles(r, h, values, why, size);
