@@ -22,7 +22,7 @@
 #define PATH_NONE (-1)
 
 #define CLIENTS_MAX 6
-#define SLOTS 4 /* open files of a client */
+#define SLOTS 10 /* open files of a client; none twice, as that would order what need not be */
 #define STEPS_MAX 256
 #define VALUES_MAX 1024
 #define SUBS_MAX 4
