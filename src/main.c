@@ -283,6 +283,8 @@ static int filesystem_mount(struct program *p)
 	}
 	if (err)
 		mount_refused(p, said, err);
+	else if (o->nosymfollow)
+		err = remount_nosymfollow(p->mountpoint, p->why, sizeof(p->why));
 	return err;
 }
 

@@ -37,6 +37,7 @@ struct options {
 	uint64_t transactions;
 	bool seccomp;       /* see confine.h */
 	bool demo;
+	bool nosymfollow;   /* which the mount is given by remount.h */
 
 	/* The options that libfuse gets, as one list: fsname, subtype, and those of -o that are
 	 * its own or the kernel's. */

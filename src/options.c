@@ -28,6 +28,9 @@ static const char *const passed_on[] = {
 	"default_permissions", "context=", "fscontext=", "defcontext=", "rootcontext=",
 };
 
+/* Options for the kernel that libfuse does not know. */
+static const char *const symlinks[] = { "nosymfollow", "symfollow" };
+
 /* Options of mount(8) and fstab(5) that are defaults here or meant for mount(8) itself.  "=" at the
  * end: takes a value; "-" at the end: anything may follow. */
 static const char *const dropped[] = {
@@ -35,7 +38,7 @@ static const char *const dropped[] = {
 	"nouser", "users", "nousers", "owner", "noowner", "group", "nogroup", "nofail", "_netdev",
 	"atime", "relatime", "norelatime", "strictatime", "nostrictatime", "diratime",
 	"nodiratime", "lazytime", "nolazytime", "iversion", "noiversion", "mand", "nomand",
-	"silent", "loud", "symfollow", "comment=", "helper=", "uhelper=", "x-", "X-",
+	"silent", "loud", "comment=", "helper=", "uhelper=", "x-", "X-",
 };
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -99,6 +102,7 @@ enum option_kind options_kind(const char *arg)
 		if (name_matches(options_own[i].name, arg))
 			return OPTION_OURS;
 	return any_matches(passed_on, ARRAY_SIZE(passed_on), arg) ||
+	       any_matches(symlinks, ARRAY_SIZE(symlinks), arg) ||
 	       any_matches(dropped, ARRAY_SIZE(dropped), arg) ? OPTION_ACCEPTED : OPTION_UNKNOWN;
 }
 
@@ -118,6 +122,10 @@ static int mount_option(struct parser *p, const char *arg)
 	if (options_kind(arg) == OPTION_OURS) {
 		allowed = options_set(p->options, arg);
 		return allowed ? complain(p, "-o %.200s: must be %s", arg, allowed) : 0;
+	}
+	if (any_matches(symlinks, ARRAY_SIZE(symlinks), arg)) {
+		p->options->nosymfollow = strcmp(arg, "symfollow") != 0;
+		return 0;
 	}
 	if (any_matches(passed_on, ARRAY_SIZE(passed_on), arg))
 		return fuse_opt_add_opt_escaped(&p->options->fuse, arg);

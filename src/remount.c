@@ -246,6 +246,25 @@ static int find(struct mountinfo *info, const char *given, char *why, size_t siz
 	return 0;
 }
 
+int remount_nosymfollow(const char *mountpoint, char *why, size_t size)
+{
+	struct mountinfo info;
+	unsigned long flags;
+	int err;
+
+	err = find(&info, mountpoint, why, size);
+	if (err)
+		return err;
+	/* With MS_BIND only this mount changes, and nothing that its filesystem has. */
+	flags = MS_REMOUNT | MS_BIND | MS_NOSYMFOLLOW | flags_before(0, NULL, &info);
+	if (mount("none", info.point, NULL, flags, NULL) == 0)
+		return 0;
+	err = errno;
+	snprintf(why, size, "%s cannot be mounted with nosymfollow: %s", mountpoint,
+		 err == EPERM ? "only root may do that" : strerror(err));
+	return -err;
+}
+
 static int change(const struct wish *wish, const char *point, char *why, size_t size)
 {
 	int err;

@@ -23,4 +23,10 @@ bool remount_wanted(int argc, char **argv);
  */
 int remount(int argc, char **argv, struct logger *log, char *why, size_t size);
 
+/*
+ * Sets the kernel's flag nosymfollow on a mount that is just made and not served yet: neither libfuse nor fusermount3
+ * knows this word.  Returns 0, or -errno with one line in `why`.
+ */
+int remount_nosymfollow(const char *mountpoint, char *why, size_t size);
+
 #endif

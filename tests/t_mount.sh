@@ -133,6 +133,16 @@ mount_command() {
 	succeeds 'umount' umount "$dir"
 	succeeds 'the process ends' wait_for 5 no_daemon "$dir"
 
+	# A flag that libfuse does not know, and a remount keeps.
+	succeeds 'mount -o nosymfollow' mount -t fuse.xsfs "$SOURCE" "$dir" -o ro,nosymfollow
+	like ",$(findmnt --noheadings --output OPTIONS "$dir")," '*,ro,nosuid,nodev,*,nosymfollow,*' 'with the flags of any mount'
+	is "$(<"$dir/m/k")" x 'it is served'
+	fails ELOOP cat "$dir/.xsfs/self/name"
+	succeeds 'remount,rw' mount -o remount,rw "$dir"
+	like ",$(findmnt --noheadings --output OPTIONS "$dir")," '*,rw,nosuid,nodev,*,nosymfollow,*' 'remount,rw leaves nosymfollow'
+	succeeds 'umount' umount "$dir"
+	succeeds 'the process ends' wait_for 5 no_daemon "$dir"
+
 	# Errors that only the process in the background can find reach mount(8).
 	if mount -t fuse.xsfs "socket:$SCRATCH/none" "$dir" 2>"$SCRATCH/err"; then
 		not_ok 'a store that is not there: mount fails'
@@ -150,6 +160,22 @@ mount_command() {
 		ok 'nothing is mounted then'
 	fi
 	succeeds 'no process is left' wait_for 5 no_daemon "$dir"
+}
+
+# Only root can set that flag: fusermount3, which mounts for others, does not know it.
+nosymfollow_as_user() {
+	local dir=$SCRATCH/user said
+	[[ -u $(command -v fusermount3) ]] || { skip_one 'nosymfollow as a user' 'fusermount3 is not set-uid'; return 0; }
+	chmod 755 "$SCRATCH" "$SERVER_DIR"
+	chmod 777 "$SERVER_SOCKET"
+	mkdir "$dir"
+	chown 65534 "$dir"
+	# The build may be where they cannot go.
+	cp "$BUILD/src/xsfs" "$SCRATCH/xsfs"
+	said=$(bounded setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$SCRATCH/xsfs" "socket:$SERVER_SOCKET" "$dir" -o nosymfollow 2>&1) && not_ok 'nosymfollow as a user'
+	is "$said" "xsfs: $dir cannot be mounted with nosymfollow: only root may do that" 'nosymfollow as a user: the reason'
+	is "$(findmnt --noheadings --output FSTYPE "$dir")" '' 'and nothing is mounted'
 }
 
 # Two mounts of the same store see each other's changes at once; a ring has one owner, the other is a socket.
@@ -264,6 +290,7 @@ test_mount() {
 	mount_command
 	two_mounts
 	large_directories
+	[[ $STORE == ring ]] || nosymfollow_as_user
 	aborted
 }
 for_each_store test_mount

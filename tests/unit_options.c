@@ -150,6 +150,13 @@ static void from_mount(void **state)
 	assert_refused("c2", "/xen", "-ocontext=a:s0:c1,c2");
 	assert_int_equal(parse("none", "/xen", "-o", "ro,nosuid,nodev,noexec,noatime", NULL), 0);
 	assert_string_equal(options.fuse, "ro,nosuid,nodev,noexec,noatime,fsname=none,subtype=xsfs");
+	assert_false(options.nosymfollow);
+	/* Not libfuse's, which would refuse it. */
+	assert_int_equal(parse("none", "/xen", "-o", "ro,nosymfollow", NULL), 0);
+	assert_string_equal(options.fuse, "ro,fsname=none,subtype=xsfs");
+	assert_true(options.nosymfollow);
+	assert_int_equal(parse("none", "/xen", "-o", "nosymfollow,symfollow", NULL), 0);
+	assert_false(options.nosymfollow);
 	assert_refused("user_id=0", "auto", "/xen", "-o", "user_id=0");
 }
 
@@ -173,6 +180,7 @@ static void remounting(void **state)
 	assert_false(wants_remount("-o", NULL));
 	assert_int_equal(options_kind("timeout=5"), OPTION_OURS);
 	assert_int_equal(options_kind("nofail"), OPTION_ACCEPTED);
+	assert_int_equal(options_kind("nosymfollow"), OPTION_ACCEPTED);
 	assert_int_equal(options_kind("nosuid"), OPTION_ACCEPTED);
 	assert_int_equal(options_kind("timeout"), OPTION_UNKNOWN);
 }
