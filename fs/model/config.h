@@ -30,6 +30,13 @@ enum fs_cache {
 	FS_CACHE_FULL, /* values, too */
 };
 
+/* Whether readers of inotify(7) are told what others change in the store; xsfs(5), "Events". */
+enum fs_inotify {
+	FS_INOTIFY_AUTO, /* where the kernel caches, and it is seen to work */
+	FS_INOTIFY_ON,   /* where it is seen to work */
+	FS_INOTIFY_OFF,
+};
+
 struct fs_config {
 	struct chan *chan;     /* borrowed; connected, with no handlers set */
 	struct logger *log;    /* borrowed */
@@ -38,6 +45,7 @@ struct fs_config {
 	enum fs_format format;
 	enum fs_layout layout;
 	enum fs_cache cache;
+	enum fs_inotify inotify;
 	uid_t uid;             /* owner of all files */
 	gid_t gid;
 	mode_t umask;          /* taken from 0666 and 0777; the default 0077 leaves 0600 and 0700 */

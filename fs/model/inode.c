@@ -127,6 +127,7 @@ void inodes_deinit(struct inodes *t)
 		free(inode->last);
 		free(inode->shown);
 		free(inode->names);
+		told_deinit(&inode->told);
 		free(inode->key);
 		free(inode);
 	}
@@ -174,6 +175,15 @@ void inode_put_open(struct inodes *t, struct inode *inode)
 	inode->opens--;
 	inode->refs--;
 	inode_release(t, inode);
+}
+
+bool inode_is_open(struct inode *top)
+{
+	struct inode *inode = top;
+
+	while (inode && !inode->opens)
+		inode = inode_next(top, inode);
+	return inode;
 }
 
 struct inode *inode_intern(struct inodes *t, struct inode *parent, const char *name,
@@ -244,6 +254,7 @@ void inode_remember(struct inode *inode)
 {
 	inode->nlookup++;
 	inode->absent = false;
+	told_looked_up(inode);
 }
 
 void inode_forget(struct inodes *t, uint64_t nodeid, uint64_t nlookup)

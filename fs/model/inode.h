@@ -32,6 +32,7 @@
 #include "fs/model/config.h"
 #include "fs/model/name.h"
 #include "fs/model/recent.h"
+#include "fs/model/told.h"
 
 /* nodeid of the mount's root; FUSE_ROOT_ID. */
 #define INODE_ROOT_ID 1
@@ -190,6 +191,8 @@ struct inode {
 	bool paged;            /* the kernel may have got it since it was last told to forget it */
 	uint64_t shown_ms;     /* CLOCK_MONOTONIC: when the kernel was told that, or the size */
 
+	struct told told; /* what the readers of inotify know */
+
 	char *key;
 	size_t key_len;
 	UT_hash_handle by_id;
@@ -218,6 +221,7 @@ struct inodes {
 	unsigned untold;              /* how many there are, or are being told of */
 	bool track_stale;             /* the kernel caches, so it has to be told */
 	bool track_shown;             /* ... values, too */
+	bool telling;                 /* readers of inotify are told, so what they know is kept */
 };
 
 /*
@@ -246,6 +250,9 @@ void inode_put(struct inodes *t, struct inode *inode);
 /* Like inode_ref() and inode_put(), for a reference that is an open file. */
 struct inode *inode_ref_open(struct inode *inode);
 void inode_put_open(struct inodes *t, struct inode *inode);
+
+/* Returns whether the inode, or anything below it, is open. */
+bool inode_is_open(struct inode *top);
 
 /*
  * Returns the inode of `name` in `parent` with that kind, made if need be, with a reference.
@@ -371,6 +378,10 @@ void inodes_note_event(struct inodes *t, const char *path, struct wakeups *wakeu
 void inode_wrote(struct inode *inode);
 bool inode_is_written(struct inode *inode); /* its event has not come yet */
 void inode_write_over(struct inodes *t, struct inode *inode, bool failed);
+
+/* Returns the inode that such things are noted at: for a special file that of its node; without a
+ * reference. */
+struct inode *inode_of_node(struct inode *inode);
 
 /*
  * Whether a node may be taken to be in the store.  inode_found(): the store said that it was there,

@@ -257,8 +257,15 @@ void inode_write_over(struct inodes *t, struct inode *inode, bool failed)
 	inode = (struct inode *)node_of(inode);
 	if (failed && inode->own_writes > 0)
 		inode->own_writes--;
+	if (failed && inode->told.value_state == TOLD_KNOWN)
+		inode->told.value_state = TOLD_LOST;
 	/* Its event may have been taken for one that came before, so `events` do not tell. */
 	inode_is_new(t, inode);
+}
+
+struct inode *inode_of_node(struct inode *inode)
+{
+	return (struct inode *)node_of(inode);
 }
 
 void inode_is_new(struct inodes *t, struct inode *inode)

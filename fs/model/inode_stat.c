@@ -15,24 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/model/fnv.h"
 #include "fs/model/handle.h"
 #include "fs/model/inode_impl.h"
 #include "ring/wire.h"
 
-#define HASH_BEGIN UINT64_C(14695981039346656037)
-
 /* libfuse's value for "no inode number". */
 #define NUMBER_UNKNOWN 0xffffffff
-
-/* FNV-1a: a guest that makes two of its own names collide confuses nobody but itself. */
-static uint64_t hash(uint64_t h, const void *data, size_t len)
-{
-	const unsigned char *bytes = data;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ bytes[i]) * UINT64_C(1099511628211);
-	return h;
-}
 
 /* ---- numbers ---- */
 
@@ -40,13 +29,13 @@ static uint64_t hash(uint64_t h, const void *data, size_t len)
 static uint64_t prefix(const struct inode *dir)
 {
 	const struct view *view = dir->view;
-	uint64_t h = HASH_BEGIN;
+	uint64_t h = FNV_BEGIN;
 
 	for (; !dir->view_root; dir = dir->parent)
-		h = hash(h, dir->name, strlen(dir->name) + 1);
-	h = hash(h, &view->layout, sizeof(view->layout));
-	h = hash(h, &view->tx_id, sizeof(view->tx_id));
-	return hash(h, &view->epoch, sizeof(view->epoch));
+		h = fnv(h, dir->name, strlen(dir->name) + 1);
+	h = fnv(h, &view->layout, sizeof(view->layout));
+	h = fnv(h, &view->tx_id, sizeof(view->tx_id));
+	return fnv(h, &view->epoch, sizeof(view->epoch));
 }
 
 static struct inode *find_number(const struct inodes *t, uint64_t number)
@@ -59,7 +48,7 @@ static struct inode *find_number(const struct inodes *t, uint64_t number)
 
 static uint64_t name_number(uint64_t prefix, const char *name)
 {
-	return hash(prefix, name, strlen(name));
+	return fnv(prefix, name, strlen(name));
 }
 
 /* Returns the first number at or after `wanted` that no inode has. */
@@ -69,7 +58,7 @@ static uint64_t free_number(const struct inodes *t, uint64_t wanted)
 
 	for (uint64_t n = 1; number <= INODE_ROOT_ID || number == NUMBER_UNKNOWN ||
 			     find_number(t, number); n++)
-		number = hash(wanted, &n, sizeof(n));
+		number = fnv(wanted, &n, sizeof(n));
 	return number;
 }
 
@@ -158,6 +147,7 @@ void inode_made(struct inodes *t, struct inode *inode)
 	inode_is_new(t, inode);
 	inode_change_value(inode);
 	inode_change_dir(t, inode->parent, CHANGED_BY_US);
+	told_made(inode);
 }
 
 void inode_absent(struct inodes *t, struct inode *inode)
@@ -180,7 +170,7 @@ void inode_names_event(struct inodes *t, struct inode *dir, const struct timespe
 
 void inode_saw_value(struct inode *inode, const void *value, size_t len)
 {
-	uint64_t h = hash(hash(HASH_BEGIN, &len, sizeof(len)), value, len);
+	uint64_t h = fnv_value(value, len);
 	struct timespec now;
 
 	if (inode->value_known && inode->value_hash != h) {
@@ -189,6 +179,7 @@ void inode_saw_value(struct inode *inode, const void *value, size_t len)
 	}
 	inode->value_hash = h;
 	inode->value_known = true;
+	told_value_first(inode, h);
 }
 
 static int compare_hashes(const void *a, const void *b)
@@ -210,7 +201,7 @@ static uint64_t *hash_names(const char *reply, size_t len, unsigned *count)
 	*count = 0;
 	while (hashes && wire_strings_next(&names, &name, &name_len) > 0)
 		if (name_len > 0)
-			hashes[(*count)++] = hash(HASH_BEGIN, name, name_len);
+			hashes[(*count)++] = fnv(FNV_BEGIN, name, name_len);
 	if (hashes)
 		qsort(hashes, *count, sizeof(*hashes), compare_hashes);
 	return hashes;
@@ -231,7 +222,7 @@ static void note_new_names(struct inodes *t, const struct inode *dir, const char
 		return;
 	dir_len = strlen(path);
 	while (wire_strings_next(&names, &name, &name_len) > 0) {
-		h = hash(HASH_BEGIN, name, name_len);
+		h = fnv(FNV_BEGIN, name, name_len);
 		if (name_len == 0 || bsearch(&h, dir->names, dir->n_names, sizeof(h), compare_hashes))
 			continue;
 		path[dir_len] = '\0';
@@ -263,6 +254,8 @@ void inode_saw_names(struct inodes *t, struct inode *dir, const char *reply, siz
 		note_new_names(t, dir, reply, len, &now);
 	if (moved)
 		inode_outdate(t, dir, CHANGED_BY_OTHERS, false);
+	if (reply && t->telling)
+		told_names_first(dir, reply, len);
 	if (sure)
 		dir->names_unsure = false;
 	free(dir->names);
@@ -306,4 +299,5 @@ void inode_stat_end(struct inodes *t, struct inode *inode)
 	    inode->kind != INODE_SPECIAL && !inode_own_path(t, inode, path))
 		recent_add(&t->recent, path, strlen(path), &inode->changed_at, false);
 	free(inode->names);
+	told_deinit(&inode->told);
 }

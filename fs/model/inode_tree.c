@@ -114,6 +114,7 @@ void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 	inode_drop_listing(t, parent);
 	remove(t, inode_peek(t, parent, name, INODE_DIR), -ENOENT, wakeups);
 	remove(t, inode_peek(t, parent, name, INODE_LEAF), -ENOENT, wakeups);
+	told_removed(parent, name);
 	inode_change_dir(t, parent, CHANGED_BY_US);
 }
 
@@ -162,6 +163,8 @@ static void move(struct inodes *t, struct inode *inode, struct inode *new_parent
 	new_parent->refs++;
 	old_parent->refs--;
 	inode_release(t, old_parent);
+	/* It was made anew there, with all below it. */
+	told_own_below(inode);
 }
 
 /* Moves one inode and removes the one at the new place. */
@@ -185,6 +188,7 @@ static void rename_kind(struct inodes *t, struct inode *parent, const char *name
 int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 		 struct inode *new_parent, const char *new_name, struct wakeups *wakeups)
 {
+	enum told_kind kind = parent->told.names_known ? told_name(parent, name) : TOLD_UNSURE;
 	size_t leaf_len = 0, dir_len = 0;
 	char *leaf_key = inode_key_new(new_parent, new_name, INODE_LEAF, &leaf_len);
 	char *dir_key = inode_key_new(new_parent, new_name, INODE_DIR, &dir_len);
@@ -203,5 +207,8 @@ int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 	inode_change_dir(t, parent, CHANGED_BY_US);
 	if (new_parent != parent)
 		inode_change_dir(t, new_parent, CHANGED_BY_US);
+	told_removed(parent, name);
+	told_name_add(new_parent, new_name, kind);
+	new_parent->told.changes++;
 	return 0;
 }

@@ -101,6 +101,8 @@ static void listing_complete(struct op *op, struct listing *listing, bool has_va
 		return;
 	}
 	remember_listing(op, listing);
+	if (op->fs->inodes.telling && !op->inode->view->tx)
+		told_listing_first(op->inode, listing);
 	dir_listed(op, listing);
 }
 

@@ -17,6 +17,9 @@ void node_call_write(struct op *op, uint32_t tx_id, const char *path, const char
 	/* In a transaction the store is not asked about what was written there: see node_tx.c. */
 	if (op->inode->kind == INODE_LEAF && (len == 0 || op->inode->view->tx))
 		node_made_file(op, path);
+	/* The kernel tells of it, once; in a transaction nobody can see it before it is committed. */
+	if (!op->inode->view->tx)
+		told_value(inode_of_node(op->inode), value, len);
 	op_call(op, XS_WRITE, tx_id, path, value, len);
 }
 

@@ -60,6 +60,11 @@ static int perms_call(struct op *op, const char *path, const char *text, size_t 
 	if (!perms)
 		return -ENOMEM;
 	perms_len = wire_perms_from_text(text, len, perms, len + 1);
+	/* The kernel tells of it, once. */
+	if (perms_len >= 0 && !op->inode->view->tx) {
+		told_perms(inode_of_node(op->inode), perms, perms_len);
+		told_own(inode_of_node(op->inode));
+	}
 	if (perms_len >= 0)
 		op_call(op, XS_SET_PERMS, op->inode->view->tx_id, path, perms, perms_len);
 	free(perms);
