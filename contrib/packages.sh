@@ -49,6 +49,7 @@ packages_test=(
 	fish
 	git
 	gnuplot-nox
+	inotify-tools
 	libclang-rt-dev
 	libcmocka-dev
 	libglib2.0-bin

@@ -18,8 +18,10 @@
 #include "fs/events/stream.h"
 #include "fs/events/untold.h"
 #include "fs/fs.h"
+#include "fs/inotify/inotify.h"
 #include "fs/loop.h"
 #include "fs/mount.h"
+#include "fs/mountinfo.h"
 #include "fs/node/node.h"
 #include "fs/node/protect.h"
 #include "fs/op/fs_impl.h"
@@ -165,6 +167,38 @@ static void session_forget_mount(struct fs *fs)
 	close(fds[1]);
 }
 
+static bool is_at(const struct mountinfo *m, void *path)
+{
+	return !strcmp(m->point, path);
+}
+
+static bool is_mountpoint(const char *path)
+{
+	return mountinfo_each(is_at, (void *)path);
+}
+
+/* Readers of inotify(7) are told where that is wanted.  It takes root's rights. */
+static void start_telling(struct fs *fs, const char *mountpoint)
+{
+	const struct fs_config *config = &fs->config;
+	bool wanted = config->inotify == FS_INOTIFY_ON ||
+		      (config->inotify == FS_INOTIFY_AUTO && config->cache == FS_CACHE_META);
+	struct inotify_place place = { .mountpoint = mountpoint, .is_mountpoint = is_mountpoint };
+	int err;
+
+	if (!wanted)
+		return;
+	own_mount_device(fs->mount, &place.major, &place.minor);
+	err = geteuid() == 0 ? 0 : -EPERM;
+	if (!err && own_mount_is_readonly(fs->mount))
+		err = inotify_unlock(mountpoint);
+	if (!err)
+		err = inotify_start(fs, &place);
+	if (err)
+		logger_log(fs->log, config->inotify == FS_INOTIFY_ON ? LOGGER_WARNING : LOGGER_INFO,
+			   "readers of inotify are not told what others change: %s", strerror(-err));
+}
+
 int fs_mount(struct fs *fs, const char *mountpoint)
 {
 	int flags, err;
@@ -185,6 +219,7 @@ int fs_mount(struct fs *fs, const char *mountpoint)
 	flags = fcntl(fuse_session_fd(fs->se), F_GETFL);
 	if (flags < 0 || fcntl(fuse_session_fd(fs->se), F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
+	start_telling(fs, mountpoint);
 	return 0;
 }
 
@@ -234,6 +269,9 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 
 	fs_lock(fs);
 	start_caching(fs);
+	if (fs->inotify)
+		cover_start(fs);
+	inotify_serve(fs);
 	fs_unlock(fs);
 	n_readers = start_readers(fs, readers);
 	err = loop_run(fs, extra, n_extra);
@@ -257,6 +295,8 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	transactions_shutdown(fs);
 	fs_unlock(fs);
 	/* The notifier may be waiting for a directory locked by an operation that waits for us. */
+	while (!inotify_end(fs))
+		loop_answer(fs);
 	while (!notifier_end(fs))
 		loop_answer(fs);
 	return err;
@@ -269,6 +309,9 @@ void fs_stop(struct fs *fs)
 
 void fs_free(struct fs *fs)
 {
+	/* It is there still if it was never run. */
+	while (!inotify_end(fs))
+		loop_answer(fs);
 	if (fs->mount)
 		own_mount_end(fs->mount, fuse_session_fd(fs->se), fs->log);
 	if (fs->se) {

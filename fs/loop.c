@@ -12,6 +12,7 @@
 #include "fs/events/poll.h"
 #include "fs/events/stream.h"
 #include "fs/events/untold.h"
+#include "fs/inotify/inotify.h"
 #include "fs/loop.h"
 #include "fs/op/lock.h"
 #include "fs/op/op.h"
@@ -43,7 +44,8 @@ static int take_requests(struct fs *fs, struct fuse_buf *buf)
 		if (len < 0)
 			return len;
 		fs_lock(fs);
-		ops_process(fs, buf);
+		if (!inotify_answers(fs, buf))
+			ops_process(fs, buf);
 		fs_unlock(fs);
 		count++;
 	}

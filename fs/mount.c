@@ -151,6 +151,19 @@ unsigned own_mount_connection(const struct own_mount *m)
 	return m->minor;
 }
 
+void own_mount_device(const struct own_mount *m, unsigned *major, unsigned *minor)
+{
+	*major = m->major;
+	*minor = m->minor;
+}
+
+bool own_mount_is_readonly(const struct own_mount *m)
+{
+	struct mountinfo info;
+
+	return !mountinfo_find(&info, m->id) && !strncmp(info.flags, "ro", 2) && strchr(",", info.flags[2]);
+}
+
 /* Opens our mount, if it is the topmost one at its place.  A descriptor; -ENOENT: it is not in this
  * namespace; -EBUSY: something is mounted over it. */
 static int own_open(const struct own_mount *m, int fuse_fd, struct mountinfo *info)

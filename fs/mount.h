@@ -33,6 +33,12 @@ int own_mount_new(struct own_mount **out, const char *mountpoint);
 /* Returns the number of the mount's FUSE connection. */
 unsigned own_mount_connection(const struct own_mount *m);
 
+/* Stores the device number that the mount has in stat(2). */
+void own_mount_device(const struct own_mount *m, unsigned *major, unsigned *minor);
+
+/* Returns whether it is mounted read-only.  Nobody is asked for it but the kernel. */
+bool own_mount_is_readonly(const struct own_mount *m);
+
 /*
  * Ends the connection and removes our mount from this mount namespace, wherever it is by now.  If
  * something is mounted over it, it stays, and a warning says so.  `fuse_fd`, the session's

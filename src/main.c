@@ -250,6 +250,7 @@ static int filesystem_mount(struct program *p)
 		.format = o->format,
 		.layout = o->layout,
 		.cache = o->cache,
+		.inotify = o->inotify,
 		.uid = o->uid,
 		.gid = o->gid,
 		.umask = o->umask,

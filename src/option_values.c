@@ -89,6 +89,19 @@ static const char *set_cache(struct options *o, const char *value)
 	return NULL;
 }
 
+static const char *set_inotify(struct options *o, const char *value)
+{
+	if (strcmp(value, "auto") == 0)
+		o->inotify = FS_INOTIFY_AUTO;
+	else if (strcmp(value, "on") == 0)
+		o->inotify = FS_INOTIFY_ON;
+	else if (strcmp(value, "off") == 0)
+		o->inotify = FS_INOTIFY_OFF;
+	else
+		return "auto, on or off";
+	return NULL;
+}
+
 /* Replaces *text by a copy of the value. */
 static const char *keep_text(char **text, const char *value)
 {
@@ -282,6 +295,7 @@ const struct option_value options_own[] = {
 	{ "format=", set_format },
 	{ "layout=", set_layout },
 	{ "cache=", set_cache },
+	{ "inotify=", set_inotify },
 	{ "root=", set_root },
 	{ "dirs=", set_dirs },
 	{ "protect=", set_protect },

@@ -20,6 +20,7 @@ struct options {
 	enum fs_format format;
 	enum fs_layout layout;
 	enum fs_cache cache;
+	enum fs_inotify inotify;
 	char *root;
 	char *dirs;         /* NULL: not given */
 	char *protect;      /* NULL: not given */

@@ -16,6 +16,7 @@ const char *options_help(void)
 	       "  -o format=text|raw    values end in a newline (default); the bytes as they are\n"
 	       "  -o layout=tree|nodes  leaves are files (default); every node is a directory\n"
 	       "  -o cache=meta|off|full  keep attributes (default); nothing; values as well\n"
+	       "  -o inotify=auto|on|off  tell inotify(7) of others' changes\n"
 	       "  -o root=PATH      mount only what is below PATH in the store\n"
 	       "  -o dirs=PATH:...  more paths of empty directories; none: not those of Xen\n"
 	       "  -o protect=PATH:...   more directories to keep; none: not those of Xen\n"

@@ -11,7 +11,7 @@ import re
 import sys
 
 # From the top down.  A floor is a directory, without those below it that are floors themselves.
-FLOORS = ["src", "src/top", "src/tools", "fs", "fs/special", "fs/node", "fs/events", "fs/op", "fs/model", "ring"]
+FLOORS = ["src", "src/top", "src/tools", "fs", "fs/inotify", "fs/special", "fs/node", "fs/events", "fs/op", "fs/model", "ring"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

@@ -18,7 +18,7 @@ while IFS= read -r line; do
 done < <(check_floors "$TEST_DIR/..")
 
 # A copy in which the lowest floor of fs/ includes the highest, and two of its files each other.
-for floor in src src/top src/tools ring fs fs/model fs/op fs/events fs/node fs/special; do
+for floor in src src/top src/tools ring fs fs/model fs/op fs/events fs/node fs/special fs/inotify; do
 	mkdir -p "$SCRATCH/top/$floor"
 	cp "$TEST_DIR/../$floor"/*.[ch] "$SCRATCH/top/$floor"
 done

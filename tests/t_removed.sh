@@ -42,12 +42,16 @@ test_removed() {
 	# Without a watch it has to ask each time.
 	mount_xsfs "$STORE" -o cache=off
 	checked python3 "$TEST_DIR/programs/removed_others.py" "$MNT" 'cache=off, unwatched'
+	checked python3 "$TEST_DIR/programs/removed_costs.py" "$MNT" 'cache=off, unwatched'
 	umount_xsfs
 	for cache in off meta full; do
 		mount_xsfs "$STORE" -o "cache=$cache"
 		checked python3 "$TEST_DIR/programs/removed_others.py" "$MNT" "cache=$cache"
 		checked python3 "$TEST_DIR/programs/removed_names.py" "$MNT" "cache=$cache"
 		checked python3 "$TEST_DIR/programs/removed_rounds.py" "$MNT" "cache=$cache" "$XSFS_REMOVED_ROUNDS"
+		umount_xsfs
+		mount_xsfs "$STORE" -o "cache=$cache,inotify=off"
+		checked python3 "$TEST_DIR/programs/removed_costs.py" "$MNT" "cache=$cache"
 		umount_xsfs
 		stop_server
 		start_server "$SERVER_KIND"

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Records events and passes them on to inodes, streams and the notifier, in this order. */
+/* Records events and passes them on to the readers of inotify, inodes, streams and the notifier, in this order. */
 #include "fs/events/dispatch.h"
 #include "fs/events/notifier.h"
 #include "fs/events/stream.h"
 #include "fs/op/fs_impl.h"
 
+static void tell_readers(struct fs *fs, const char *path, bool lost)
+{
+	if (fs->tell_readers)
+		fs->tell_readers(fs, path, lost);
+}
+
 void dispatch_event(struct fs *fs, const char *path)
 {
 	events_add(&fs->events, path);
+	/* First, as it has to see which changes of our own are still expected. */
+	tell_readers(fs, path, false);
 	inodes_note_event(&fs->inodes, path, &fs->wakeups);
 	streams_note_event(fs, path);
 	notifier_wake(fs);
@@ -17,6 +25,7 @@ void dispatch_unseen(struct fs *fs)
 {
 	events_add(&fs->events, NULL);
 	inodes_note_event(&fs->inodes, NULL, &fs->wakeups);
+	tell_readers(fs, NULL, false);
 	notifier_wake(fs);
 }
 
@@ -24,6 +33,7 @@ void dispatch_resync(struct fs *fs)
 {
 	log_info(fs->log, "events may have been lost: everything is looked at anew");
 	dispatch_unseen(fs);
+	tell_readers(fs, NULL, true);
 	streams_resync(fs);
 }
 

@@ -32,6 +32,19 @@ static void expire_entry(struct fs *fs, fuse_ino_t parent, const char *name, siz
 #endif
 }
 
+void notifier_expire(struct fs *fs, uint64_t parent, const char *name)
+{
+	if (fs->can_expire)
+		expire_entry(fs, parent, name, strlen(name));
+	else
+		notifier_forget(fs, parent, name);
+}
+
+void notifier_forget(struct fs *fs, uint64_t parent, const char *name)
+{
+	fuse_lowlevel_notify_inval_entry(fs->se, parent, name, strlen(name));
+}
+
 /*
  * Invalidates one inode: its attributes, then its name, which makes the next walk ask us again.  In
  * this order because a lookup of the inode that is under way holds its directory, and so is over by

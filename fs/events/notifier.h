@@ -8,6 +8,7 @@
 #define FS_EVENTS_NOTIFIER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "fs/op/capability.h"
 
@@ -20,6 +21,13 @@ int notifier_start(struct fs *fs) REQUIRES(fs_lock_held);
 /* There may be more that the kernel has to be told.  Wakes the thread only if it sleeps for longer than
  * until that is due.  Never waits.  Does nothing if there is no notifier. */
 void notifier_wake(struct fs *fs);
+
+/* Makes the kernel ask again for `name` in the directory with the nodeid `parent`, at once.  On a thread that
+ * nothing waits for, like this one; without the lock. */
+void notifier_expire(struct fs *fs, uint64_t parent, const char *name) EXCLUDES(fs_lock_held);
+
+/* Makes the kernel forget it, and with it what nobody uses. */
+void notifier_forget(struct fs *fs, uint64_t parent, const char *name) EXCLUDES(fs_lock_held);
 
 /* Asks the thread to end.  Returns whether it has ended; until then requests must be answered.
  * After true the notifier is gone.  Call it without the lock. */

@@ -346,6 +346,9 @@ uint64_t inode_moved(const struct inode *inode);
 void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 		  struct wakeups *wakeups);
 
+/* The same for one directory only, and what is below it, which somebody else removed from the store. */
+void inode_remove_dir(struct inodes *t, struct inode *dir, struct wakeups *wakeups);
+
 /* A rename is about to replace the file, whose value is `data` (from malloc, with room
  * for one more byte; taken): programs that have the file open go on reading that value,
  * as from any replaced file. */

@@ -158,10 +158,13 @@ void told_names_first(struct inode *dir, const char *reply, size_t len)
 	told->names_known = true;
 }
 
-void told_listing_first(struct inode *dir, const struct listing *listing)
+void told_listing(struct inode *dir, const struct listing *listing)
 {
 	struct told *told = &dir->told;
 
+	for (unsigned i = 0; told->names_known && i < listing->count; i++)
+		if (told_name(dir, listing->names[i]) == TOLD_NOT)
+			told_name_add(dir, listing->names[i], TOLD_SEEN);
 	if (told->names_known || !names_grow(told, listing->count + 1))
 		return;
 	for (unsigned i = 0; i < listing->count; i++)
@@ -177,11 +180,24 @@ static enum told_kind kind_of(const struct inode *inode)
 	return inode->kind == INODE_DIR ? TOLD_DIR : TOLD_FILE;
 }
 
+void told_stir(struct inode *inode)
+{
+	for (; inode; inode = inode->parent)
+		inode->told.stirred++;
+}
+
 void told_looked_up(struct inode *inode)
 {
-	if (inode->parent && inode->parent->told.names_known &&
-	    told_name(inode->parent, inode->name) == TOLD_UNSURE)
-		told_name_add(inode->parent, inode->name, kind_of(inode));
+	struct inode *dir = inode->parent;
+	enum told_kind told = TOLD_FILE;
+
+	told_stir(inode);
+	if (dir && dir->told.names_known && inode->kind != INODE_SPECIAL)
+		told = told_name(dir, inode->name);
+	if (told == TOLD_UNSURE)
+		told_name_add(dir, inode->name, kind_of(inode));
+	else if (told == TOLD_NOT)
+		told_name_add(dir, inode->name, TOLD_SEEN);
 }
 
 void told_made(struct inode *inode)

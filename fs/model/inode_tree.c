@@ -118,6 +118,12 @@ void inode_remove(struct inodes *t, struct inode *parent, const char *name,
 	inode_change_dir(t, parent, CHANGED_BY_US);
 }
 
+void inode_remove_dir(struct inodes *t, struct inode *dir, struct wakeups *wakeups)
+{
+	inode_drop_listing(t, dir->parent);
+	remove(t, dir, -ENOENT, wakeups);
+}
+
 void inode_set_last(struct inode *inode, char *data, size_t len)
 {
 	free(inode->last);

@@ -25,6 +25,7 @@ enum told_kind {
 	TOLD_UNSURE,   /* it is there, as what is not known */
 	TOLD_FILE,
 	TOLD_DIR,
+	TOLD_SEEN,     /* it was seen, but not told that it is new: that it goes would have to be told */
 };
 
 enum told_state {
@@ -46,6 +47,7 @@ struct told {
 	uint64_t *names;
 	unsigned n_names, max_names;
 	uint64_t changes; /* counts the names made and removed through this mount */
+	uint64_t stirred; /* counts what was reported of the inode, or of anything below, and how often a user got there */
 };
 
 /* Frees what it holds. */
@@ -59,9 +61,11 @@ void told_perms(struct inode *inode, const void *perms, size_t len);
  * no effect. */
 void told_value_first(struct inode *inode, uint64_t value);
 
-/* The same for the names in a directory, from a whole reply to XS_DIRECTORY, or from a listing. */
+/* The same for the names in a directory, from a whole reply to XS_DIRECTORY. */
 void told_names_first(struct inode *dir, const char *reply, size_t len);
-void told_listing_first(struct inode *dir, const struct listing *listing);
+
+/* Somebody was given a list of all names in a directory. */
+void told_listing(struct inode *dir, const struct listing *listing);
 
 /* Returns what was told of a name, if dir->told.names_known. */
 enum told_kind told_name(const struct inode *dir, const char *name);
@@ -70,8 +74,11 @@ enum told_kind told_name(const struct inode *dir, const char *name);
 void told_name_add(struct inode *dir, const char *name, enum told_kind kind);
 void told_name_remove(struct inode *dir, const char *name);
 
-/* The kernel has looked the inode up, and so knows of which kind it is. */
+/* The kernel has looked the inode up: it is known of which kind it is, and may be in use. */
 void told_looked_up(struct inode *inode);
+
+/* Something was reported of the inode, or somebody got there. */
+void told_stir(struct inode *inode);
 
 /* The inode was made through this mount (a file or directory without a value), or the name was removed, and
  * the kernel tells. */

@@ -102,7 +102,7 @@ static void listing_complete(struct op *op, struct listing *listing, bool has_va
 	}
 	remember_listing(op, listing);
 	if (op->fs->inodes.telling && !op->inode->view->tx)
-		told_listing_first(op->inode, listing);
+		told_listing(op->inode, listing);
 	dir_listed(op, listing);
 }
 

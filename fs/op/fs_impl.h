@@ -43,6 +43,7 @@
 #include "ring/logger.h"
 
 struct cover;
+struct inotify;
 struct notifier;
 struct own_mount;
 struct polls;
@@ -92,6 +93,10 @@ struct fs {
 	struct notifier *notifier;
 	/* Tells the kernel that something it believes is no longer true: notifier_wake(). */
 	void (*tell_kernel)(struct fs *fs);
+	struct inotify *inotify; /* NULL: readers of inotify are not told */
+	/* The store has told of `path`; NULL: anything may have changed, and with `lost` changes were missed:
+	 * inotify_note(). */
+	void (*tell_readers)(struct fs *fs, const char *path, bool lost);
 	/* Returns whether events tell of everything that happens at and below a
 	 * path: cover_has(). */
 	bool (*covers)(struct fs *fs, const char *path);
@@ -120,6 +125,13 @@ struct fs {
 	unsigned long tx_retries;
 	unsigned long invalidations;
 	unsigned long contents_dropped;
+	struct {
+		bool on;
+		uint64_t raised;  /* times that the kernel was made to raise events */
+		uint64_t merged;  /* reports of the store that another one already stood for */
+		uint64_t refused; /* requests of our own that came at a wrong time, and were not carried out */
+		uint64_t swept;   /* times that everything known had to be compared */
+	} inotify_counters;
 	unsigned ops_now;
 };
 

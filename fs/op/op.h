@@ -204,6 +204,9 @@ void op_unpark(struct op *op);
 /* Keeps the operation's poll, if it has one, in *kept, and frees the one that was there before. */
 void op_keep_poll(struct op *op, struct kept_poll **kept);
 
+/* Fills in what the table of inodes knows better: the number, and the time of the last change, if any. */
+void op_stamp(const struct inode *inode, struct stat *st);
+
 /* The ends: each replies and frees the operation. */
 void op_reply_error(struct op *op, int error); /* 0 or -errno */
 void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr);

@@ -28,6 +28,7 @@ static const char *const names[OP_KINDS] = {
 	[OP_WRITE] = "write",
 	[OP_OWN_DOMID] = "own_domid",
 	[OP_OWN_LOOK] = "own_look",
+	[OP_OWN_TELL] = "own_tell",
 };
 
 const char *op_kind_name(enum op_kind kind)

@@ -14,9 +14,7 @@
 /* The smallest page of any machine. */
 #define PAGE_BYTES 4096
 
-/* Fills in what the table of inodes knows better: the number, and the time of the last
- * change, if any. */
-static void stamp(const struct inode *inode, struct stat *st)
+void op_stamp(const struct inode *inode, struct stat *st)
 {
 	struct timespec at = inode->changed_at;
 
@@ -81,7 +79,7 @@ static void fill_entry(struct op *op, struct fuse_entry_param *entry, struct ino
 		.generation = op->fs->generation,
 		.attr = *attr,
 	};
-	stamp(inode, &entry->attr);
+	op_stamp(inode, &entry->attr);
 	/* A directory that cannot be listed may become listable without an event
 	 * that we would get. */
 	if (S_ISDIR(attr->st_mode) && (attr->st_mode & 0777) == 0111)
@@ -164,7 +162,7 @@ void op_reply_attr(struct op *op, const struct stat *attr)
 	double valid = validity(op, op->inode);
 
 	op_begin_reply(op, 0);
-	stamp(op->inode, &st);
+	op_stamp(op->inode, &st);
 	fuse_reply_attr(op->req, &st, valid);
 	op_end(op);
 }

@@ -90,6 +90,15 @@ const struct figure figures_list[] = {
 	      "Files that have changed and of which the kernel is yet to be told, or told again."),
 	COUNTER("contents_dropped", "contents_dropped", NULL, contents_dropped,
 		"Times that the kernel was told to forget a value that it had got to keep."),
+	GAUGE("inotify", "inotify", inotify, "Whether readers of inotify are told what others change."),
+	COUNTER("inotify_raised", "inotify_raised", NULL, inotify_raised,
+		"Times that the kernel was made to raise events of what others changed."),
+	COUNTER("inotify_merged", "inotify_merged", NULL, inotify_merged,
+		"Reports of the store for which an event was due already."),
+	COUNTER("inotify_refused", "inotify_refused", NULL, inotify_refused,
+		"Operations of its own, for events, that came too late and were not carried out."),
+	COUNTER("inotify_swept", "inotify_swept", NULL, inotify_swept,
+		"Times that everything known was compared, as reports may have been lost."),
 	GAUGE("inodes", "inodes", inodes, "Files and directories that the kernel knows."),
 	GAUGE("open_files", "open_files", open_files, "Files and directories that are open."),
 	GAUGE("watched_bytes", "watched_bytes", watched_bytes,
@@ -127,6 +136,11 @@ static void take_events(struct figures *f, struct fs *fs)
 	f->invalidations = fs->invalidations;
 	f->invalidations_due = fs->inodes.untold;
 	f->contents_dropped = fs->contents_dropped;
+	f->inotify = fs->inotify_counters.on;
+	f->inotify_raised = fs->inotify_counters.raised;
+	f->inotify_merged = fs->inotify_counters.merged;
+	f->inotify_refused = fs->inotify_counters.refused;
+	f->inotify_swept = fs->inotify_counters.swept;
 }
 
 static void take_raw(struct figures *f, struct client_counters *counters)

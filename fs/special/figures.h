@@ -36,6 +36,11 @@ struct figures {
 	uint64_t invalidations;
 	unsigned invalidations_due;
 	uint64_t contents_dropped;
+	uint64_t inotify;
+	uint64_t inotify_raised;
+	uint64_t inotify_merged;
+	uint64_t inotify_refused;
+	uint64_t inotify_swept;
 	uint64_t inodes;
 	uint64_t open_files;
 	uint64_t watched_bytes;

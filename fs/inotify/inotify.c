@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* The teller's thread: its life, and how much of the machine it may take. */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <unistd.h>
+
+#include "fs/inotify/inotify_impl.h"
+#include "fs/op/lock.h"
+#include "ring/clock.h"
+
+#define NSEC_PER_MSEC UINT64_C(1000000)
+#define NSEC_PER_SEC UINT64_C(1000000000)
+
+/* After so long it rests for as long, if there is still work, so that a flood of changes takes half of its
+ * time at most, and so that the mount is left in between.  It may have had to wait: hence a limit. */
+#define WORK_NS (50 * NSEC_PER_MSEC)
+#define REST_MAX_NS WORK_NS
+
+/* When what was done through the mount is compared with the store. */
+#define OWN_NS (50 * NSEC_PER_MSEC)
+
+/* How often it is looked whether what is owed can be told. */
+#define OWED_NS NSEC_PER_SEC
+
+void inotify_wake(struct inotify *in, bool urgent)
+{
+	if (in->work && (in->urgent || !urgent))
+		return;
+	in->work = true;
+	in->urgent |= urgent;
+	pthread_cond_signal(&in->wake);
+}
+
+/* Waits for a signal, or for `ns` nanoseconds (0: for ever). */
+REQUIRES(fs_lock_held) static void wait_ns(struct fs *fs, uint64_t ns)
+{
+	struct timespec until;
+
+	if (!ns) {
+		fs_wait(fs, &fs->inotify->wake, NULL);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += (until.tv_nsec + ns) / NSEC_PER_SEC;
+	until.tv_nsec = (until.tv_nsec + ns) % NSEC_PER_SEC;
+	fs_wait(fs, &fs->inotify->wake, &until);
+}
+
+/* Rests for `ns` nanoseconds; not `whatever` comes: until there is something urgent. */
+REQUIRES(fs_lock_held) static void rest(struct fs *fs, uint64_t ns, bool whatever)
+{
+	uint64_t until = clock_now_ns(CLOCK_MONOTONIC) + ns, now;
+
+	while (!fs->inotify->ending && (whatever || !fs->inotify->urgent) &&
+	       (now = clock_now_ns(CLOCK_MONOTONIC)) < until)
+		wait_ns(fs, until - now);
+}
+
+static void queue_owed(struct fs *fs)
+{
+	struct news *news;
+
+	while ((news = TAILQ_FIRST(&fs->inotify->owed))) {
+		TAILQ_REMOVE(&fs->inotify->owed, news, link);
+		queue_add(fs, news->dir, news->name, news);
+		news_free(fs, news);
+	}
+}
+
+/* Tells what there is for as long as it may.  Returns the nanoseconds that this took. */
+REQUIRES(fs_lock_held) static uint64_t work(struct fs *fs)
+{
+	uint64_t began = clock_now_ns(CLOCK_MONOTONIC), took = 0;
+	struct news *news;
+
+	while (!fs->inotify->ending && took < WORK_NS && (news = queue_take(fs))) {
+		look(fs, news);
+		news_free(fs, news);
+		took = clock_now_ns(CLOCK_MONOTONIC) - began;
+	}
+	fs_unlock(fs);
+	raise_pause(fs);
+	fs_lock(fs);
+	return took;
+}
+
+/* Returns whether everything works, and says so where it does not. */
+REQUIRES(fs_lock_held) static bool probe(struct fs *fs)
+{
+	struct inotify *in = fs->inotify;
+	const char *why;
+
+	while (!in->serving && !in->ending)
+		wait_ns(fs, 0);
+	why = in->ending ? "" : raise_probe(fs);
+	if (!why)
+		return true;
+	if (fs->config.inotify == FS_INOTIFY_ON && *why)
+		log_warning(fs->log, "-o inotify=on: readers of inotify are not told what others change: %s", why);
+	else if (*why)
+		log_info(fs->log, "readers of inotify are not told what others change: %s", why);
+	return false;
+}
+
+REQUIRES(fs_lock_held) static void serve(struct fs *fs)
+{
+	struct inotify *in = fs->inotify;
+	uint64_t took;
+
+	fs->inotify_counters.on = true;
+	queue_note_event(fs, NULL, false);
+	while (!in->ending) {
+		if (!in->work)
+			wait_ns(fs, TAILQ_EMPTY(&in->owed) ? 0 : OWED_NS);
+		if (!in->work)
+			queue_owed(fs);
+		else if (!in->urgent)
+			rest(fs, OWN_NS, false);
+		in->work = in->urgent = false;
+		took = work(fs);
+		if (took >= WORK_NS) {
+			in->work = in->urgent = true;
+			rest(fs, took < REST_MAX_NS ? took : REST_MAX_NS, true);
+		}
+	}
+}
+
+static void *teller(void *arg)
+{
+	struct fs *fs = arg;
+	struct inotify *in = fs->inotify;
+
+	/* A working directory of its own, in which it works; see raise.c. */
+	bool own = unshare(CLONE_FS) == 0;
+
+	/* Everything belongs to this user: so no rights over others' files are needed. */
+	if (fs->config.uid != geteuid()) {
+		setfsgid(fs->config.gid);
+		setfsuid(fs->config.uid);
+	}
+
+	pthread_setname_np(pthread_self(), "xsfs-teller");
+	fs_lock(fs);
+	in->tid = own ? gettid() : 0;
+	in->started = true;
+	pthread_cond_signal(&in->wake);
+	if (own && probe(fs)) {
+		serve(fs);
+	} else {
+		fs->tell_readers = NULL;
+		fs->inodes.telling = false;
+	}
+	fs->inotify_counters.on = false;
+	fs_unlock(fs);
+	raise_pause(fs);
+	fs_lock(fs);
+	/* Another thread may get the number. */
+	in->tid = 0;
+	in->ended = true;
+	fs_unlock(fs);
+	return NULL;
+}
+
+static void inotify_free(struct fs *fs)
+{
+	struct inotify *in = fs->inotify;
+
+	fs->tell_readers = NULL;
+	fs->inotify = NULL;
+	pthread_cond_destroy(&in->wake);
+	free(in->mountpoint);
+	free(in);
+}
+
+static int start_thread(struct fs *fs)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&fs->inotify->thread, NULL, teller, fs);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
+}
+
+int inotify_start(struct fs *fs, const struct inotify_place *place)
+{
+	struct inotify *in = calloc(1, sizeof(*in));
+	int err;
+
+	if (!in)
+		return -ENOMEM;
+	fs->inotify = in;
+	in->mountpoint = strdup(place->mountpoint);
+	in->place = *place;
+	in->place.mountpoint = in->mountpoint;
+	queue_init(&in->queue);
+	TAILQ_INIT(&in->owed);
+	pthread_cond_init(&in->wake, NULL);
+	err = in->mountpoint ? start_thread(fs) : -ENOMEM;
+	if (err) {
+		inotify_free(fs);
+		return err;
+	}
+	fs_lock(fs);
+	while (!in->started)
+		wait_ns(fs, 0);
+	fs->tell_readers = queue_note_event;
+	fs->inodes.telling = true;
+	fs_unlock(fs);
+	return 0;
+}
+
+void inotify_serve(struct fs *fs)
+{
+	if (!fs->inotify)
+		return;
+	fs->inotify->serving = true;
+	pthread_cond_signal(&fs->inotify->wake);
+}
+
+bool inotify_end(struct fs *fs)
+{
+	struct inotify *in = fs->inotify;
+	bool ended;
+
+	if (!in)
+		return true;
+	fs_lock(fs);
+	in->ending = true;
+	pthread_cond_signal(&in->wake);
+	ended = in->ended;
+	fs_unlock(fs);
+	if (!ended)
+		return false;
+	pthread_join(in->thread, NULL);
+	fs_lock(fs);
+	while (!TAILQ_EMPTY(&in->owed))
+		queue_owed(fs);
+	queue_deinit(fs, &in->queue);
+	inotify_free(fs);
+	fs_unlock(fs);
+	return true;
+}

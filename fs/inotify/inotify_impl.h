@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of fs/inotify/. */
+#ifndef FS_INOTIFY_INOTIFY_IMPL_H
+#define FS_INOTIFY_INOTIFY_IMPL_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "fs/inotify/inotify.h"
+#include "fs/op/fs_impl.h"
+
+/* ---- queue.c: names about which there is news -------------------------------------------------- */
+
+struct news {
+	struct inode *dir; /* with a reference */
+	bool foreign;      /* not only changes of our own were reported */
+	bool deep;         /* what is below may have been removed, or be new */
+	bool lost;         /* a change may have been missed: it is told in any case */
+	unsigned tries;    /* times that a change through the mount came in between */
+	TAILQ_ENTRY(news) link;
+	UT_hash_handle hh;
+	size_t key_len;
+	const char *name; /* in `dir`, behind its nodeid in `key`; "" for the root of a view itself */
+	char key[];
+};
+
+struct news_queue {
+	TAILQ_HEAD(news_list, news) list;
+	struct news *by_key;
+	unsigned count;
+	bool sweep;      /* everything known is to be compared, */
+	bool sweep_lost; /* and told, */
+	bool swept;      /* which has begun */
+};
+
+void queue_init(struct news_queue *queue);
+void queue_deinit(struct fs *fs, struct news_queue *queue);
+
+/* Returns news of a name that are in no queue, or NULL when out of memory. */
+struct news *queue_new(struct inode *dir, const char *name);
+
+/* Adds a name, or merges it with what is there.  Without memory everything will be compared. */
+void queue_add(struct fs *fs, struct inode *dir, const char *name, const struct news *like);
+
+/* Adds all children of a directory that the kernel knows. */
+void queue_add_children(struct fs *fs, struct inode *dir, const struct news *like);
+
+/* Returns the next news, out of the queue, or NULL.  news_free() ends it. */
+struct news *queue_take(struct fs *fs);
+void news_free(struct fs *fs, struct news *news);
+
+/* For fs->tell_readers. */
+void queue_note_event(struct fs *fs, const char *path, bool lost);
+
+/* ---- raise.c: making the kernel raise events --------------------------------------------------- */
+
+enum raise_kind {
+	RAISE_PROBE,  /* none: nobody but the kernel sees it */
+	RAISE_MODIFY, /* OPEN, MODIFY, CLOSE_WRITE */
+	RAISE_ATTRIB,
+	RAISE_CREATE,
+	RAISE_DELETE,
+};
+
+/* The answer to what the probe makes; nothing else answers so. */
+#define INOTIFY_PROBE_ERROR ENOTUNIQ
+
+/* What the teller is doing now, and how its requests are answered.  Whatever does not fit is refused. */
+struct expected {
+	enum raise_kind kind;
+	struct inode *dir;   /* borrowed */
+	const char *name;    /* in dir */
+	struct inode *inode; /* what is opened, made or removed; borrowed; NULL for a probe */
+	bool is_dir;         /* `inode` is a directory */
+	size_t size;         /* of the file */
+	uint64_t changes;    /* dir->told.changes: nothing was made or removed through the mount since */
+	const struct inode *top; /* NULL, or nothing was reported of this inode, or anything below, since, and */
+	uint64_t stirred;        /* nobody got there: top->told.stirred */
+	uint64_t lookups;    /* how often `inode` was looked up for this */
+	bool done;           /* the change was agreed to, which happens once */
+	bool overtaken;      /* any of that was so */
+	bool refused;        /* a request did not fit */
+};
+
+/*
+ * Does it, with the lock released.  Returns 0; -EAGAIN: it was overtaken, so the store has to be looked at
+ * again; or another -errno: nobody can be told.
+ */
+int raise_event(struct fs *fs, struct expected *expected) REQUIRES(fs_lock_held);
+
+/* Leaves the mount, so that it can be unmounted completely.  Without the lock. */
+void raise_pause(struct fs *fs);
+
+/* Finds out whether all of this works.  Returns NULL or the reason why not. */
+const char *raise_probe(struct fs *fs) REQUIRES(fs_lock_held);
+
+/* ---- look.c: what there is to tell -------------------------------------------------------------- */
+
+/* Asks the store, and tells what differs. */
+void look(struct fs *fs, struct news *news) MAY_WAIT;
+
+/* ---- inotify.c ---------------------------------------------------------------------------------- */
+
+struct inotify {
+	pthread_t thread;
+	pthread_cond_t wake;
+	bool started; /* it has its own working directory */
+	bool serving; /* requests are answered */
+	bool work;    /* there may be something in the queue, */
+	bool urgent;  /* that others have done */
+	bool ending;
+	bool ended;
+	pid_t tid;    /* whose requests these are; 0: not known yet */
+
+	struct inotify_place place;
+	char *mountpoint; /* place.mountpoint */
+	bool inside; /* its working directory is in a mount that only it sees */
+
+	struct expected *expected; /* NULL: there must be no request */
+	struct news_queue queue;
+	struct news_list owed; /* directories whose removal is told when no file below is open */
+};
+
+/* There is something in the queue; not `urgent`: only what was done through this mount, which is looked at after a
+ * while, in case that somebody else was there too. */
+void inotify_wake(struct inotify *in, bool urgent);
+
+#endif

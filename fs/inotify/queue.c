@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The names about which there is news, each once, in the order in which they came.  Only names are kept, and
+ * the store is asked when their turn comes: so however often something changes, it is told of as often as
+ * there is time, and the last time is after the last change.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/inotify/inotify_impl.h"
+
+/* With more names than this, everything that is known is compared instead. */
+#define QUEUE_MAX 8192
+
+void queue_init(struct news_queue *queue)
+{
+	*queue = (struct news_queue){ 0 };
+	TAILQ_INIT(&queue->list);
+}
+
+void news_free(struct fs *fs, struct news *news)
+{
+	inode_put(&fs->inodes, news->dir);
+	free(news);
+}
+
+static void queue_remove(struct news_queue *queue, struct news *news)
+{
+	HASH_DELETE(hh, queue->by_key, news);
+	TAILQ_REMOVE(&queue->list, news, link);
+	queue->count--;
+}
+
+void queue_deinit(struct fs *fs, struct news_queue *queue)
+{
+	struct news *news;
+
+	while ((news = TAILQ_FIRST(&queue->list))) {
+		queue_remove(queue, news);
+		news_free(fs, news);
+	}
+}
+
+static void start_sweep(struct fs *fs, bool lost)
+{
+	struct news_queue *queue = &fs->inotify->queue;
+
+	queue->sweep = true;
+	queue->sweep_lost |= lost;
+	fs->inotify_counters.swept++;
+}
+
+static void merge(struct news *news, const struct news *like)
+{
+	news->foreign |= like->foreign;
+	news->deep |= like->deep;
+	news->lost |= like->lost;
+}
+
+struct news *queue_new(struct inode *dir, const char *name)
+{
+	size_t len = strlen(name);
+	struct news *news = calloc(1, sizeof(*news) + sizeof(dir->nodeid) + len + 1);
+
+	if (!news)
+		return NULL;
+	memcpy(news->key, &dir->nodeid, sizeof(dir->nodeid));
+	memcpy(news->key + sizeof(dir->nodeid), name, len + 1);
+	news->key_len = sizeof(dir->nodeid) + len;
+	news->name = news->key + sizeof(dir->nodeid);
+	news->dir = inode_ref(dir);
+	return news;
+}
+
+void queue_add(struct fs *fs, struct inode *dir, const char *name, const struct news *like)
+{
+	struct news_queue *queue = &fs->inotify->queue;
+	struct news *news = queue_new(dir, name), *found = NULL;
+
+	if (news)
+		HASH_FIND(hh, queue->by_key, news->key, news->key_len, found);
+	if (found) {
+		merge(found, like);
+		fs->inotify_counters.merged++;
+		news_free(fs, news);
+		return;
+	}
+	if (news)
+		HASH_ADD_KEYPTR(hh, queue->by_key, news->key, news->key_len, news);
+	if (!news || !news->hh.tbl) {
+		if (news)
+			news_free(fs, news);
+		start_sweep(fs, like->lost);
+		return;
+	}
+	merge(news, like);
+	news->tries = like->tries;
+	TAILQ_INSERT_TAIL(&queue->list, news, link);
+	queue->count++;
+}
+
+static bool is_node(const struct inode *inode)
+{
+	return inode->kind != INODE_SPECIAL && inode->hashed && !inode->view_root;
+}
+
+void queue_add_children(struct fs *fs, struct inode *dir, const struct news *like)
+{
+	struct inode *child;
+
+	LIST_FOREACH(child, &dir->children, sibling)
+		if (is_node(child) && !child->view->tx)
+			queue_add(fs, dir, child->name, like);
+}
+
+/* Begins with the roots; each directory adds what is below it when its turn comes. */
+static void sweep(struct fs *fs)
+{
+	struct news_queue *queue = &fs->inotify->queue;
+	const struct news all = { .foreign = queue->sweep_lost, .deep = true, .lost = queue->sweep_lost };
+
+	queue->sweep = queue->sweep_lost = false;
+	queue_add(fs, fs->inodes.root, "", &all);
+	if (fs->inodes.nodes_root)
+		queue_add(fs, fs->inodes.nodes_root, "", &all);
+}
+
+struct news *queue_take(struct fs *fs)
+{
+	struct news_queue *queue = &fs->inotify->queue;
+	struct news *news;
+
+	if (queue->sweep && TAILQ_EMPTY(&queue->list))
+		sweep(fs);
+	news = TAILQ_FIRST(&queue->list);
+	if (news)
+		queue_remove(queue, news);
+	return news;
+}
+
+/* ---- events ---- */
+
+/* Returns the inode of a name as a directory, or as a file, without a reference. */
+static struct inode *child(struct fs *fs, struct inode *dir, const char *name, enum inode_kind kind)
+{
+	struct inode *inode = inode_find(&fs->inodes, dir, name, kind);
+
+	/* Whatever keeps it does so for as long as the caller has the lock. */
+	inode_put(&fs->inodes, inode);
+	return inode;
+}
+
+/* The event is about the name itself. */
+static bool note_end(struct fs *fs, struct inode *dir, const char *name, struct inode *leaf, struct inode *sub)
+{
+	bool own = (leaf && inode_is_written(leaf)) || (sub && inode_is_written(sub));
+	struct news like = { .deep = sub != NULL };
+
+	like.foreign = !own;
+	queue_add(fs, dir, name, &like);
+	return !own;
+}
+
+/* Walks along an event's path below the root of a view to what the kernel may know.  Returns whether others may
+ * have caused it. */
+static bool note(struct fs *fs, struct inode *dir, const char *path)
+{
+	const struct news passed = { .foreign = true, .deep = true };
+	struct inode *leaf, *sub;
+	char name[PATH_SIZE];
+	size_t len;
+
+	while (*path) {
+		len = strcspn(path, "/");
+		if (len >= sizeof(name))
+			return false;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		path += len + (path[len] == '/');
+		leaf = child(fs, dir, name, INODE_LEAF);
+		sub = child(fs, dir, name, INODE_DIR);
+		if (leaf)
+			leaf->told.stirred++;
+		if (sub)
+			sub->told.stirred++;
+		if (!*path)
+			return note_end(fs, dir, name, leaf, sub);
+		/* Nothing tells of a directory that came into being along the way, nor of a file that
+		 * became one.  By the time it is told there may be more in it: hence deep. */
+		if (leaf || (dir->told.names_known && told_name(dir, name) == TOLD_NOT))
+			queue_add(fs, dir, name, &passed);
+		if (!sub)
+			return true;
+		dir = sub;
+	}
+	queue_add(fs, dir, "", &(struct news){ .foreign = true, .deep = true });
+	return true;
+}
+
+void queue_note_event(struct fs *fs, const char *path, bool lost)
+{
+	struct inotify *in = fs->inotify;
+	const char *below = path ? path_below(path, fs->inodes.root_path) : NULL;
+	bool foreign = true;
+
+	if (path && path[0] != '/')
+		return;
+	if (path && !below && !path_below(fs->inodes.root_path, path))
+		return;
+	if (!path || in->queue.count >= QUEUE_MAX) {
+		start_sweep(fs, lost);
+	} else {
+		foreign = note(fs, fs->inodes.root, below ? below : "");
+		if (fs->inodes.nodes_root && below && *below)
+			foreign |= note(fs, fs->inodes.nodes_root, below);
+	}
+	inotify_wake(in, foreign);
+}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Random changes by another client to many watched keys: each key's last state is followed by an event.
+
+Whoever re-reads a key at each of its events, and never otherwise, then has what the store has."""
+import os
+import random
+import sys
+import threading
+import time
+
+from inotify_reader import CHANGES, ISDIR, Q_OVERFLOW, Reader
+from store_client import PATIENCE, Store, check
+
+mnt, changes, keys = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+store = Store()
+# In several directories: oxenstored cannot list a large one over a ring.
+DIRS = 10
+names = [f'{n % DIRS}/k{n}' for n in range(keys)]
+for name in names:
+    store.write(f'/l/{name}', b'first')
+for n in range(DIRS):
+    os.listdir(f'{mnt}/l/{n}')
+for name in names:
+    os.stat(f'{mnt}/l/{name}')
+reader = Reader()
+for n in range(DIRS):
+    reader.add(f'{mnt}/l/{n}', str(n), CHANGES)
+seen = {name: 'first' for name in names}  # what was read at its last event
+last = dict(seen)                         # what the store has
+sent = {}                                 # when that was sent,
+delays = []                               # and how much later it was read
+counts = {'events': 0, 'overflows': 0}
+done = threading.Event()
+lock = threading.Lock()
+
+
+def look(name):
+    try:
+        with open(f'{mnt}/l/{name}', encoding='ascii') as file:
+            value = file.read().rstrip('\n')
+    except FileNotFoundError:
+        value = None
+    seen[name] = value
+    with lock:
+        if name in sent and value == last[name]:
+            delays.append(time.monotonic() - sent.pop(name))
+
+
+def follow():
+    while not done.is_set():
+        for path, mask in reader.read(0.2):
+            counts['events'] += 1
+            if mask & Q_OVERFLOW:
+                counts['overflows'] += 1
+                for name in names:
+                    look(name)
+            elif not mask & ISDIR:
+                look(path)
+
+
+follower = threading.Thread(target=follow)
+follower.start()
+random.seed(int(os.environ.get('XSFS_INOTIFY_SEED', 1)))
+began = time.monotonic()
+for n in range(changes):
+    name = random.choice(names)
+    value = None if random.random() < 0.1 else f'v{n}'
+    with lock:
+        last[name] = value
+        sent[name] = time.monotonic()
+    if value is not None:
+        store.write(f'/l/{name}', value.encode())
+    elif store.exists(f'/l/{name}'):
+        store.remove(f'/l/{name}')
+took = time.monotonic() - began
+deadline = time.monotonic() + PATIENCE
+while seen != last and time.monotonic() < deadline:
+    time.sleep(0.05)
+done.set()
+follower.join()
+wrong = {name: (seen[name], last[name]) for name in names if seen[name] != last[name]}
+check(wrong, {}, 'the last state of each key was followed by an event')
+actual = {name: store.read(f'/l/{name}').decode() if store.exists(f'/l/{name}') else None for name in names}
+check(actual, last, 'and the store has what was written, no more and no less')
+delays.sort()
+print(f"{changes} changes in {took:.2f} s, {counts['events']} events, {counts['overflows']} overflows of the kernel's queue; "
+      f"delay ms p50 {1000 * delays[len(delays) // 2]:.2f} p99 {1000 * delays[len(delays) * 99 // 100]:.2f}")

@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# inotify: whatever others change in the store, those who watch files and directories of a mount are told.
+. "${0%/*}/functions.sh"
+. "${0%/*}/load.sh"
+. "${0%/*}/fake.sh"
+requires python3 inotifywait unshare
+
+# Random changes of one server and transport (100000 for a full run), and keys that are watched.
+: "${XSFS_INOTIFY_CHANGES:=3000}" "${XSFS_INOTIFY_KEYS:=1000}" "${XSFS_INOTIFY_ROUNDS:=60}"
+[[ -z $XSFS_TEST_QUICK ]] || XSFS_INOTIFY_CHANGES=1000
+
+# for mount_xsfs
+export XSFS_TEST_CACHE=meta
+
+# telling: the mount tells readers of inotify.
+telling() {
+	covered && stat_is inotify 1
+}
+
+# mount_telling [ARGS]: mounts STORE, and waits until it tells.
+mount_telling() {
+	mount_xsfs "$STORE" "$@"
+	wait_for 5 telling || not_ok "it tells readers: $*" "$(sed 's/^/# /' "$MOUNT_LOG")"
+}
+
+test_table() {
+	local options
+	for options in threads=1 threads=4 ro; do
+		mount_telling -o "$options"
+		PREFIX="$PREFIX$options: "
+		checked python3 "$TEST_DIR/programs/inotify_table.py" "$MNT" "$options"
+		is "$(grep -c -i -e error -e warn "$MOUNT_LOG" || true)" 0 'nothing to complain about'
+		umount_xsfs
+		PREFIX=${PREFIX%"$options: "}
+		xs rm /t
+	done
+}
+
+test_lost() {
+	mount_telling
+	checked python3 "$TEST_DIR/programs/inotify_lost.py" "$MNT" "$XSFS_INOTIFY_CHANGES" "$XSFS_INOTIFY_KEYS"
+	umount_xsfs
+}
+
+test_attack() {
+	local threads
+	for threads in $XSFS_TEST_THREADS; do
+		mount_telling -o "threads=$threads"
+		PREFIX="$PREFIX threads=$threads: "
+		checked python3 "$TEST_DIR/programs/inotify_attack.py" "$MNT" "$XSFS_INOTIFY_ROUNDS"
+		note "$(grep ^inotify "$MNT/.xsfs/stats" | tr '\n' ' ')"
+		umount_xsfs
+		PREFIX=${PREFIX%" threads=$threads: "}
+		xs rm /x
+	done
+}
+
+# teller: prints the number of the teller's thread.
+teller() {
+	local thread
+	for thread in "/proc/$MOUNT_PID/task/"*; do
+		[[ $(<"$thread/comm") != xsfs-teller ]] || printf '%s\n' "${thread##*/}"
+	done
+}
+
+# A user may have any number in a namespace of his own, and none that the daemon can see from outside of its own.
+test_pids() {
+	local pid
+	mount_telling
+	xs write /y/file 1
+	mkdir "$MNT/y/dir"
+	pid=$(teller)
+	like "$pid" '[0-9]*' 'there is one teller'
+	succeeds 'a process with its number, in another namespace, is a user' \
+		unshare --pid --fork --mount-proc python3 "$TEST_DIR/programs/inotify_pids.py" "$MNT" "$pid"
+	absent /y/file 'what it removes is removed'
+	absent /y/dir 'a directory too'
+	succeeds 'and what it makes is made' exists /y/made
+	umount_xsfs
+	xs write /y/file 1 /y/dir ''
+	XSFS_TEST_WRAPPER='unshare --pid --fork --kill-child' mount_telling
+	succeeds 'a daemon that cannot see its users: remove' rm "$MNT/y/file"
+	succeeds 'make' mkdir "$MNT/y/made2"
+	absent /y/file 'removed'
+	succeeds 'made' exists /y/made2
+	inotify_start "$MNT/y"
+	xs write /y/other 1
+	succeeds 'and its readers are told' wait_for 5 inotify_has 'CREATE other'
+	inotify_stop
+	umount_xsfs
+	xs rm /y
+}
+
+# inotify_start ARGS: inotifywait -m, until inotify_stop; inotify_has TEXT: it has reported that.
+inotify_start() {
+	inotifywait -m "$@" >"$SCRATCH/inotify" 2>&1 &
+	INOTIFY_PID=$!
+	PIDS+=("$INOTIFY_PID")
+	wait_for 5 grep -q 'Watches established' "$SCRATCH/inotify"
+}
+
+inotify_has() {
+	grep -q -- "$1" "$SCRATCH/inotify"
+}
+
+inotify_stop() {
+	end_process "$INOTIFY_PID"
+}
+
+# looks MOUNT: prints how often the teller has asked the store; has_looked BEFORE: it has done so since.
+looks() {
+	sed -n 's/^xsfs_operations_total{operation="own_tell"} //p' "$1/.xsfs/metrics"
+}
+
+has_looked() {
+	(($(looks "$SCRATCH/side") > $1))
+}
+
+# What stands in its way, or takes it away.
+test_life() {
+	local i
+	mount_telling
+	xs write /z/d/k 1 /z/end 1
+	stat "$MNT/z/d/k" >/dev/null
+	inotify_start "$MNT/z" "$MNT/z/d"
+	for i in {1..50}; do
+		xs write /z/d/k "$i"
+	done
+	succeeds 'it is unmounted at once, while there are changes' umount "$MNT"
+	wait_for 5 dead "$MOUNT_PID"
+	is "$(value /z/d/k)" 50 'and all is there'
+	inotify_stop
+	mount_xsfs "$STORE" -o inotify=off
+	is "$(stat_of inotify)" 0 'inotify=off: nobody is told'
+	umount_xsfs
+	XSFS_TEST_CACHE=off mount_xsfs "$STORE"
+	is "$(stat_of inotify)" 0 'cache=off: nobody is told'
+	umount_xsfs
+	XSFS_TEST_CACHE=off mount_telling -o inotify=on
+	inotify_start "$MNT/z/d"
+	xs write /z/d/k on
+	succeeds 'unless that is asked for' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE k'
+	inotify_stop
+
+	# A kernel that forgets what nobody watches.
+	inotify_start "$MNT/z/d"
+	kernel_forgets
+	xs write /z/d/k forgotten
+	succeeds 'what the kernel has forgotten up to what is watched' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE k'
+	inotify_stop
+
+	# Somebody who has a file below open goes on with it: the removal of its directory is told afterwards.
+	inotify_start "$MNT/z"
+	exec {held}<"$MNT/z/d/k"
+	xs rm /z/d
+	xs write /z/mark 1
+	succeeds 'a directory with an open file goes' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE mark'
+	fails ENOENT cat "$MNT/z/d/k"
+	xs write /z/d/k back
+	is "$(cat "/dev/fd/$held" 2>/dev/null || true)" back 'and the open file is there again with it'
+	xs rm /z/d
+	exec {held}<&-
+	succeeds 'it is told when the file is closed' wait_for 5 inotify_has 'DELETE,ISDIR d'
+	inotify_stop
+
+	# Mounted over: nobody can be told, and nothing happens to what is on top.
+	mkdir "$SCRATCH/side"
+	mount --bind "$MNT" "$SCRATCH/side"
+	mount -t tmpfs none "$MNT"
+	mkdir "$MNT/z"
+	i=$(looks "$SCRATCH/side")
+	xs write /z/mark 2
+	succeeds 'something is mounted over it, and there is a change' wait_for 5 has_looked "$i"
+	is "$(ls -A "$MNT/z")" '' 'that is not touched'
+	umount "$MNT" "$SCRATCH/side"
+	rmdir "$SCRATCH/side"
+	inotify_start "$MNT/z"
+	xs write /z/below/k 1
+	wait_for 5 test -d "$MNT/z/below"
+	mount -t tmpfs none "$MNT/z/below"
+	xs write /z/below/k 2
+	xs write /z/mark 3
+	succeeds 'something mounted below is not in the way' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE mark'
+	umount "$MNT/z/below"
+	inotify_stop
+
+	# After a gap everything that is known is told.
+	inotify_start "$MNT/z"
+	stat "$MNT/z/mark" "$MNT/z/end" >/dev/null
+	kill -STOP "$MOUNT_PID"
+	kill -CONT "$MOUNT_PID"
+	succeeds 'after a gap: what may have changed' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE end'
+	inotify_stop
+	end_process "$MOUNT_PID" KILL
+	umount -l "$MNT" 2>/dev/null || true
+	is "$(value /z/mark)$(value /z/end)" 31 'after kill -9 all is there'
+}
+
+for_each_store test_table
+for_each_store test_lost
+for_each_store test_attack
+for_each_store test_pids
+for_each_store test_life
