@@ -43,6 +43,13 @@ test_lost() {
 	umount_xsfs
 }
 
+test_flood() {
+	mount_telling
+	checked python3 "$TEST_DIR/programs/inotify_flood.py" "$MNT" "$MOUNT_PID"
+	umount_xsfs
+	xs rm /f
+}
+
 test_attack() {
 	local threads
 	for threads in $XSFS_TEST_THREADS; do
@@ -199,6 +206,7 @@ test_life() {
 
 for_each_store test_table
 for_each_store test_lost
+for_each_store test_flood
 for_each_store test_attack
 for_each_store test_pids
 for_each_store test_life

@@ -23,6 +23,9 @@
 /* When what was done through the mount is compared with the store. */
 #define OWN_NS (50 * NSEC_PER_MSEC)
 
+/* After a flood of events, how long none must have come before everything is compared. */
+#define FLOOD_QUIET_NS (100 * NSEC_PER_MSEC)
+
 /* How often it is looked whether what is owed can be told. */
 #define OWED_NS NSEC_PER_SEC
 
@@ -71,6 +74,22 @@ static void queue_owed(struct fs *fs)
 	}
 }
 
+/* Returns how long there may be nothing to do before there is something after all; 0: for ever. */
+static uint64_t idle_ns(const struct inotify *in)
+{
+	if (queue_was_flooded(&in->queue))
+		return FLOOD_QUIET_NS;
+	return TAILQ_EMPTY(&in->owed) ? 0 : OWED_NS;
+}
+
+/* Nothing was reported for a while: does what had to wait for that. */
+static void idle(struct fs *fs)
+{
+	queue_owed(fs);
+	if (queue_was_flooded(&fs->inotify->queue))
+		queue_sweep(fs, false);
+}
+
 /* Tells what there is for as long as it may.  Returns the nanoseconds that this took. */
 REQUIRES(fs_lock_held) static uint64_t work(struct fs *fs)
 {
@@ -115,9 +134,9 @@ REQUIRES(fs_lock_held) static void serve(struct fs *fs)
 	queue_note_event(fs, NULL, false);
 	while (!in->ending) {
 		if (!in->work)
-			wait_ns(fs, TAILQ_EMPTY(&in->owed) ? 0 : OWED_NS);
+			wait_ns(fs, idle_ns(in));
 		if (!in->work)
-			queue_owed(fs);
+			idle(fs);
 		else if (!in->urgent)
 			rest(fs, OWN_NS, false);
 		in->work = in->urgent = false;
