@@ -50,6 +50,24 @@ test_flood() {
 	xs rm /f
 }
 
+# A store that does not answer the teller: it asks again.
+test_refused() {
+	fake_start -o inotify=on,cache=meta
+	wait_for 5 telling || not_ok 'it tells readers'
+	fake 'set /u/k 1'
+	stat "$MNT/u/k" >/dev/null
+	inotify_start "$MNT/u"
+	fake 'set /u/k 2'
+	succeeds 'a change' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE k'
+	inotify_stop
+	inotify_start "$MNT/u"
+	fake 'error 3 EBUSY'
+	fake 'set /u/k 3'
+	succeeds 'one that the store cannot be asked about' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE k'
+	inotify_stop
+	fake_end
+}
+
 test_attack() {
 	local threads
 	for threads in $XSFS_TEST_THREADS; do
@@ -210,3 +228,4 @@ for_each_store test_flood
 for_each_store test_attack
 for_each_store test_pids
 for_each_store test_life
+test_refused

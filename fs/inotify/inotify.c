@@ -63,17 +63,6 @@ REQUIRES(fs_lock_held) static void rest(struct fs *fs, uint64_t ns, bool whateve
 		wait_ns(fs, until - now);
 }
 
-static void queue_owed(struct fs *fs)
-{
-	struct news *news;
-
-	while ((news = TAILQ_FIRST(&fs->inotify->owed))) {
-		TAILQ_REMOVE(&fs->inotify->owed, news, link);
-		queue_add(fs, news->dir, news->name, news);
-		news_free(fs, news);
-	}
-}
-
 /* Returns how long there may be nothing to do before there is something after all; 0: for ever. */
 static uint64_t idle_ns(const struct inotify *in)
 {

@@ -38,11 +38,12 @@ struct news_queue {
 void queue_init(struct news_queue *queue);
 void queue_deinit(struct fs *fs, struct news_queue *queue);
 
-/* Returns news of a name that are in no queue, or NULL when out of memory. */
-struct news *queue_new(struct inode *dir, const char *name);
-
 /* Adds a name, or merges it with what is there.  Without memory everything will be compared. */
 void queue_add(struct fs *fs, struct inode *dir, const char *name, const struct news *like);
+
+/* Puts a name aside, to be added when there is nothing else to do. */
+void queue_owe(struct fs *fs, struct inode *dir, const char *name, const struct news *like);
+void queue_owed(struct fs *fs);
 
 /* Adds all children of a directory that the kernel knows. */
 void queue_add_children(struct fs *fs, struct inode *dir, const struct news *like);
@@ -126,7 +127,7 @@ struct inotify {
 
 	struct expected *expected; /* NULL: there must be no request */
 	struct news_queue queue;
-	struct news_list owed; /* directories whose removal is told when no file below is open */
+	struct news_list owed; /* what cannot be told now: a removed directory with an open file below, and other names */
 };
 
 /* There is something in the queue; not `urgent`: only what was done through this mount, which is looked at after a

@@ -14,8 +14,10 @@
 #include "fs/special/special.h"
 #include "ring/wire.h"
 
-/* How often news are looked at again because somebody was quicker, before they wait for the next event. */
+/* How often news are looked at again because somebody was quicker, and then once a second, before they wait for the
+ * next event. */
 #define TRIES_MAX 100
+#define LATER_MAX 60
 
 /* The calls of a look. */
 enum { CALL_READ, CALL_DIRECTORY, CALL_GET_PERMS };
@@ -60,6 +62,18 @@ static enum told_kind told_of(const struct sight *s)
 
 /* ---- telling ---- */
 
+/* It cannot be told now. */
+static void look_later(struct sight *s)
+{
+	struct news later = *s->news;
+
+	later.tries = (later.tries < TRIES_MAX ? TRIES_MAX : later.tries) + 1;
+	if (later.tries <= TRIES_MAX + LATER_MAX)
+		queue_owe(s->fs, s->news->dir, s->news->name, &later);
+	else
+		log_debug(s->fs->log, "inotify: given up: %s", s->news->name);
+}
+
 /* It was not told because somebody was quicker: looks again.  What was made or removed through the mount meanwhile
  * was what the store had told of. */
 static void look_again(struct sight *s)
@@ -70,6 +84,8 @@ static void look_again(struct sight *s)
 		again.foreign = false;
 	if (++again.tries < TRIES_MAX)
 		queue_add(s->fs, s->news->dir, s->news->name, &again);
+	else
+		look_later(s);
 }
 
 static struct expected expect(enum raise_kind kind, struct inode *dir, const char *name, struct inode *inode,
@@ -174,7 +190,6 @@ REQUIRES(fs_lock_held) static bool tell_removal(struct sight *s)
 {
 	struct fs *fs = s->fs;
 	struct inode *inode = inode_of(s, s->told);
-	struct news *owed;
 	bool told = false;
 	int err;
 
@@ -183,9 +198,7 @@ REQUIRES(fs_lock_held) static bool tell_removal(struct sight *s)
 	/* A program that has a file below open goes on with it when the node comes back, and could not if the
 	 * directory were removed. */
 	if (inode->kind == INODE_DIR && inode_is_open(inode)) {
-		owed = queue_new(s->news->dir, s->news->name);
-		if (owed)
-			TAILQ_INSERT_TAIL(&fs->inotify->owed, owed, link);
+		queue_owe(fs, s->news->dir, s->news->name, &(struct news){ 0 });
 	} else {
 		err = inode->kind == INODE_DIR ? tell_gone_below(fs, inode, s->changes, s->sub_stirred)
 					       : tell_gone(fs, inode, s->changes, inode, &s->leaf_stirred);
@@ -416,9 +429,11 @@ REQUIRES(fs_lock_held) static void looked(struct sight *s)
 {
 	int err = node_facts(s->op, CALL_READ, &s->facts);
 
-	/* What cannot be asked for now is looked at after the resync that comes with the next connection. */
-	if (err && err != -ENOENT)
+	/* The store has not answered in time, or there is no connection. */
+	if (err && err != -ENOENT) {
+		look_later(s);
 		return;
+	}
 	if (!*s->news->name) {
 		if (!err)
 			tell_root(s);

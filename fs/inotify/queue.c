@@ -69,7 +69,7 @@ static void merge(struct news *news, const struct news *like)
 	news->lost |= like->lost;
 }
 
-struct news *queue_new(struct inode *dir, const char *name)
+static struct news *news_new(struct inode *dir, const char *name)
 {
 	size_t len = strlen(name);
 	struct news *news = calloc(1, sizeof(*news) + sizeof(dir->nodeid) + len + 1);
@@ -87,7 +87,7 @@ struct news *queue_new(struct inode *dir, const char *name)
 void queue_add(struct fs *fs, struct inode *dir, const char *name, const struct news *like)
 {
 	struct news_queue *queue = &fs->inotify->queue;
-	struct news *news = queue_new(dir, name), *found = NULL;
+	struct news *news = news_new(dir, name), *found = NULL;
 
 	if (news)
 		HASH_FIND(hh, queue->by_key, news->key, news->key_len, found);
@@ -109,6 +109,30 @@ void queue_add(struct fs *fs, struct inode *dir, const char *name, const struct 
 	news->tries = like->tries;
 	TAILQ_INSERT_TAIL(&queue->list, news, link);
 	queue->count++;
+}
+
+void queue_owe(struct fs *fs, struct inode *dir, const char *name, const struct news *like)
+{
+	struct news *news = news_new(dir, name);
+
+	if (!news) {
+		queue_sweep(fs, like->lost);
+		return;
+	}
+	merge(news, like);
+	news->tries = like->tries;
+	TAILQ_INSERT_TAIL(&fs->inotify->owed, news, link);
+}
+
+void queue_owed(struct fs *fs)
+{
+	struct news *news;
+
+	while ((news = TAILQ_FIRST(&fs->inotify->owed))) {
+		TAILQ_REMOVE(&fs->inotify->owed, news, link);
+		queue_add(fs, news->dir, news->name, news);
+		news_free(fs, news);
+	}
 }
 
 static bool is_node(const struct inode *inode)

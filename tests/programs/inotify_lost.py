@@ -34,12 +34,16 @@ done = threading.Event()
 lock = threading.Lock()
 
 
-def look(name):
+def value_of(name):
     try:
         with open(f'{mnt}/l/{name}', encoding='ascii') as file:
-            value = file.read().rstrip('\n')
+            return file.read().rstrip('\n')
     except FileNotFoundError:
-        value = None
+        return None
+
+
+def look(name):
+    value = value_of(name)
     seen[name] = value
     with lock:
         if name in sent and value == last[name]:
@@ -58,12 +62,6 @@ def follow():
                 look(path)
 
 
-def wait_until(comes_true):
-    deadline = time.monotonic() + PATIENCE
-    while not comes_true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-
-
 follower = threading.Thread(target=follow)
 follower.start()
 random.seed(int(os.environ.get('XSFS_INOTIFY_SEED', 1)))
@@ -78,11 +76,13 @@ for n in range(changes):
         store.write(f'/l/{name}', value.encode())
     elif store.exists(f'/l/{name}'):
         store.remove(f'/l/{name}')
-    # oxenstored stops serving a writer for good whose events others are too slow for.
+    # oxenstored stops serving a writer for good whose events others are too slow for.  This answer comes after those.
     if n % 500 == 499:
-        wait_until(lambda: name not in sent)
+        value_of(name)
 took = time.monotonic() - began
-wait_until(lambda: seen == last)
+deadline = time.monotonic() + PATIENCE
+while seen != last and time.monotonic() < deadline:
+    time.sleep(0.05)
 done.set()
 follower.join()
 wrong = {name: (seen[name], last[name]) for name in names if seen[name] != last[name]}
