@@ -46,6 +46,7 @@ packages_test=(
 	attr
 	busybox
 	clang
+	entr
 	fish
 	git
 	gnuplot-nox
@@ -62,6 +63,7 @@ packages_test=(
 	psmisc
 	python3
 	python3-prometheus-client
+	python3-watchdog
 	rsync
 	shellcheck
 	strace
