@@ -42,6 +42,25 @@ say moved "$? $(ls /xen/tool)"
 say capabilities "$(field CapEff) $(field CapBnd)"
 say confined "$(field NoNewPrivs) $(field Seccomp)"
 say warnings "$(journalctl --sync; journalctl --no-pager -o cat -p warning -u xsfs@xen | sed -n 's,^/xen: ,,p' | paste -sd ' ')"
+# Path units, for what another client of the store changes.
+export XENSTORED_PATH=/xen/.xsfs/xenbus
+printf '[Service]\nType=oneshot\nExecStart=/bin/touch /run/saw-%%i\n' >/run/systemd/system/saw@.service
+for what in PathChanged PathModified PathExists; do
+	printf '[Path]\n%s=/xen/paths/%s\nUnit=saw@%s.service\n' "$what" "$what" "$what" >"/run/systemd/system/$what.path"
+done
+xenstore-write /paths/PathChanged 1 /paths/PathModified 1
+say listed "$(ls /xen/paths | paste -sd ' ')"
+systemctl daemon-reload
+systemctl start PathChanged.path PathModified.path PathExists.path
+say unseen "$(cd /run && ls saw-* 2>/dev/null)"
+xenstore-write /paths/PathChanged 2 /paths/PathModified 2 /paths/PathExists 1
+for i in {1..600}; do
+	[[ -e /run/saw-PathChanged && -e /run/saw-PathModified && -e /run/saw-PathExists ]] && break
+	sleep 0.1
+done
+say seen "$(cd /run && ls saw-* | paste -sd ' ')"
+systemctl stop PathChanged.path PathModified.path PathExists.path
+unset XENSTORED_PATH
 say options "$(grep -zc '^timeout=7$' "/proc/$(systemctl show -P MainPID xsfs@xen)/cmdline")"
 kill -9 "$(systemctl show -P MainPID xsfs@xen)"
 for i in {1..600}; do
@@ -96,6 +115,8 @@ is "$(of moved)" '0 xenstored' 'rename and rm -r'
 is "$(of capabilities)" '0000000000200000 0000000000200000' 'it has CAP_SYS_ADMIN alone'
 is "$(of confined)" '1 2' 'no new privileges, and a filter of system calls'
 is "$(of warnings)" '' 'nothing that it gives up by itself is in the way of the unit'\''s limits'
+is "$(of listed) $(of unseen)" 'PathChanged PathModified ' 'path units wait for keys'
+is "$(of seen)" 'saw-PathChanged saw-PathExists saw-PathModified' 'and are started by what another client writes'
 is "$(of options)" 1 'options of this mount, by /etc/default/xsfs@xen'
 is "$(of killed)" 'active fuse.xsfs web' 'after kill -9 it is started again, in the place of its dead mount'
 is "$(of stop)" ' 0  inactive' 'systemctl stop unmounts'

@@ -19,7 +19,8 @@ python_with() {
 WATCHDOG_PYTHON=$(python_with watchdog)
 [[ $WATCHDOG_PYTHON ]] || skip 'python3-watchdog is not installed'
 
-# node can watch what is below a directory since version 20.
+# node can watch what is below a directory since version 20.  Of new directories and removed files it may miss some by
+# itself, as it looks for what it was told of a moment later; once it ended with ENOENT.  So these are not asserted.
 NODE_WATCH='require("fs").watch(process.argv[1], {recursive: process.argv[2] === "below"}, (what, name) => console.log(what, name))'
 
 declare -A READER_PID
@@ -93,11 +94,6 @@ change_and_see() {
 	[[ ! $NODE_BELOW ]] || sees 'a value' node_below 'change d/a'
 	xs chmod /w/d/a n0 r5
 	sees 'permissions' inotifywait 'ATTRIB a' gio '/a: attributes changed' gio_file '/a: attributes changed'
-	xs rm /w/d/gone
-	sees 'a removal' inotifywait 'DELETE gone' watchdog 'deleted .*/d/gone' gio '/gone: deleted' node 'rename gone'
-	[[ ! $NODE_BELOW ]] || sees 'a removal' node_below 'rename d/gone'
-	xs rm /w/d/a
-	sees 'its file goes' gio_file '/a: deleted'
 
 	# Whoever follows directories has to find the new one by itself.
 	xs write /w/sub/deep 1
@@ -106,10 +102,13 @@ change_and_see() {
 	wait_for 5 has_watches "${READER_PID[watchdog]}" 3
 	xs write /w/sub/later 1
 	sees 'a key in it' inotifywait 'sub/ CREATE later' watchdog 'created .*/sub/later' fanotify_all 'CLOSE_WRITE .*/sub/later'
-	[[ ! $NODE_BELOW ]] || sees 'a key in it' node_below 'rename sub/later'
+
+	xs rm /w/d/gone
+	sees 'a removal' inotifywait 'DELETE gone' watchdog 'deleted .*/d/gone' gio '/gone: deleted' node 'rename gone'
+	xs rm /w/d/a
+	sees 'its file goes' gio_file '/a: deleted'
 	xs rm /w/sub
 	sees 'it goes' inotifywait 'w/ DELETE,ISDIR sub' watchdog 'deleted .*/w/sub$'
-	[[ ! $NODE_BELOW ]] || sees 'it goes' node_below 'rename sub$'
 }
 
 test_readers() {
