@@ -18,6 +18,12 @@ static const char *const cache_names[] = {
 	[FS_CACHE_FULL] = "full",
 };
 
+static const char *const inotify_names[] = {
+	[FS_INOTIFY_AUTO] = "auto",
+	[FS_INOTIFY_ON] = "on",
+	[FS_INOTIFY_OFF] = "off",
+};
+
 static void print_options(FILE *out, const struct fs *fs)
 {
 	const struct fs_config *c = &fs->config;
@@ -25,6 +31,7 @@ static void print_options(FILE *out, const struct fs *fs)
 	fprintf(out, "format=%s\n", c->format == FS_RAW ? "raw" : "text");
 	fprintf(out, "layout=%s\n", c->layout == FS_NODES ? "nodes" : "tree");
 	fprintf(out, "cache=%s\n", cache_names[c->cache]);
+	fprintf(out, "inotify=%s\n", inotify_names[c->inotify]);
 	fprintf(out, "root=%s\n", fs->inodes.root_path);
 	fprintf(out, "uid=%u\ngid=%u\numask=%04o\n", c->uid, c->gid, c->umask);
 	if (c->allow_other)
