@@ -31,7 +31,7 @@ field() {
 mkdir -p /run/xenstored
 : >/run/xenstored/socket
 echo XSFS_STORE=embedded >/etc/default/xsfs
-echo 'XSFS_OPTIONS="-o timeout=7"' >/etc/default/xsfs@xen
+echo 'XSFS_OPTIONS="-o timeout=7 -o nosymfollow"' >/etc/default/xsfs@xen
 say start "$(systemctl start xsfs@xen 2>&1) $?"
 say mounted "$(findmnt -no FSTYPE /xen)"
 say name "$(cat /xen/local/domain/1/name)"
@@ -62,6 +62,8 @@ say seen "$(cd /run && ls saw-* | paste -sd ' ')"
 systemctl stop PathChanged.path PathModified.path PathExists.path
 unset XENSTORED_PATH
 say options "$(grep -zc '^timeout=7$' "/proc/$(systemctl show -P MainPID xsfs@xen)/cmdline")"
+say guard "$(sed -n 's/^Cap\(Prm\|Eff\):[[:space:]]*//p' "/proc/$(pgrep -f '^fuse-guard /xen')/status" | paste -sd ' ')"
+say flags "$(findmnt -no OPTIONS /xen | grep -c nosymfollow)"
 kill -9 "$(systemctl show -P MainPID xsfs@xen)"
 for i in {1..600}; do
 	[[ $(systemctl is-active xsfs@xen) == active && $(cat /xen/local/domain/1/name 2>/dev/null) ]] && break
@@ -118,6 +120,8 @@ is "$(of warnings)" '' 'nothing that it gives up by itself is in the way of the 
 is "$(of listed) $(of unseen)" 'PathChanged PathModified ' 'path units wait for keys'
 is "$(of seen)" 'saw-PathChanged saw-PathExists saw-PathModified' 'and are started by what another client writes'
 is "$(of options)" 1 'options of this mount, by /etc/default/xsfs@xen'
+is "$(of guard)" '0000000000000000 0000000000000000' 'its guard has none'
+is "$(of flags)" 1 'nosymfollow, which takes one more system call'
 is "$(of killed)" 'active fuse.xsfs web' 'after kill -9 it is started again, in the place of its dead mount'
 is "$(of stop)" ' 0  inactive' 'systemctl stop unmounts'
 is "$(of umounted)" 'inactive success' 'umount ends it'
