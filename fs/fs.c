@@ -188,6 +188,11 @@ static void start_telling(struct fs *fs, const char *mountpoint)
 
 	if (!wanted)
 		return;
+	/* A read after an event has to see the new value, and the kernel may still have the old one. */
+	if (config->cache == FS_CACHE_FULL) {
+		log_warning(fs->log, "-o inotify=on: readers of inotify are not told what others change: not with cache=full");
+		return;
+	}
 	own_mount_device(fs->mount, &place.major, &place.minor);
 	err = geteuid() == 0 ? 0 : -EPERM;
 	if (!err && own_mount_is_readonly(fs->mount))

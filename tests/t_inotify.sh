@@ -162,6 +162,10 @@ test_life() {
 	XSFS_TEST_CACHE=off mount_xsfs "$STORE"
 	is "$(stat_of inotify)" 0 'cache=off: nobody is told'
 	umount_xsfs
+	XSFS_TEST_CACHE=full mount_xsfs "$STORE" -o inotify=on
+	is "$(stat_of inotify)" 0 'cache=full: nobody is told'
+	succeeds 'which is said' grep -q 'inotify=on:.*not with cache=full' "$MOUNT_LOG"
+	umount_xsfs
 	XSFS_TEST_CACHE=off mount_telling -o inotify=on
 	inotify_start "$MNT/z/d"
 	xs write /z/d/k on
