@@ -119,6 +119,8 @@ test_pids() {
 
 # inotify_start ARGS: inotifywait -m, until inotify_stop; inotify_has TEXT: it has reported that.
 inotify_start() {
+	# The one before may have left its words, and the next one empties the file only when it runs.
+	: >"$SCRATCH/inotify"
 	inotifywait -m "$@" >"$SCRATCH/inotify" 2>&1 &
 	INOTIFY_PID=$!
 	PIDS+=("$INOTIFY_PID")

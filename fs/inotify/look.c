@@ -245,11 +245,13 @@ REQUIRES(fs_lock_held) static void tell_new(struct sight *s)
 		look_again(s);
 	} else {
 		told_value(inode, op->calls[CALL_READ]->reply, s->facts.value_len);
-		if (s->is == TOLD_FILE)
-			tell_file(s, inode);
-		else if (!op_call_raw_error(op, CALL_DIRECTORY))
+		if (s->is == TOLD_FILE && !tell_file(s, inode)) {
+			inode->told.value_state = TOLD_LOST;
+			look_again(s);
+		} else if (s->is == TOLD_DIR && !op_call_raw_error(op, CALL_DIRECTORY)) {
 			told_names_first(inode, op->calls[CALL_DIRECTORY]->reply,
 					 op->calls[CALL_DIRECTORY]->reply_len);
+		}
 	}
 	inode_put(&s->fs->inodes, inode);
 }
