@@ -182,7 +182,7 @@ static void start_telling(struct fs *fs, const char *mountpoint)
 {
 	const struct fs_config *config = &fs->config;
 	bool wanted = config->inotify == FS_INOTIFY_ON ||
-		      (config->inotify == FS_INOTIFY_AUTO && config->cache != FS_CACHE_OFF);
+		      (config->inotify == FS_INOTIFY_AUTO && config->cache == FS_CACHE_META);
 	struct inotify_place place = { .mountpoint = mountpoint, .is_mountpoint = is_mountpoint };
 	int err;
 

@@ -50,6 +50,26 @@ test_flood() {
 	xs rm /f
 }
 
+# Moves of ours: while one is under way the store may say first that what was there is gone. That is not told, or
+# everything below would be made anew.
+test_moved() {
+	local i from to numbers wrong=0
+	mount_telling
+	mkdir -p "$MNT/n/d0/in"
+	for i in 1 2 3 4; do
+		echo "$i" >"$MNT/n/d0/in/k$i"
+	done
+	ls -lR "$MNT/n" >/dev/null
+	numbers=$(stat -c %i "$MNT"/n/d0/in "$MNT"/n/d0/in/k? | paste -sd ' ')
+	for ((i = 0; i < 150; i++)); do
+		from=$MNT/n/d$i to=$MNT/n/d$((i + 1))
+		mv "$from" "$to"
+		[[ $(stat -c %i "$to"/in "$to"/in/k? | paste -sd ' ') == "$numbers" ]] || wrong=$((wrong + 1))
+	done
+	is "$wrong" 0 'mv of a directory: everything below is what it was'
+	umount_xsfs
+}
+
 # A store that does not answer the teller: it asks again.
 test_refused() {
 	fake_start -o inotify=on,cache=meta
@@ -234,4 +254,5 @@ for_each_store test_flood
 for_each_store test_attack
 for_each_store test_pids
 for_each_store test_life
+for_each_store test_moved
 test_refused

@@ -114,8 +114,9 @@ static bool is_name(struct expected *e, const struct fuse_in_header *in, const c
 	if (!e || in->nodeid != e->dir->nodeid || strcmp(name, e->name) != 0)
 		return false;
 	/* Whoever made or removed something here has been told of it by the kernel, and it may be this.  What is
-	 * back already must not be taken away from somebody who has just found it. */
+	 * back already must not be taken away from somebody who has just found it, nor what is being moved. */
 	if (e->dir->told.changes != e->changes || inode_is_removed(e->dir) ||
+	    inode_moved(e->dir) != e->moved || inode_is_moving(e->inode ? e->inode : e->dir) ||
 	    (e->top && e->top->told.stirred != e->stirred) ||
 	    (e->inode && (e->inode->removed || e->inode->parent != e->dir)))
 		e->overtaken = true;

@@ -83,6 +83,7 @@ struct expected {
 	bool is_dir;         /* `inode` is a directory */
 	size_t size;         /* of the file */
 	uint64_t changes;    /* dir->told.changes: nothing was made or removed through the mount since */
+	uint64_t moved;      /* inode_moved(dir): nor was this, or anything above it, renamed */
 	const struct inode *top; /* NULL, or nothing was reported of this inode, or anything below, since, and */
 	uint64_t stirred;        /* nobody got there: top->told.stirred */
 	uint64_t lookups;    /* how often `inode` was looked up for this */

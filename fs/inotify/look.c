@@ -29,6 +29,7 @@ struct sight {
 	struct op *op;
 	struct inode *leaf, *sub; /* with references; NULL: there is no such inode */
 	uint64_t changes;         /* the directory's told.changes before the store was asked, */
+	uint64_t moved;           /* inode_moved() of the directory, */
 	uint64_t leaf_stirred, sub_stirred; /* and told.stirred of these */
 	enum told_kind told;
 	enum told_kind is;
@@ -98,6 +99,7 @@ static struct expected expect(enum raise_kind kind, struct inode *dir, const cha
 		.inode = inode,
 		.is_dir = inode->kind == INODE_DIR,
 		.changes = changes,
+		.moved = inode_moved(dir),
 	};
 }
 
@@ -169,11 +171,15 @@ REQUIRES(fs_lock_held) static int tell_gone(struct fs *fs, struct inode *inode, 
  * mount.  Returns 0 or -EAGAIN. */
 REQUIRES(fs_lock_held) static int tell_gone_below(struct fs *fs, struct inode *top, uint64_t changes, uint64_t stirred)
 {
+	const uint64_t moved = inode_moved(top);
 	struct inode *inode, *child;
 	int err = 0;
 	bool over;
 
 	do {
+		/* The lock was released, and what is below goes with it. */
+		if (inode_moved(top) != moved || inode_is_moving(top))
+			return -EAGAIN;
 		inode = top;
 		while ((child = child_told(inode)))
 			inode = child;
@@ -390,6 +396,7 @@ static void sight_begin(struct sight *s)
 	struct inodes *inodes = &s->fs->inodes;
 
 	s->changes = s->news->dir->told.changes;
+	s->moved = inode_moved(s->news->dir);
 	s->leaf = inode_find(inodes, s->news->dir, s->news->name, INODE_LEAF);
 	s->sub = inode_find(inodes, s->news->dir, s->news->name, INODE_DIR);
 	s->leaf_stirred = s->leaf ? s->leaf->told.stirred : 0;
@@ -409,10 +416,17 @@ static bool is_outdated(struct sight *s)
 	bool outdated;
 
 	sight_begin(&now);
-	outdated = now.changes != s->changes || now.leaf != s->leaf || now.sub != s->sub ||
+	outdated = now.changes != s->changes || now.moved != s->moved || now.leaf != s->leaf || now.sub != s->sub ||
 		   now.leaf_stirred != s->leaf_stirred || now.sub_stirred != s->sub_stirred;
 	sight_end(&now);
 	return outdated;
+}
+
+/* Returns whether a rename through this mount is moving the node, or what is above it. */
+static bool is_moving(const struct sight *s)
+{
+	return inode_is_moving(s->news->dir) || (s->leaf && inode_is_moving(s->leaf)) ||
+	       (s->sub && inode_is_moving(s->sub));
 }
 
 /* Decides what the name is, and what it was told to be. */
@@ -433,6 +447,11 @@ REQUIRES(fs_lock_held) static void looked(struct sight *s)
 
 	/* The store has not answered in time, or there is no connection. */
 	if (err && err != -ENOENT) {
+		look_later(s);
+		return;
+	}
+	/* A rename of ours has come as far as the store: what is missing here may be at its new place. */
+	if (is_moving(s)) {
 		look_later(s);
 		return;
 	}
