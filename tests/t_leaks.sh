@@ -90,7 +90,8 @@ test_valgrind() {
 	wait "$MOUNT_PID" || status=$?
 	kill -s CONT "$SERVER_PID"
 	is "$status" 0 'valgrind: status 0'
-	is "$(cat "$log")" '' 'valgrind: nothing is wrong, nothing is lost'
+	# It does not know all system calls, and says so in five lines.
+	is "$(sed '/WARNING: unhandled .* syscall/,+4d' "$log")" '' 'valgrind: nothing is wrong, nothing is lost'
 }
 
 for_each_store test_growth

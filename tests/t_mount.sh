@@ -164,11 +164,11 @@ mount_command() {
 
 # Only root can set that flag: fusermount3, which mounts for others, does not know it.
 nosymfollow_as_user() {
-	local dir=$SCRATCH/user said
+	local dir said
+	dir=$(mktemp -d "$SCRATCH/user.XXXXXX")
 	[[ -u $(command -v fusermount3) ]] || { skip_one 'nosymfollow as a user' 'fusermount3 is not set-uid'; return 0; }
 	chmod 755 "$SCRATCH" "$SERVER_DIR"
 	chmod 777 "$SERVER_SOCKET"
-	mkdir "$dir"
 	chown 65534 "$dir"
 	# The build may be where they cannot go.
 	cp "$BUILD/src/xsfs" "$SCRATCH/xsfs"
