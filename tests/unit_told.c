@@ -11,6 +11,7 @@
 
 #include "fs/model/fnv.h"
 #include "fs/model/inode.h"
+#include "fs/model/kept_poll.h"
 #include "fs/model/told.h"
 
 static const struct view view = { .layout = 0 };
@@ -162,6 +163,30 @@ static void whoever_gets_somewhere_stirs_all_above(void **state)
 	inode_put(&table, file);
 }
 
+/* The kernel raises the events of the new name, whatever was told of the old one. */
+static void a_rename_tells_of_the_new_name(void **state)
+{
+	(void)state;
+	static const char list[] = "a\0b\0c";
+	struct wakeups wakeups = STAILQ_HEAD_INITIALIZER(wakeups);
+	struct inode *seen = intern("seen", INODE_LEAF), *untold = intern("untold", INODE_LEAF);
+
+	told_names_first(table.root, list, sizeof(list));
+	inode_remember(seen);
+	assert_int_equal(told_name(table.root, "seen"), TOLD_SEEN);
+	assert_int_equal(inode_rename(&table, table.root, "seen", table.root, "seen2", &wakeups), 0);
+	assert_int_equal(told_name(table.root, "seen"), TOLD_NOT);
+	assert_int_equal(told_name(table.root, "seen2"), TOLD_UNSURE);
+	assert_int_equal(told_name(table.root, "untold"), TOLD_NOT);
+	assert_int_equal(inode_rename(&table, table.root, "untold", table.root, "untold2", &wakeups), 0);
+	assert_int_equal(told_name(table.root, "untold2"), TOLD_UNSURE);
+	for (const char *name = list; *name; name += 2)
+		assert_int_equal(told_name(table.root, name), TOLD_UNSURE);
+	inode_forget(&table, seen->nodeid, 1);
+	inode_put(&table, seen);
+	inode_put(&table, untold);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -175,6 +200,7 @@ int main(void)
 		TEST(what_is_done_here_is_our_own_for_a_while),
 		TEST(a_write_that_failed_leaves_open_what_was_told),
 		TEST(whoever_gets_somewhere_stirs_all_above),
+		TEST(a_rename_tells_of_the_new_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

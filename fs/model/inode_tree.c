@@ -194,7 +194,7 @@ static void rename_kind(struct inodes *t, struct inode *parent, const char *name
 int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 		 struct inode *new_parent, const char *new_name, struct wakeups *wakeups)
 {
-	enum told_kind kind = parent->told.names_known ? told_name(parent, name) : TOLD_UNSURE;
+	enum told_kind kind = told_name(parent, name);
 	size_t leaf_len = 0, dir_len = 0;
 	char *leaf_key = inode_key_new(new_parent, new_name, INODE_LEAF, &leaf_len);
 	char *dir_key = inode_key_new(new_parent, new_name, INODE_DIR, &dir_len);
@@ -214,7 +214,8 @@ int inode_rename(struct inodes *t, struct inode *parent, const char *name,
 	if (new_parent != parent)
 		inode_change_dir(t, new_parent, CHANGED_BY_US);
 	told_removed(parent, name);
-	told_name_add(new_parent, new_name, kind);
+	/* By this the kernel tells of it, also if nothing had told of the old name. */
+	told_name_add(new_parent, new_name, kind == TOLD_FILE || kind == TOLD_DIR ? kind : TOLD_UNSURE);
 	new_parent->told.changes++;
 	return 0;
 }
