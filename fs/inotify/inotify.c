@@ -137,6 +137,12 @@ REQUIRES(fs_lock_held) static void serve(struct fs *fs)
 	}
 }
 
+static void stop_noting(struct fs *fs)
+{
+	fs->tell_readers = NULL;
+	fs->inodes.telling = false;
+}
+
 static void *teller(void *arg)
 {
 	struct fs *fs = arg;
@@ -159,8 +165,8 @@ static void *teller(void *arg)
 	if (own && probe(fs)) {
 		serve(fs);
 	} else {
-		fs->tell_readers = NULL;
-		fs->inodes.telling = false;
+		stop_noting(fs);
+		queue_deinit(fs, &in->queue);
 	}
 	fs->inotify_counters.on = false;
 	fs_unlock(fs);
@@ -177,7 +183,7 @@ static void inotify_free(struct fs *fs)
 {
 	struct inotify *in = fs->inotify;
 
-	fs->tell_readers = NULL;
+	stop_noting(fs);
 	fs->inotify = NULL;
 	pthread_cond_destroy(&in->wake);
 	free(in->mountpoint);
@@ -210,6 +216,9 @@ int inotify_start(struct fs *fs, const struct inotify_place *place)
 	queue_init(&in->queue);
 	TAILQ_INIT(&in->owed);
 	pthread_cond_init(&in->wake, NULL);
+	/* Before the thread, which takes it back if nothing can be told. */
+	fs->tell_readers = queue_note_event;
+	fs->inodes.telling = true;
 	err = in->mountpoint ? start_thread(fs) : -ENOMEM;
 	if (err) {
 		inotify_free(fs);
@@ -218,8 +227,6 @@ int inotify_start(struct fs *fs, const struct inotify_place *place)
 	fs_lock(fs);
 	while (!in->started)
 		wait_ns(fs, 0);
-	fs->tell_readers = queue_note_event;
-	fs->inodes.telling = true;
 	fs_unlock(fs);
 	return 0;
 }
