@@ -31,8 +31,7 @@ struct news_queue {
 	unsigned count;
 	unsigned events; /* reported since the last sweep began, or less */
 	bool sweep;      /* everything known is to be compared, */
-	bool sweep_lost; /* and told, */
-	bool swept;      /* which has begun */
+	bool sweep_lost; /* and told */
 };
 
 void queue_init(struct news_queue *queue);

@@ -3,8 +3,8 @@
  * The mounted filesystem, as the files of fs/ share it.  For fs/ only.
  *
  * Threads: the I/O thread (fs_run()'s caller: reads /dev/fuse, services the channel, runs
- * completions), further readers of /dev/fuse, the pool, the notifier.  Only threads of the pool
- * ever wait for the store.
+ * completions), further readers of /dev/fuse, the pool, the notifier, the teller of fs/inotify/.  Only
+ * threads of the pool and the teller ever wait for the store.
  *
  * Lock discipline.  `lock` guards everything in fs/ that changes.  A thread that works on a FUSE
  * request, a completion, an event, a timer or a job of the pool holds it from beginning to end.
