@@ -59,7 +59,6 @@ void queue_sweep(struct fs *fs, bool lost)
 
 	queue->sweep = true;
 	queue->sweep_lost |= lost;
-	fs->inotify_counters.swept++;
 }
 
 static void merge(struct news *news, const struct news *like)
@@ -157,6 +156,7 @@ static void sweep(struct fs *fs)
 
 	queue->sweep = queue->sweep_lost = false;
 	queue->events = 0;
+	fs->inotify_counters.swept++;
 	queue_add(fs, fs->inodes.root, "", &all);
 	if (fs->inodes.nodes_root)
 		queue_add(fs, fs->inodes.nodes_root, "", &all);
