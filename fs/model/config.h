@@ -32,8 +32,8 @@ enum fs_cache {
 
 /* Whether readers of inotify(7) are told what others change in the store; xsfs(5), "Events". */
 enum fs_inotify {
-	FS_INOTIFY_AUTO, /* where the kernel caches, and it is seen to work */
-	FS_INOTIFY_ON,   /* where it is seen to work */
+	FS_INOTIFY_AUTO, /* with FS_CACHE_META, where it is seen to work */
+	FS_INOTIFY_ON,   /* with FS_CACHE_OFF, too */
 	FS_INOTIFY_OFF,
 };
 
