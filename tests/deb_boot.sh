@@ -34,9 +34,12 @@ main_pid() {
 	systemctl show --property=MainPID --value "$1"
 }
 
-# started_again UNIT PID: whether it has another main process now, and is done with starting.
+# started_again UNIT PID: whether it has another main process now, and is done with starting. In this order: right after
+# the death of the old process it may still count as active, and have none.
 started_again() {
-	systemctl is-active "$1" && [[ $(main_pid "$1") != "$2" ]]
+	local pid
+	pid=$(main_pid "$1")
+	((pid > 0 && pid != $2)) && systemctl is-active "$1"
 }
 
 say guests "$(</run/guests)"
@@ -57,6 +60,11 @@ pid=$(main_pid xsfs@srv-unit)
 kill -KILL "$pid"
 wait_for started_again xsfs@srv-unit "$pid" || say 'killed' 'not started again'
 say 'after a crash' "$(name /srv/unit)"
+if [[ $(name /srv/unit) != Domain-0 ]]; then
+	journalctl --boot --no-pager --output=short-precise --unit=xsfs@srv-unit
+	grep srv/unit /proc/self/mountinfo
+	ps -ef
+fi
 
 pid=$(main_pid xsfs@srv-unit)
 exec 3</srv/unit/local/domain/0/name
