@@ -257,7 +257,9 @@ static bool linger_locked(struct chan *chan)
 	struct transport *t = chan->transport;
 	bool room;
 
-	if (!t->ops->linger || batch->iov[0].iov_len == request_size(batch->reqs[0]))
+	/* With others in flight their replies are received meanwhile, and then there is room for more at once. */
+	if (!t->ops->linger || batch->iov[0].iov_len == request_size(batch->reqs[0]) ||
+	    table_used(&chan->table) > 1)
 		return false;
 	pthread_mutex_unlock(&chan->lock);
 	room = t->ops->linger(t, true);

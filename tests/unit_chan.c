@@ -366,6 +366,28 @@ static void rest_of_a_reply_is_not_waited_for_long(void **state)
 	assert_int_equal(call->done, 1);
 }
 
+static void room_is_not_waited_for_beside_others(void **state)
+{
+	struct fixture *fx = *state;
+	struct call *other = call_submit(fx, XS_READ, "/a", NULL), *call;
+	struct fake_msg msg = take(fx, XS_READ, "/a");
+
+	fake_store_fill(fx->store);
+	fx->store->in_linger = make_room;
+	call = call_submit(fx, XS_WRITE, "/b", "value");
+	fake_store_room(fx->store, 5);
+	pump(fx);
+	assert_int_equal(fx->store->lingers, 0);
+	answer(fx, &msg, "v");
+	assert_int_equal(other->done, 1);
+	fake_store_room(fx->store, 5);
+	pump(fx);
+	assert_true(fx->store->lingers > 0);
+	msg = take(fx, XS_WRITE, "/b");
+	answer(fx, &msg, "OK");
+	assert_int_equal(call->done, 1);
+}
+
 static void room_for_the_rest_is_waited_for(void **state)
 {
 	struct fixture *fx = *state;
@@ -899,6 +921,7 @@ int main(void)
 		TEST(rest_of_a_reply_is_waited_for),
 		TEST(rest_of_a_reply_is_not_waited_for_long),
 		TEST(room_for_the_rest_is_waited_for),
+		TEST(room_is_not_waited_for_beside_others),
 		TEST(running_thread_is_not_woken),
 		TEST(sleeper_is_not_woken_for_what_was_sent),
 		TEST(sleeper_is_woken_once_for_room),
