@@ -14,6 +14,7 @@
 #include "fs/op/lock.h"
 #include "fs/op/transaction_impl.h"
 #include "tests/fs_fixture.h"
+#include "tests/kernel_read.h"
 
 /* Returns for how many seconds to wait before giving up on something expected, as
  * in functions.sh. */
@@ -68,17 +69,6 @@ static ssize_t kernel_writev(int fd, struct iovec *iov, int count, void *userdat
 	fx->last = &msg->next;
 	pthread_mutex_unlock(&fx->lock);
 	return total;
-}
-
-/* Requests are handed to libfuse directly. */
-static ssize_t kernel_read(int fd, void *buf, size_t len, void *userdata)
-{
-	(void)fd;
-	(void)buf;
-	(void)len;
-	(void)userdata;
-	errno = EAGAIN;
-	return -1;
 }
 
 static void begin_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

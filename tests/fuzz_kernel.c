@@ -13,6 +13,7 @@
 
 #include "fs/op/op.h"
 #include "tests/fuzz_kernel.h"
+#include "tests/kernel_read.h"
 
 #define NODES 24
 #define FILES 12
@@ -229,16 +230,6 @@ static ssize_t kernel_writev(int fd, struct iovec *iov, int count, void *userdat
 		answer_came(asked, body, len);
 	asked_end(asked);
 	return header.len;
-}
-
-static ssize_t kernel_read(int fd, void *buf, size_t len, void *userdata)
-{
-	(void)fd;
-	(void)buf;
-	(void)len;
-	(void)userdata;
-	errno = EAGAIN;
-	return -1;
 }
 
 /* ---- what it asks ---- */

@@ -23,6 +23,7 @@
 #include "tests/faults/machine_impl.h"
 #include "tests/faults/memory.h"
 #include "tests/faults/time.h"
+#include "tests/kernel_read.h"
 
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
@@ -66,17 +67,6 @@ static ssize_t kernel_writev(int fd, struct iovec *iov, int count, void *userdat
 	TAILQ_INSERT_TAIL(&m->answers, answer, link);
 	pthread_mutex_unlock(&m->lock);
 	return total;
-}
-
-/* Requests are handed to libfuse directly. */
-static ssize_t kernel_read(int fd, void *buf, size_t len, void *userdata)
-{
-	(void)fd;
-	(void)buf;
-	(void)len;
-	(void)userdata;
-	errno = EAGAIN;
-	return -1;
 }
 
 uint64_t machine_ask(struct machine *m, uint32_t opcode, uint64_t nodeid, const struct iovec *args, int count)

@@ -24,6 +24,7 @@
 #include <xen/io/xs_wire.h>
 
 #include "tests/history/history.h"
+#include "tests/store_request.h"
 
 /* A key beside p and q, so that their directory is one whatever happens. */
 #define KEEP "keep"
@@ -85,49 +86,17 @@ static unsigned chance(unsigned *random, unsigned n)
 
 /* ---- the store's protocol ---- */
 
-static bool transfer(int fd, void *data, size_t len, bool out)
-{
-	char *at = data;
-	ssize_t n;
-
-	while (len > 0) {
-		n = out ? write(fd, at, len) : read(fd, at, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		at += n;
-		len -= n;
-	}
-	return true;
-}
-
-static int error_of_name(const char *name)
-{
-	for (unsigned i = 0; i < sizeof(xsd_errors) / sizeof(xsd_errors[0]); i++)
-		if (!strcmp(xsd_errors[i].errstring, name))
-			return xsd_errors[i].errnum;
-	return EIO;
-}
-
 /* One request and its answer; returns 0 or an errno.  The body has a NUL behind it. */
 static int request(int fd, uint32_t type, uint32_t tx, const void *body, size_t len, char *answer,
 		   size_t *answer_len)
 {
-	char message[sizeof(struct xsd_sockmsg) + 1024];
-	struct xsd_sockmsg header = { .type = type, .req_id = 1, .tx_id = tx, .len = len };
+	int err = store_request(fd, type, tx, body, len, answer, answer_len);
 
-	memcpy(message, &header, sizeof(header));
-	memcpy(message + sizeof(header), body, len);
-	if (!transfer(fd, message, sizeof(header) + len, true) ||
-	    !transfer(fd, &header, sizeof(header), false) || header.len > XENSTORE_PAYLOAD_MAX ||
-	    !transfer(fd, answer, header.len, false)) {
+	if (err == EPIPE) {
 		fprintf(stderr, "histories: a connection to the store ended: %s\n", strerror(errno));
 		exit(2);
 	}
-	answer[header.len] = '\0';
-	*answer_len = header.len;
-	return header.type == XS_ERROR ? error_of_name(answer) : 0;
+	return err;
 }
 
 static int connect_to(const char *path)

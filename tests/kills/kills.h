@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tests/store_request.h"
+
 #define WORKERS 20
 #define MOUNTS 2
 #define REPORTS_MAX 16
@@ -113,14 +115,5 @@ int read_number(const char *file, struct seen *seen);
 
 /* Writes the path of a key of a worker, "" for its directory, on a mount. */
 void key_path(char *path, size_t size, unsigned mount, const char *middle, unsigned id, const char *key);
-
-/* ---- store.c: a client of the store's own protocol ---- */
-
-/* Returns a connected socket, or -1. */
-int store_connect(const char *path);
-
-/* One request and its answer, to which a NUL is added.  Returns 0, an errno of the store, or EPIPE if
- * the connection is of no more use. */
-int store_request(int fd, uint32_t type, uint32_t tx, const void *body, size_t len, char *answer, size_t *answer_len);
 
 #endif

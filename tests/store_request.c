@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One request after the other, on a socket or on .xsfs/xenbus. */
+/* See store_request.h. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 #include <xen/io/xs_wire.h>
 
-#include "tests/kills/kills.h"
+#include "tests/store_request.h"
 
 int store_connect(const char *path)
 {
@@ -32,6 +33,8 @@ static bool transfer(int fd, void *data, size_t len, bool out)
 
 	while (len > 0) {
 		n = out ? write(fd, at, len) : read(fd, at, len);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			return false;
 		at += n;
