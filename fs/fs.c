@@ -2,7 +2,6 @@
 /* The filesystem's life: it is made, mounted, run and ended.  On the caller's thread. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -230,7 +229,10 @@ int fs_mount(struct fs *fs, const char *mountpoint)
 
 int fs_abort_open(const struct fs *fs)
 {
-	return connection_abort_open(own_mount_connection(fs->mount));
+	unsigned major, minor;
+
+	own_mount_device(fs->mount, &major, &minor);
+	return connection_abort_open(minor);
 }
 
 /* Starts the further readers, with all signals blocked.  Returns how many there are; fewer than
@@ -238,13 +240,9 @@ int fs_abort_open(const struct fs *fs)
 static unsigned start_readers(struct fs *fs, pthread_t *readers)
 {
 	unsigned wanted = fs->config.threads > 1 ? fs->config.threads - 1 : 0, n = 0;
-	sigset_t all, old;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (n < wanted && n < READERS_MAX && !pthread_create(&readers[n], NULL, loop_reader, fs))
+	while (n < wanted && n < READERS_MAX && !fs_thread_start(&readers[n], loop_reader, fs))
 		n++;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (n < wanted)
 		log_warning(fs->log, "%u of %u threads could be started", n + 1, wanted + 1);
 	return n;

@@ -146,11 +146,6 @@ int own_mount_new(struct own_mount **out, const char *mountpoint)
 	return 0;
 }
 
-unsigned own_mount_connection(const struct own_mount *m)
-{
-	return m->minor;
-}
-
 void own_mount_device(const struct own_mount *m, unsigned *major, unsigned *minor)
 {
 	*major = m->major;

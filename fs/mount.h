@@ -30,10 +30,7 @@ struct own_mount;
  */
 int own_mount_new(struct own_mount **out, const char *mountpoint);
 
-/* Returns the number of the mount's FUSE connection. */
-unsigned own_mount_connection(const struct own_mount *m);
-
-/* Stores the device number that the mount has in stat(2). */
+/* Stores the device number that the mount has in stat(2).  The minor is its FUSE connection's, too. */
 void own_mount_device(const struct own_mount *m, unsigned *major, unsigned *minor);
 
 /* Returns whether it is mounted read-only.  Nobody is asked for it but the kernel. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread that invalidates what the kernel caches. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +10,6 @@
 #include "fs/op/lock.h"
 
 #define NSEC_PER_MSEC 1000000L
-#define NSEC_PER_SEC 1000000000L
 
 struct notifier {
 	pthread_t thread;
@@ -91,13 +89,9 @@ REQUIRES(fs_lock_held) static void invalidate_all(struct fs *fs)
 /* Sleeps for `wait_ms` milliseconds, or until a signal. */
 REQUIRES(fs_lock_held) static void sleep_for(struct fs *fs, uint64_t wait_ms)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
 	/* One more, because the clock that these milliseconds are counted by is coarse. */
-	until.tv_nsec += (wait_ms + 1) * NSEC_PER_MSEC;
-	until.tv_sec += until.tv_nsec / NSEC_PER_SEC;
-	until.tv_nsec %= NSEC_PER_SEC;
+	const struct timespec until = fs_time_after((wait_ms + 1) * NSEC_PER_MSEC);
+
 	fs_wait(fs, &fs->notifier->wake, &until);
 }
 
@@ -137,23 +131,19 @@ static void *notifier_thread(void *arg)
 int notifier_start(struct fs *fs)
 {
 	struct notifier *n = calloc(1, sizeof(*n));
-	sigset_t all, old;
 	int err;
 
 	if (!n)
 		return -ENOMEM;
 	pthread_cond_init(&n->wake, NULL);
 	fs->notifier = n;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&n->thread, NULL, notifier_thread, fs);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	err = fs_thread_start(&n->thread, notifier_thread, fs);
 	if (err) {
 		fs->notifier = NULL;
 		pthread_cond_destroy(&n->wake);
 		free(n);
 	}
-	return -err;
+	return err;
 }
 
 void notifier_wake(struct fs *fs)

@@ -2,7 +2,6 @@
 /* The teller's thread: its life, and how much of the machine it may take. */
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -41,16 +40,9 @@ void inotify_wake(struct inotify *in, bool urgent)
 /* Waits for a signal, or for `ns` nanoseconds (0: for ever). */
 REQUIRES(fs_lock_held) static void wait_ns(struct fs *fs, uint64_t ns)
 {
-	struct timespec until;
+	const struct timespec until = fs_time_after(ns);
 
-	if (!ns) {
-		fs_wait(fs, &fs->inotify->wake, NULL);
-		return;
-	}
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += (until.tv_nsec + ns) / NSEC_PER_SEC;
-	until.tv_nsec = (until.tv_nsec + ns) % NSEC_PER_SEC;
-	fs_wait(fs, &fs->inotify->wake, &until);
+	fs_wait(fs, &fs->inotify->wake, ns ? &until : NULL);
 }
 
 /* Rests for `ns` nanoseconds; not `whatever` comes: until there is something urgent. */
@@ -190,18 +182,6 @@ static void inotify_free(struct fs *fs)
 	free(in);
 }
 
-static int start_thread(struct fs *fs)
-{
-	sigset_t all, old;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&fs->inotify->thread, NULL, teller, fs);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
-}
-
 int inotify_start(struct fs *fs, const struct inotify_place *place)
 {
 	struct inotify *in = calloc(1, sizeof(*in));
@@ -219,7 +199,7 @@ int inotify_start(struct fs *fs, const struct inotify_place *place)
 	/* Before the thread, which takes it back if nothing can be told. */
 	fs->tell_readers = queue_note_event;
 	fs->inodes.telling = true;
-	err = in->mountpoint ? start_thread(fs) : -ENOMEM;
+	err = in->mountpoint ? fs_thread_start(&in->thread, teller, fs) : -ENOMEM;
 	if (err) {
 		inotify_free(fs);
 		return err;

@@ -68,16 +68,23 @@ static void merge(struct news *news, const struct news *like)
 	news->lost |= like->lost;
 }
 
-static struct news *news_new(struct inode *dir, const char *name)
+/* Writes the key of a name to `key`, which has room for it and a NUL.  Returns its length without that. */
+static size_t key_make(char *key, const struct inode *dir, const char *name)
 {
 	size_t len = strlen(name);
-	struct news *news = calloc(1, sizeof(*news) + sizeof(dir->nodeid) + len + 1);
+
+	memcpy(key, &dir->nodeid, sizeof(dir->nodeid));
+	memcpy(key + sizeof(dir->nodeid), name, len + 1);
+	return sizeof(dir->nodeid) + len;
+}
+
+static struct news *news_new(struct inode *dir, const char *name)
+{
+	struct news *news = calloc(1, sizeof(*news) + sizeof(dir->nodeid) + strlen(name) + 1);
 
 	if (!news)
 		return NULL;
-	memcpy(news->key, &dir->nodeid, sizeof(dir->nodeid));
-	memcpy(news->key + sizeof(dir->nodeid), name, len + 1);
-	news->key_len = sizeof(dir->nodeid) + len;
+	news->key_len = key_make(news->key, dir, name);
 	news->name = news->key + sizeof(dir->nodeid);
 	news->dir = inode_ref(dir);
 	return news;
@@ -86,16 +93,22 @@ static struct news *news_new(struct inode *dir, const char *name)
 void queue_add(struct fs *fs, struct inode *dir, const char *name, const struct news *like)
 {
 	struct news_queue *queue = &fs->inotify->queue;
-	struct news *news = news_new(dir, name), *found = NULL;
+	char key[sizeof(dir->nodeid) + PATH_SIZE];
+	struct news *news;
+	size_t len;
 
-	if (news)
-		HASH_FIND(hh, queue->by_key, news->key, news->key_len, found);
-	if (found) {
-		merge(found, like);
+	/* No path has such a name, so the store could not be asked for it. */
+	if (strlen(name) >= PATH_SIZE)
+		return;
+	/* First, as most names are there already while much happens. */
+	len = key_make(key, dir, name);
+	HASH_FIND(hh, queue->by_key, key, len, news);
+	if (news) {
+		merge(news, like);
 		fs->inotify_counters.merged++;
-		news_free(fs, news);
 		return;
 	}
+	news = news_new(dir, name);
 	if (news)
 		HASH_ADD_KEYPTR(hh, queue->by_key, news->key, news->key_len, news);
 	if (!news || !news->hh.tbl) {

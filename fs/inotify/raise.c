@@ -25,7 +25,6 @@
 /* A name that no node can have, and that nothing in xsfs has. */
 #define PROBE_NAME ".inotify-probe"
 
-
 /* ---- the copy of the mount ---- */
 
 #if defined(SYS_open_tree) && defined(SYS_mount_setattr) && defined(SYS_fspick)

@@ -8,9 +8,6 @@
 #include "fs/model/inode_impl.h"
 #include "fs/model/listing.h"
 
-/* The event of one of our own writes comes with its reply or shortly after. */
-#define OWN_EVENT_MS 1000
-
 /* Returns who made a change of which an event tells. */
 static enum changed_by changed_by(bool own)
 {

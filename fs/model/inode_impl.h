@@ -12,6 +12,9 @@
 #include "fs/model/kept_poll.h"
 
 
+/* The event of what this mount has done comes within this time of its reply, before it or after it. */
+#define OWN_EVENT_MS 1000
+
 /* Returns the key (malloc) under which `name` in `parent` is found, and its length; NULL
  * without memory.  `kind`: an enum inode_kind, or a unique number for an inode that must not
  * be found by name. */

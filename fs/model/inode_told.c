@@ -9,9 +9,6 @@
 #include "fs/model/told.h"
 #include "ring/wire.h"
 
-/* An event of what was done here comes within this time, before its reply or after it. */
-#define OWN_EVENT_MS 1000
-
 #define KIND_MASK UINT64_C(3)
 #define NAMES_MIN 8
 

@@ -175,6 +175,10 @@ void node_read_anew(struct op *op, const char *content, size_t size);
  * READ).  Returns false if the store has to be asked. */
 bool node_getattr_shown(struct op *op);
 
+/* Answers a read whose question for the value was answered with `err`; 0: does nothing.  Returns whether it was
+ * answered. */
+bool node_read_failed(struct op *op, int err);
+
 /* Answers a read with what it asks for of `content`. */
 void node_reply_content(struct op *op, const char *content, size_t size);
 

@@ -74,19 +74,8 @@ bool node_getattr_shown(struct op *op)
 
 static void page_done(struct op *op)
 {
-	int err = op_call_error(op, 0);
-
-	if (err == -ENOENT)
-		poll_seen(op, true);
-	/* Created here, and not in the store yet. */
-	if (err == -ENOENT && op->inode->unwritten) {
-		op_reply_buf(op, NULL, 0);
+	if (node_read_failed(op, op_call_error(op, 0)))
 		return;
-	}
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
 	node_saw(op, op->inode, 0, -1);
 	if (!op->inode->shown) {
 		op_reply_error(op, -ENOMEM);

@@ -32,6 +32,19 @@ void node_open(struct op *op)
 	op_reply_open(op, handle);
 }
 
+bool node_read_failed(struct op *op, int err)
+{
+	if (err == -ENOENT)
+		poll_seen(op, true);
+	/* A file that was created here and never written reads as the empty file
+	 * that it will be. */
+	if (err == -ENOENT && op->inode->unwritten)
+		op_reply_buf(op, NULL, 0);
+	else if (err)
+		op_reply_error(op, err);
+	return err;
+}
+
 void node_reply_content(struct op *op, const char *content, size_t size)
 {
 	if ((size_t)op->off >= size)
@@ -65,18 +78,8 @@ static void read_done(struct op *op)
 		op_reply_buf(op, NULL, 0);
 		return;
 	}
-	if (err == -ENOENT)
-		poll_seen(op, true);
-	/* A file that was created here and never written reads as the empty file
-	 * that it will be. */
-	if (err == -ENOENT && op->inode->unwritten) {
-		op_reply_buf(op, NULL, 0);
+	if (node_read_failed(op, err))
 		return;
-	}
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
 	req = op->calls[0];
 	reply = req->reply;
 	inode_saw_length(op->inode, req->reply_len);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The lock of the filesystem. */
+/* The lock of the filesystem, its threads and their waits. */
+#include <signal.h>
+
 #include "fs/op/fs_impl.h"
 #include "fs/op/lock.h"
 #include "fs/op/wakeup.h"
+
+#define NSEC_PER_SEC 1000000000
 
 /* The capability stands in for fs->lock, which the analysis cannot follow: hence
  * NO_LOCK_ANALYSIS. */
@@ -32,6 +36,29 @@ NO_LOCK_ANALYSIS void fs_unlock(struct fs *fs)
 	STAILQ_CONCAT(&wakeups, &fs->wakeups);
 	pthread_mutex_unlock(&fs->lock);
 	wakeups_notify(&wakeups);
+}
+
+int fs_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -err;
+}
+
+struct timespec fs_time_after(uint64_t ns)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_REALTIME, &at);
+	at.tv_nsec += ns % NSEC_PER_SEC;
+	at.tv_sec += ns / NSEC_PER_SEC + at.tv_nsec / NSEC_PER_SEC;
+	at.tv_nsec %= NSEC_PER_SEC;
+	return at;
 }
 
 NO_LOCK_ANALYSIS int fs_wait(struct fs *fs, pthread_cond_t *cond, const struct timespec *until)

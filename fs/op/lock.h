@@ -6,6 +6,8 @@
 #ifndef FS_OP_LOCK_H
 #define FS_OP_LOCK_H
 
+#include <pthread.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "fs/op/capability.h"
@@ -21,6 +23,13 @@ void fs_lock(struct fs *fs) ACQUIRE(fs_lock_held);
 /* Releases the lock, and then notifies the polls that were put on fs->wakeups: notifying is a
  * system call, which nobody should have to wait for. */
 void fs_unlock(struct fs *fs) RELEASE(fs_lock_held);
+
+/* Starts a thread that gets no signals: those are the main thread's, which reads them from a descriptor.
+ * Returns 0 or -errno. */
+int fs_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
+
+/* Returns the CLOCK_REALTIME time `ns` nanoseconds from now, for fs_wait(). */
+struct timespec fs_time_after(uint64_t ns);
 
 /*
  * Waits, with the lock released, until `cond` is signalled or until the CLOCK_REALTIME time `until`

@@ -15,7 +15,6 @@
 #include "fs/op/process.h"
 #include "ring/clock.h"
 
-#define NSEC_PER_SEC 1000000000L
 
 /* The lowest limit that servers have on the length of paths (oxenstored's quota-path-max), below
  * the protocol's XENSTORE_ABS_PATH_MAX. */
@@ -238,13 +237,9 @@ int op_wait(struct op *op)
 
 int op_sleep(struct op *op, uint64_t ns)
 {
-	struct timespec until;
+	const struct timespec until = fs_time_after(ns);
 	int err = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += ns % NSEC_PER_SEC;
-	until.tv_sec += ns / NSEC_PER_SEC + until.tv_nsec / NSEC_PER_SEC;
-	until.tv_nsec %= NSEC_PER_SEC;
 	while (!op->interrupted && err != ETIMEDOUT)
 		err = fs_wait(op->fs, &op->wake, &until);
 	return op->interrupted ? -EINTR : 0;

@@ -2,7 +2,6 @@
 /* Threads for work that waits, and whose turn it is. */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "fs/op/lock.h"
@@ -129,19 +128,14 @@ static void *pool_thread(void *arg)
 	return NULL;
 }
 
-/* Starts one more thread, with all signals blocked: signals are for the main thread. */
+/* Starts one more thread. */
 static int start_thread(struct pool *pool)
 {
-	sigset_t all, old;
-	int err;
+	int err = fs_thread_start(&pool->threads[pool->started], pool_thread, pool);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&pool->threads[pool->started], NULL, pool_thread, pool);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (!err)
 		pool->started++;
-	return -err;
+	return err;
 }
 
 int pool_submit(struct pool *pool, struct pool_work *work)
