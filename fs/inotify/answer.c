@@ -173,6 +173,12 @@ static void answer_remove(struct fs *fs, const struct fuse_in_header *in, const 
 		refuse(fs, in);
 		return;
 	}
+	/* Nobody had, when this began; a name that the kernel knew is opened without asking for it. */
+	if (dir && inode_is_open(e->inode)) {
+		e->overtaken = true;
+		refuse(fs, in);
+		return;
+	}
 	e->done = true;
 	/* The kernel marks the directory dead: its nodeid must not be given out again (fs/model/inode.h).  A file
 	 * lives on for who has it open. */

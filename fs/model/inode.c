@@ -306,14 +306,10 @@ void inode_refuse(struct inode *inode)
 	inode->refused = inode->unwritten;
 }
 
-void inode_new_content(struct inodes *t, struct inode *inode)
+void inode_value_changed(struct inodes *t, struct inode *inode)
 {
 	char path[PATH_SIZE];
 
-	if (inode->unwritten)
-		inode_drop_listing(t, inode->parent);
-	inode_set_unwritten(t, inode, false);
-	inode->contents++;
 	inode_change_value(inode);
 	/* A directory's `.value` shares the value of the directory's node. */
 	if (inode->kind == INODE_SPECIAL && inode->parent->kind == INODE_DIR)
@@ -321,4 +317,13 @@ void inode_new_content(struct inodes *t, struct inode *inode)
 	/* The event may come after the reply. */
 	if (t->track_shown && !inode_own_path(t, inode, path))
 		inodes_outdate_shown(t, path);
+}
+
+void inode_new_content(struct inodes *t, struct inode *inode)
+{
+	if (inode->unwritten)
+		inode_drop_listing(t, inode->parent);
+	inode_set_unwritten(t, inode, false);
+	inode->contents++;
+	inode_value_changed(t, inode);
 }

@@ -309,8 +309,8 @@ void inode_new_content(struct inodes *t, struct inode *inode);
 int inode_add_unwritten(const struct inode *parent, struct listing *listing);
 
 /*
- * The store has no node `name` in `parent`: its directory no longer sticks, and its file is no
- * unwritten.
+ * The store has no node `name` in `parent`: its directory no longer sticks, and its file has no value.
+ * That file is not unwritten.
  */
 void inode_gone(struct inodes *t, struct inode *parent, const char *name);
 

@@ -30,6 +30,9 @@ void inode_hash(struct inodes *t, struct inode *inode);
 /* Takes the inode out of the table of names; does nothing if it is not in it. */
 void inode_unhash(struct inodes *t, struct inode *inode);
 
+/* The file has another value than before: for its times, and for what is shown of it. */
+void inode_value_changed(struct inodes *t, struct inode *inode);
+
 /* Returns the inode with that key, without a reference, or NULL. */
 struct inode *inode_find_key(struct inodes *t, const char *key, size_t key_len);
 

@@ -19,7 +19,8 @@ void inode_gone(struct inodes *t, struct inode *parent, const char *name)
 	inode_absent(t, inode);
 	inode = inode_peek(t, parent, name, INODE_LEAF);
 	if (inode) {
-		inode_new_content(t, inode);
+		/* An empty value that is due for it stays so: who closes the file is to be told that it has no place. */
+		inode_value_changed(t, inode);
 		inode->found = 0;
 	}
 	inode_absent(t, inode);

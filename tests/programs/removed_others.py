@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What other clients remove under open files and directories."""
+import itertools
 import os
 import subprocess
 
@@ -49,7 +50,7 @@ check(store.exists('/x/f') and store.exists('/x/d/k'), True, f'{mode}: and what 
 for view, path in ('', '/b/k'), ('', '/b/d/.value'), ('/.xsfs/nodes', '/b/k/.value'):
     node = path.replace('/.value', '')
     wrong = {}
-    for name, change in {
+    for seen, (name, change) in itertools.product((False, True), {
         'write': lambda f: os.pwrite(f['whole'], b'w', 0),
         'write after O_TRUNC': lambda f: os.write(f['cut'], b'w'),
         'close after O_TRUNC': lambda f: os.close(f.pop('cut')),
@@ -61,7 +62,7 @@ for view, path in ('', '/b/k'), ('', '/b/d/.value'), ('/.xsfs/nodes', '/b/k/.val
         'cut': lambda f: os.ftruncate(f['rw'], 1),
         'truncate by name': lambda f: os.truncate(f'/proc/self/fd/{f["rw"]}', 0),
         'setxattr': lambda f: os.setxattr(f['rw'], 'user.xenstore.value', b'w'),
-    }.items():
+    }.items()):
         if name == 'setxattr' and '.value' in path:
             continue
         store.write(node, b'v')
@@ -70,16 +71,21 @@ for view, path in ('', '/b/k'), ('', '/b/d/.value'), ('/.xsfs/nodes', '/b/k/.val
         files = {'rw': os.open(where, os.O_RDWR), 'end': os.open(where, os.O_RDWR | os.O_APPEND), 'whole': os.open(where, os.O_RDWR | os.O_TRUNC)}
         os.write(files['whole'], b'v')
         files['cut'] = os.open(where, os.O_RDWR | os.O_TRUNC)
+        around = os.open(os.path.dirname(where), os.O_PATH)
         store.remove('/b')
         known()
+        # Somebody may have found out already that it is gone.
+        if seen:
+            result(os.stat, os.path.basename(where), dir_fd=around)
+        os.close(around)
         error = failed(change, files)
         if error != 'ENOENT' or store.exists(node):
-            wrong[name] = error, store.exists(node)
+            wrong[name, seen] = error, store.exists(node)
         for fd in files.values():
             result(os.close, fd)
         os.stat(mnt)
         if store.exists('/b'):
-            wrong[name, 'closed'] = store.exists(node)
+            wrong[name, seen, 'closed'] = store.exists(node)
             store.remove('/b')
     check(wrong, {}, f'{mode}{view}: {path}: another client has removed it, and it stays away')
     store.write(node, b'v')
