@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The internals of a channel, shared by chan.c (any thread: submit, send, abandon),
- * chan_stats.c (any thread: count, look) and chan_io.c (the I/O thread: receive, expire,
- * reconnect, sleep).  For no other file.
+ * chan_stats.c (any thread: count, look), chan_io.c (the I/O thread: expire, reconnect, sleep) and
+ * chan_receive.c (the same thread: receive, complete).  For no other file.
  *
  * Lock discipline.  `lock` guards the states of all requests, the queues, the table, the deadline
  * list and the counters.  It is held for list operations only: never during a system call of the
@@ -130,5 +130,15 @@ void chan_count_end_locked(struct chan *chan, int error);
 
 /* Takes a request in flight out of the table. */
 void chan_retire_locked(struct chan *chan, struct request *req);
+
+/*
+ * Receives what there is, up to a batch of messages, completes the requests that they answer and delivers the
+ * events.  I/O thread; the lock must not be held.  Returns the number of messages; *err: 0, or the -errno with
+ * which the connection failed.
+ */
+int chan_receive(struct chan *chan, int *err);
+
+/* Forgets the message that is being received. */
+void chan_rx_reset(struct chan_rx *rx);
 
 #endif

@@ -109,13 +109,13 @@ static inline size_t request_size(const struct request *req)
 }
 
 /*
- * For chan_io.c: returns room for a reply of `len` bytes and its NUL, inside the request if it is
+ * For chan_receive.c: returns room for a reply of `len` bytes and its NUL, inside the request if it is
  * short, or NULL when out of memory.  It becomes ->reply only when the request succeeds: until then
  * an issuer that has given up sees nothing of it.
  */
 char *request_reply_room(struct request *req, size_t len);
 
-/* For chan_io.c: gives back such room that did not become ->reply. */
+/* For chan_receive.c: gives back such room that did not become ->reply. */
 void request_discard_room(struct request *req, char *room);
 
 /* For chan.c: runs `complete` and counts down the gather.  The request must be DONE. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests ring/chan.c and chan_io.c when all goes well: which thread reads and writes, ids, orders,
+ * Tests ring/chan.c, chan_io.c and chan_receive.c when all goes well: which thread reads and writes, ids, orders,
  * pieces, wake-ups, slots, gathers, deadlines.  The test's only thread plays all parts;
  * unit_chan_fault.c covers failures and unit_chan_threads.c threads.
  */

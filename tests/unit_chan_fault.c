@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests ring/chan.c and chan_io.c when something goes wrong: no memory, lost connections, requests
+ * Tests ring/chan.c, chan_io.c and chan_receive.c when something goes wrong: no memory, lost connections, requests
  * given up at every stage, a server that breaks the rules, the end.  The test's only thread plays
  * all parts, so that it decides every order.
  */
