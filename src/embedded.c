@@ -8,13 +8,10 @@
  * is that of a domain 0 whose user space owns its ring: bind a port, write its number where the
  * server looks, start the server, which takes page and port up.
  *
- * The directory is locked for as long as we live, so that the next start can tell which directories
- * are abandoned.  If we are killed, the kernel kills the server (PR_SET_PDEATHSIG).
+ * If we are killed, the kernel kills the server (PR_SET_PDEATHSIG).
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -23,21 +20,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ring/transport.h"
 #include "src/embedded.h"
+#include "src/loopback.h"
 #include "src/oneshot.h"
+#include "src/private_dir.h"
 #include "src/signals.h"
 
-#define LIBRARY "libxsloop.so"
-#define COMMAND "xsloop"
-#define PREFIX "xsfs-embedded."
 #define DEMO "xsfs-demo"
 #define SAMPLE "sample.json"
 
@@ -77,154 +71,6 @@ struct embedded {
 	char words[WORDS_SIZE];
 };
 
-/* ---- the loopback library ------------------------------------------------------------------- */
-
-/* Library and command are where the environment says, as in the build tree, or installed. */
-int embedded_library(char *path, size_t size)
-{
-	const char *told = getenv("XSFS_LOOP_LIB");
-	int n = snprintf(path, size, "%s", told && *told ? told : PKGLIBDIR "/" LIBRARY);
-
-	if (n < 0 || (size_t)n >= size)
-		return -ENAMETOOLONG;
-	return access(path, R_OK) < 0 ? -errno : 0;
-}
-
-static int command_find(char *path, size_t size)
-{
-	/* libtool puts a library that is not installed yet into a subdirectory. */
-	static const char *const beside[] = { COMMAND, "../" COMMAND };
-	const char *told = getenv("XSFS_LOOP_LIB");
-	const char *slash = told ? strrchr(told, '/') : NULL;
-
-	for (size_t i = 0; slash && i < sizeof(beside) / sizeof(beside[0]); i++) {
-		snprintf(path, size, "%.*s/%s", (int)(slash - told), told, beside[i]);
-		if (access(path, X_OK) == 0)
-			return 0;
-	}
-	snprintf(path, size, "%s", PKGLIBEXECDIR "/" COMMAND);
-	return access(path, X_OK) < 0 ? -errno : 0;
-}
-
-int embedded_preload(char **argv, char *why, size_t size)
-{
-	const char *now = getenv("LD_PRELOAD");
-	char lib[PATH_MAX], self[PATH_MAX], list[2 * PATH_MAX];
-	ssize_t n;
-	int err;
-
-#ifndef HAVE_XEN
-	snprintf(why, size, "embedded: this xsfs was built without Xen's libraries");
-	return -ENOSYS;
-#endif
-	if (now && strstr(now, LIBRARY))
-		return 0;
-	err = embedded_library(lib, sizeof(lib));
-	if (err) {
-		snprintf(why, size, "embedded: %s: %s (" EMBEDDED_PACKAGE ")", lib, strerror(-err));
-		return err;
-	}
-	/* After those already listed, because a sanitizer's runtime must come first. */
-	snprintf(list, sizeof(list), "%s%s%s", now ? now : "", now && *now ? ":" : "", lib);
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n > 0 && setenv("LD_PRELOAD", list, 1) == 0) {
-		self[n] = '\0';
-		execv(self, argv);
-	}
-	err = -errno;
-	snprintf(why, size, "embedded: cannot run again with %s: %s", lib, strerror(-err));
-	return err;
-}
-
-/* ---- the directory -------------------------------------------------------------------------- */
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	remove(path);
-	return 0;
-}
-
-static void directory_remove(const char *path)
-{
-	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
-
-/* Opens and locks a directory if it is ours and nobody uses it.  A descriptor, or -errno. */
-static int directory_lock(const char *path)
-{
-	struct stat st;
-	int fd, err;
-
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) == 0 && st.st_uid != geteuid())
-		err = -EPERM;
-	else
-		err = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
-	if (err) {
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-/* Removes directories left behind by servers whose xsfs was killed. */
-static void directories_clean(const char *base, struct logger *log)
-{
-	struct dirent *entry;
-	DIR *dir = opendir(base);
-
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
-		char path[PATH_MAX];
-		int fd;
-
-		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0 ||
-		    snprintf(path, sizeof(path), "%s/%s", base, entry->d_name) >= PATH_MAX)
-			continue;
-		fd = directory_lock(path);
-		if (fd < 0)
-			continue;
-		log_debug(log, "embedded: removing %s, whose owner is gone", path);
-		directory_remove(path);
-		close(fd);
-	}
-	closedir(dir);
-}
-
-/* Makes a directory and locks it.  Returns 0 or -errno. */
-static int directory_make(struct embedded *e)
-{
-	const char *base = getenv("TMPDIR");
-	struct stat ours, there;
-	int tries;
-
-	if (!base || *base != '/')
-		base = access("/run", W_OK) == 0 ? "/run" : "/tmp";
-	directories_clean(base, e->log);
-	for (tries = 0; tries < 10; tries++) {
-		if (snprintf(e->dir, sizeof(e->dir), "%s/" PREFIX "XXXXXX", base) >= PATH_MAX)
-			return -ENAMETOOLONG;
-		if (!mkdtemp(e->dir))
-			return -errno;
-		e->dir_fd = directory_lock(e->dir);
-		/* Another start that cleaned up just now may have removed the directory
-		 * before we locked it. */
-		if (e->dir_fd >= 0 && fstat(e->dir_fd, &ours) == 0 && stat(e->dir, &there) == 0 &&
-		    ours.st_ino == there.st_ino)
-			return 0;
-		if (e->dir_fd >= 0)
-			close(e->dir_fd);
-		e->dir_fd = -1;
-	}
-	return -EBUSY;
-}
-
 /* ---- processes ------------------------------------------------------------------------------ */
 
 /* Adds a variable at the first free place, unless it has no value.  Returns 0 or -ENOMEM. */
@@ -248,7 +94,7 @@ static int environment_make(char **environment)
 
 	for (size_t i = 0; !err && i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
 		err = environment_add(environment, passed_on[i], getenv(passed_on[i]));
-	if (!err && embedded_library(lib, sizeof(lib)) == 0)
+	if (!err && loopback_library(lib, sizeof(lib)) == 0)
 		err = environment_add(environment, "XSLOOP_LIB", lib);
 	if (!err)
 		err = environment_add(environment, "PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -398,7 +244,7 @@ static int sample_start(struct embedded *e, bool demo)
 	char *fill[] = { program, write, e->dir, command, file, NULL };
 	char *change[] = { program, live, e->dir, command, NULL };
 	const char *told = getenv("XSFS_SAMPLE");
-	int err = command_find(command, sizeof(command));
+	int err = loopback_command(command, sizeof(command));
 
 	own_file_find(program, sizeof(program), DEMO, PKGLIBEXECDIR "/" DEMO);
 	own_file_find(file, sizeof(file), SAMPLE, PKGDATADIR "/" SAMPLE);
@@ -509,17 +355,16 @@ static int world_start(struct embedded *e, bool oxenstored, struct transport **t
 	char command[PATH_MAX];
 	int err;
 
-	err = command_find(command, sizeof(command));
+	err = loopback_command(command, sizeof(command));
 	if (err) {
-		words_keep(e, "the xsloop command is missing (" EMBEDDED_PACKAGE ")");
+		words_keep(e, "the xsloop command is missing (" LOOPBACK_PACKAGE ")");
 		return err;
 	}
 	e->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (e->ended_fd < 0)
 		return -errno;
-	err = directory_make(e);
-	if (!err)
-		err = world_init(e, command);
+	e->dir_fd = private_dir_make(e->dir, e->log);
+	err = e->dir_fd < 0 ? e->dir_fd : world_init(e, command);
 	if (!err && (setenv("XSLOOP_DIR", e->dir, 1) || setenv("XSLOOP_DOMID", "0", 1)))
 		err = -errno;
 	if (!err)
@@ -631,7 +476,7 @@ void embedded_stop(struct embedded *e)
 	while (e->server > 0 && waitpid(e->server, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (e->dir_fd >= 0) {
-		directory_remove(e->dir);
+		private_dir_remove(e->dir);
 		close(e->dir_fd);
 	}
 	if (e->ended_fd >= 0)

@@ -13,21 +13,7 @@
 #include "ring/chan.h"
 #include "ring/logger.h"
 
-/* The package that provides the loopback library, for messages. */
-#define EMBEDDED_PACKAGE "a complete installation has it; Debian: the package xsfs-embedded"
-
 struct embedded;
-
-/* Finds the loopback library.  Returns 0 with its path in `path`, or -errno with the path
- * where it should be. */
-int embedded_library(char *path, size_t size);
-
-/*
- * Makes sure that the loopback library, which stands in for Xen's libraries, is preloaded: if it is
- * not, executes this program again with it.  Before any thread and any fork.
- * Returns 0, or -errno with one line in `why`; does not return if it executes the program again.
- */
-int embedded_preload(char **argv, char *why, size_t size);
 
 /*
  * Starts the server and connects to it.  The server is our child, and dies with this thread.

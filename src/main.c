@@ -23,6 +23,7 @@
 #include "src/embedded.h"
 #include "src/guard.h"
 #include "src/log.h"
+#include "src/loopback.h"
 #include "src/options.h"
 #include "src/patience.h"
 #include "src/remount.h"
@@ -154,7 +155,7 @@ static int arguments_check(struct program *p, int argc, char **argv)
 	if (!err && (err = mountpoint_check(p)) == -ENOENT && argc == 2)
 		name_verbs(p, o->mountpoint);
 	if (!err && p->spec.kind == STORE_EMBEDDED)
-		err = embedded_preload(argv, p->why, sizeof(p->why));
+		err = loopback_preload(argv, p->why, sizeof(p->why));
 	if (!err)
 		mountpoint_warn(p);
 	return err;

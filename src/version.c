@@ -9,7 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "src/embedded.h"
+#include "src/loopback.h"
 #include "src/version.h"
 
 #ifdef HAVE_XEN
@@ -25,10 +25,10 @@ static void xen_print(FILE *out)
 #else
 	fputs("no libxencall\n", out);
 #endif
-	if (embedded_library(path, sizeof(path)) == 0)
+	if (loopback_library(path, sizeof(path)) == 0)
 		fprintf(out, "embedded: %s\n", path);
 	else
-		fputs("embedded: not installed (" EMBEDDED_PACKAGE ")\n", out);
+		fputs("embedded: not installed (" LOOPBACK_PACKAGE ")\n", out);
 }
 #else
 static void xen_print(FILE *out)
