@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clients that speak the protocol themselves: from bytes to requests, from answers to bytes,
- * and their transactions.
+ * Clients that speak the protocol themselves: from bytes to requests, from answers to bytes.
  */
-#include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,17 +42,9 @@ struct client_batch {
 
 /* ---- the ends of things ---- */
 
-static void tx_free(struct client_tx *tx)
-{
-	if (!tx)
-		return;
-	request_put(tx->end);
-	free(tx);
-}
-
 static void call_free(struct client_call *call)
 {
-	tx_free(call->start);
+	client_tx_free(call->start);
 	request_put(call->req);
 	free(call);
 }
@@ -67,7 +55,7 @@ static void client_free(struct client *client)
 
 	HASH_ITER(hh, client->txs, tx, next) {
 		HASH_DEL(client->txs, tx);
-		tx_free(tx);
+		client_tx_free(tx);
 	}
 	free(client);
 }
@@ -128,150 +116,6 @@ void client_notify(struct client *client)
 		client->config.ready(client->config.arg);
 }
 
-/* ---- transactions ---- */
-
-static struct client_tx *tx_find(struct client *client, uint32_t id)
-{
-	struct client_tx *tx;
-
-	HASH_FIND(hh, client->txs, &id, sizeof(id), tx);
-	return tx;
-}
-
-static struct client_tx *tx_new(void)
-{
-	struct client_tx *tx = calloc(1, sizeof(*tx));
-
-	if (!tx)
-		return NULL;
-	tx->end = request_new(XS_TRANSACTION_END, 0, sizeof("F"));
-	if (!tx->end) {
-		free(tx);
-		return NULL;
-	}
-	memcpy(tx->end->payload, "F", sizeof("F"));
-	/* Sent after everything that the client did in the transaction, and with no deadline: if it
-	 * were given up while queued, the transaction would stay open. */
-	tx->end->bulk = true;
-	tx->end->timeout_ms = UINT_MAX;
-	return tx;
-}
-
-/* Makes the request that aborts a transaction, for submit_end(); frees the rest. */
-static struct request *tx_abort(struct client_tx *tx)
-{
-	struct request *end = tx->end;
-
-	end->msg.tx_id = tx->server_id;
-	end->epoch = tx->epoch;
-	tx->end = NULL;
-	tx_free(tx);
-	return end;
-}
-
-static void tx_remove(struct client *client, struct client_tx *tx)
-{
-	HASH_DEL(client->txs, tx);
-	client->config.counters->transactions--;
-}
-
-static void submit_end(struct client *client, struct request *end)
-{
-	if (!end)
-		return;
-	chan_submit(client->config.chan, end);
-	request_put(end);
-}
-
-/* Aborts the transactions that the client will not end itself.  If a TRANSACTION_START is under
- * way, its transaction is aborted when the answer comes. */
-static void abort_all(struct client *client)
-{
-	struct request_list ends = TAILQ_HEAD_INITIALIZER(ends);
-	struct client_tx *tx, *next;
-	struct client_call *call;
-	struct request *end;
-
-	LIST_FOREACH(call, &client->calls, link)
-		if (call->start)
-			call->start->doomed = true;
-	HASH_ITER(hh, client->txs, tx, next) {
-		if (tx->ending)
-			continue;
-		tx_remove(client, tx);
-		end = tx_abort(tx);
-		TAILQ_INSERT_TAIL(&ends, end, queue_link);
-	}
-	while ((end = TAILQ_FIRST(&ends))) {
-		TAILQ_REMOVE(&ends, end, queue_link);
-		submit_end(client, end);
-	}
-}
-
-/* Returns an id that none of the client's transactions has. */
-static uint32_t tx_next_id(struct client *client)
-{
-	do
-		client->last_tx++;
-	while (client->last_tx == 0 || tx_find(client, client->last_tx));
-	return client->last_tx;
-}
-
-/*
- * The store has started a transaction, and answered with its number and a NUL.  Stores an error if
- * memory or the reply is at fault.  Returns the request to submit, or NULL.
- */
-static struct request *started(struct client_call *call, uint32_t epoch, int *error)
-{
-	struct client *client = call->client;
-	struct client_tx *tx = call->start;
-	const char *reply = call->req->reply;
-	uint64_t server_id;
-
-	if (wire_number_parse(reply, strlen(reply), UINT32_MAX, &server_id)) {
-		*error = -EIO;
-		return NULL;
-	}
-	call->start = NULL;
-	tx->server_id = server_id;
-	tx->epoch = epoch;
-	tx->id = tx_next_id(client);
-	snprintf(call->text, sizeof(call->text), "%" PRIu32, tx->id);
-	if (client->closed || tx->doomed)
-		return tx_abort(tx);
-	HASH_ADD(hh, client->txs, id, sizeof(tx->id), tx);
-	if (!tx->hh.tbl) {
-		*error = -ENOMEM;
-		return tx_abort(tx);
-	}
-	client->config.counters->transactions++;
-	return NULL;
-}
-
-/*
- * The store has answered a TRANSACTION_END.  Whatever the answer, the transaction is over, unless
- * the store never got the request or did not understand it.
- * Returns the request to submit, or NULL.
- */
-static struct request *ended(struct client_call *call)
-{
-	struct client *client = call->client;
-	struct client_tx *tx = tx_find(client, call->out.hdr.tx_id);
-	const struct request *req = call->req;
-
-	if (!tx)
-		return NULL;
-	tx->ending--;
-	if (req->error == -ESTALE || (req->msg.req_id && req->error != -EINVAL)) {
-		tx_remove(client, tx);
-		tx_free(tx);
-	} else if (client->closed && !tx->ending) {
-		tx_remove(client, tx);
-		return tx_abort(tx);
-	}
-	return NULL;
-}
-
 /* ---- requests ---- */
 
 /* A request has ended. */
@@ -284,9 +128,9 @@ static void call_done(struct request *req)
 	int error = req->error;
 
 	if (call->start && !error)
-		end = started(call, epoch, &error);
+		end = client_started(call, epoch, &error);
 	else if (req->msg.type == XS_TRANSACTION_END)
-		end = ended(call);
+		end = client_ended(call);
 	if (error && error == req->error && req->reply) {
 		/* In the store's own words. */
 		call->out.hdr.type = XS_ERROR;
@@ -298,7 +142,7 @@ static void call_done(struct request *req)
 	} else {
 		client_answer(call, req->reply, req->reply_len);
 	}
-	submit_end(client, end);
+	client_submit_end(client, end);
 	client_notify(client);
 	client_put(client);
 }
@@ -346,12 +190,12 @@ static int prepare(struct client *client, struct client_call *call)
 	if (!is_well_formed(req))
 		return -EINVAL;
 	if (req->msg.type == XS_TRANSACTION_START) {
-		call->start = tx_new();
+		call->start = client_tx_new();
 		if (!call->start)
 			return -ENOMEM;
 	}
 	if (call->out.hdr.tx_id) {
-		tx = tx_find(client, call->out.hdr.tx_id);
+		tx = client_tx_find(client, call->out.hdr.tx_id);
 		if (tx) {
 			req->msg.tx_id = tx->server_id;
 			req->epoch = tx->epoch;
@@ -392,7 +236,7 @@ static void dispatch(struct client_batch *batch, struct client_call *call)
 		/* The requests in the transactions come first. */
 		client_batch_flush(batch);
 		client_unwatch_all(client);
-		abort_all(client);
+		client_abort_all(client);
 		answer_here(batch, call, 0);
 		return;
 	}
@@ -643,7 +487,7 @@ void client_close(struct client *client)
 
 	client->closed = true;
 	client_unwatch_all(client);
-	abort_all(client);
+	client_abort_all(client);
 	/* A TRANSACTION_START that is answered nevertheless is ended by the channel. */
 	while ((req = next_question(client))) {
 		chan_abandon(client->config.chan, req, -EINTR);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The internals of a client, shared by client.c (messages, requests, transactions) and
+ * The internals of a client, shared by client.c (messages and requests), client_tx.c (transactions) and
  * client_watch.c (watches and events).  For no other file.
  *
  * Lifetime.  The owner holds a reference until client_close(), and each request that is submitted
@@ -110,7 +110,38 @@ void client_answer_error(struct client_call *call, int error);
 /* Tells the owner that there is something to read or room to write. */
 void client_notify(struct client *client);
 
-/* client_watch.c: a WATCH and an UNWATCH, whole. */
+/* ---- client_tx.c -------------------------------------------------------------------------------- */
+
+/* Returns the transaction with an id of the client's, or NULL. */
+struct client_tx *client_tx_find(struct client *client, uint32_t id);
+
+/* Makes a transaction that is yet to be started; NULL without memory.  Frees one; NULL is allowed. */
+struct client_tx *client_tx_new(void);
+void client_tx_free(struct client_tx *tx);
+
+/*
+ * The store has started a transaction, in the connection `epoch`, and answered with its number and a NUL.  Stores
+ * an error if memory or the reply is at fault.  Returns a request for client_submit_end(), or NULL.
+ */
+struct request *client_started(struct client_call *call, uint32_t epoch, int *error);
+
+/*
+ * The store has answered a TRANSACTION_END.  Whatever the answer, the transaction is over, unless
+ * the store never got the request or did not understand it.
+ * Returns a request for client_submit_end(), or NULL.
+ */
+struct request *client_ended(struct client_call *call);
+
+/* Submits the request that aborts a transaction, which nobody waits for; NULL is allowed. */
+void client_submit_end(struct client *client, struct request *end);
+
+/* Aborts the transactions that the client will not end itself.  If a TRANSACTION_START is under
+ * way, its transaction is aborted when the answer comes. */
+void client_abort_all(struct client *client);
+
+/* ---- client_watch.c ----------------------------------------------------------------------------- */
+
+/* A WATCH and an UNWATCH, whole. */
 void client_watch(struct client_call *call);
 void client_unwatch(struct client_call *call);
 
