@@ -12,7 +12,7 @@ packages_build=(
 	gcc
 	libc6-dev
 	libfuse3-dev
-	libjson-c-dev
+	libjansson-dev
 	libncurses-dev
 	libseccomp-dev
 	libtool
@@ -110,7 +110,7 @@ packages_arm64=(
 	libc6-dev:arm64
 	libcmocka-dev:arm64
 	libfuse3-dev:arm64
-	libjson-c-dev:arm64
+	libjansson-dev:arm64
 	libseccomp-dev:arm64
 	libtool
 	libxen-dev:arm64

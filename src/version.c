@@ -49,5 +49,5 @@ void version_print(FILE *out)
 #else
 	fputs("system calls not filtered: built without libseccomp\n", out);
 #endif
-	fprintf(out, "tools: json-c %s\n", JSONC_VERSION);
+	fprintf(out, "tools: jansson %s\n", JANSSON_VERSION);
 }

@@ -192,7 +192,10 @@ static void check_json(const struct tree *tree)
 	json_check(out.data, out.len);
 	assert(fd >= 0 && write(fd, out.data, out.len) == (ssize_t)out.len);
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
-	assert(document_read(file, "/t", &changes, why, sizeof(why)) == 0);
+	if (document_read(file, "/t", &changes, why, sizeof(why)) != 0) {
+		fprintf(stderr, "%s\n", why);
+		abort();
+	}
 	close(fd);
 	assert(changes.n == tree->n);
 	for (unsigned i = 0; i < tree->n; i++) {

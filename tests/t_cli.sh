@@ -34,7 +34,7 @@ version=$("$XSFS" -V)
 built_with=$(pkg-config --modversion fuse3) || built_with='*'
 like "$version" "xsfs $(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"$/\1/p' "$BUILD/config.h")"$'\n'"*" 'it begins with our own'
 like "$version" "*"$'\n'"libfuse 3.*, built with $built_with"$'\n'"*" 'libfuse'"'"'s, as it runs and as built'
-like "$version" "*"$'\n'"tools: json-c [0-9]*" 'the tools'"'"' library'
+like "$version" "*"$'\n'"tools: jansson [0-9]*" 'the tools'"'"' library'
 like "$version" "*"$'\n'"system calls $(has_config HAVE_SECCOMP && echo 'filtered by' || echo 'not filtered: built without')*libseccomp*" \
 	'whether system calls are filtered'
 if has_config HAVE_XEN; then

@@ -162,13 +162,16 @@ restores() {
 	local document
 	xs write /r/a 1 /r/b/c 'x"\y' /r/b 'own' /r/empty ''
 	printf '\377\0\1' >"$MNT/r/binary"
+	# "Müll, 1 €", and more than the Basic Multilingual Plane has
+	printf 'M\303\274ll, 1 \342\202\254 \360\237\220\247' >"$MNT/r/words"
 	cat "$MNT/r/.json" >"$SCRATCH/r.json"
 	restored 'restore' "$SCRATCH/r.json" /copy/deep
 	like "$(value /copy/deep/binary | od -An -tx1)" ' ff 00 01*' 'bytes'
+	is "$(value /copy/deep/words | md5sum)" "$(value /r/words | md5sum)" 'letters beyond ASCII'
 	ends 1 'xsfs-restore: /copy/deep: exists; --merge *' 'it exists' "$XSFS" restore "$SCRATCH/r.json" /copy/deep
 	xs write /copy/deep/more 1 /copy/deep/a 2
 	is "$("$XSFS" restore --merge --dry-run "$SCRATCH/r.json" /copy/deep)" \
-		$'change /copy/deep/a = "1"\n6 nodes, 5 of them as they are' '--merge --dry-run'
+		$'change /copy/deep/a = "1"\n7 nodes, 6 of them as they are' '--merge --dry-run'
 	is "$(value /copy/deep/a)" 2 'changes nothing'
 	succeeds '--merge' "$XSFS" restore --merge "$SCRATCH/r.json" /copy/deep
 	is "$(value /copy/deep/a) $(value /copy/deep/more)" '1 1' 'keeps what it does not know'
@@ -205,6 +208,9 @@ restores() {
 		{".perms": "everybody"}=>/copy/none: .perms must be like "n0,r1"
 		{"a": "1"=>*: line 1: no JSON: it ends too early
 		{"a": "1"} more=>*: line 1: no JSON: *
+		{"a": "1", "a": "2"}=>*: line 1: no JSON: *
+		{"a": "1",}=>*: line 1: no JSON: *
+		{"a": "1" /* one */}=>*: line 1: no JSON: *
 		=>*: line 1: no JSON: it ends too early
 	END
 	absent /copy/none 'nothing was made'

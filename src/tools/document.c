@@ -2,7 +2,7 @@
 /* See document.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +12,6 @@
 #include "fs/model/name.h"
 #include "ring/wire.h"
 #include "src/tools/document.h"
-
-/* More levels than a path can have. */
-#define DEPTH_MAX (PATH_SIZE / 2 + 4)
 
 /* The document being read. */
 struct reader {
@@ -75,38 +72,17 @@ static ssize_t read_file(const char *file, char **text)
 	return len;
 }
 
-static unsigned line_of(const char *text, size_t offset)
+/* Parses the text, or returns NULL with a reason.  The library's limit for depth is beyond what a path can have. */
+static json_t *parse(const struct reader *r, const char *file, const char *text, size_t len)
 {
-	unsigned line = 1;
+	json_error_t error;
+	json_t *json = json_loadb(text, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
 
-	while (offset-- > 0)
-		line += *text++ == '\n';
-	return line;
-}
-
-/* Parses the text into an object, or returns NULL with a reason. */
-static struct json_object *parse(const struct reader *r, const char *file, const char *text,
-				 size_t len)
-{
-	struct json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
-	struct json_object *object = NULL;
-	enum json_tokener_error error;
-
-	if (!tokener || len > INT32_MAX) {
-		complain(r, 0, "%s: too large", file);
-	} else {
-		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-		object = json_tokener_parse_ex(tokener, text, len);
-		error = json_tokener_get_error(tokener);
-		if (!object)
-			complain(r, 0, "%s: line %u: no JSON: %s", file,
-				 line_of(text, json_tokener_get_parse_end(tokener)),
-				 error == json_tokener_continue ? "it ends too early" :
-								  json_tokener_error_desc(error));
-	}
-	if (tokener)
-		json_tokener_free(tokener);
-	return object;
+	if (!json)
+		complain(r, 0, "%s: line %d: no JSON: %s", file, error.line > 0 ? error.line : 1,
+			 json_error_code(&error) == json_error_premature_end_of_input ? "it ends too early"
+										      : error.text);
+	return json;
 }
 
 /* ---- values --------------------------------------------------------------------------------- */
@@ -144,31 +120,28 @@ static ssize_t base64_decode(char *text, size_t len)
 }
 
 /* Returns whether an object stands for a value. */
-static bool is_base64(struct json_object *object)
+static bool is_base64(const json_t *json)
 {
-	return json_object_is_type(object, json_type_object) &&
-	       json_object_object_length(object) == 1 &&
-	       json_object_object_get_ex(object, ".base64", NULL);
+	return json_object_size(json) == 1 && json_object_get(json, ".base64");
 }
 
 /* Copies the value for which a string, or an object, stands.  Returns its length, or
  * -errno with a reason. */
-static ssize_t value_of(const struct reader *r, const char *path, struct json_object *object,
-			char **value)
+static ssize_t value_of(const struct reader *r, const char *path, const json_t *json, char **value)
 {
-	bool base64 = is_base64(object);
+	bool base64 = is_base64(json);
 	ssize_t len;
 
 	*value = NULL;
 	if (base64)
-		json_object_object_get_ex(object, ".base64", &object);
-	if (!json_object_is_type(object, json_type_string))
+		json = json_object_get(json, ".base64");
+	if (!json_is_string(json))
 		return complain(r, -EINVAL, "%s: the value must be a string", path);
-	len = json_object_get_string_len(object);
+	len = json_string_length(json);
 	*value = malloc(len + 1);
 	if (!*value)
 		return complain(r, -ENOMEM, "%s: %s", path, strerror(ENOMEM));
-	memcpy(*value, json_object_get_string(object), len);
+	memcpy(*value, json_string_value(json), len);
 	if (base64 && (len = base64_decode(*value, len)) < 0)
 		return complain(r, len, "%s: no base64", path);
 	if (strlen(path) + 1 + len > WIRE_PAYLOAD_MAX)
@@ -178,8 +151,7 @@ static ssize_t value_of(const struct reader *r, const char *path, struct json_ob
 
 /* ---- the tree ------------------------------------------------------------------------------- */
 
-static int add(const struct reader *r, const char *path, struct json_object *value,
-	       const char *perms)
+static int add(const struct reader *r, const char *path, const json_t *value, const char *perms)
 {
 	char *bytes = NULL;
 	ssize_t len = value ? value_of(r, path, value, &bytes) : 0;
@@ -192,24 +164,23 @@ static int add(const struct reader *r, const char *path, struct json_object *val
 }
 
 /* Returns the permissions of an object, or NULL if it has none; *err is set if they are invalid. */
-static const char *perms_of(const struct reader *r, const char *path, struct json_object *object,
-			    int *err)
+static const char *perms_of(const struct reader *r, const char *path, const json_t *json, int *err)
 {
+	const json_t *perms = json_object_get(json, ".perms");
 	char body[WIRE_PAYLOAD_MAX];
 	const char *text;
 
-	if (!json_object_object_get_ex(object, ".perms", &object))
+	if (!perms)
 		return NULL;
-	text = json_object_is_type(object, json_type_string) ? json_object_get_string(object) : "";
+	text = json_is_string(perms) ? json_string_value(perms) : "";
 	if (wire_perms_from_text(text, strlen(text), body, sizeof(body)) < 0)
 		*err = complain(r, -EINVAL, "%s: .perms must be like \"n0,r1\"", path);
 	return text;
 }
 
-static int add_node(const struct reader *r, const char *path, struct json_object *object);
+static int add_node(const struct reader *r, const char *path, json_t *json);
 
-static int add_child(const struct reader *r, const char *path, const char *name,
-		     struct json_object *object)
+static int add_child(const struct reader *r, const char *path, const char *name, json_t *json)
 {
 	char child[PATH_SIZE];
 
@@ -220,22 +191,22 @@ static int add_child(const struct reader *r, const char *path, const char *name,
 	strcpy(child, path);
 	if (path_append(child, name))
 		return complain(r, -ENAMETOOLONG, "%s/%s: %s", path, name, strerror(ENAMETOOLONG));
-	return add_node(r, child, object);
+	return add_node(r, child, json);
 }
 
 /* Adds a node that has children, permissions or a value of its own, and everything below it. */
-static int add_object(const struct reader *r, const char *path, struct json_object *object)
+static int add_object(const struct reader *r, const char *path, json_t *json)
 {
-	struct json_object *value = NULL;
-	const char *perms;
+	const json_t *value = json_object_get(json, ".value");
+	const char *perms, *name;
+	json_t *child;
 	int err = 0;
 
-	json_object_object_get_ex(object, ".value", &value);
-	perms = perms_of(r, path, object, &err);
+	perms = perms_of(r, path, json, &err);
 	/* The root always exists, and cannot be made. */
 	if (!err && (path[1] || value || perms))
 		err = add(r, path, value, perms);
-	json_object_object_foreach(object, name, child) {
+	json_object_foreach(json, name, child) {
 		if (err)
 			break;
 		err = add_child(r, path, name, child);
@@ -243,33 +214,32 @@ static int add_object(const struct reader *r, const char *path, struct json_obje
 	return err;
 }
 
-static int add_node(const struct reader *r, const char *path, struct json_object *object)
+static int add_node(const struct reader *r, const char *path, json_t *json)
 {
-	if (json_object_is_type(object, json_type_object) && !is_base64(object))
-		return add_object(r, path, object);
-	return add(r, path, object, NULL);
+	if (json_is_object(json) && !is_base64(json))
+		return add_object(r, path, json);
+	return add(r, path, json, NULL);
 }
 
 int document_read(const char *file, const char *base, struct changes *changes, char *why,
 		  size_t size)
 {
 	const struct reader r = { changes, why, size };
-	struct json_object *object;
 	char *text;
 	ssize_t len = read_file(file, &text);
 	int err = -EINVAL;
+	json_t *json;
 
 	if (len < 0) {
 		free(text);
 		return complain(&r, len, "%s: %s", file, strerror(-len));
 	}
-	object = parse(&r, file, text, len);
-	if (object && json_object_is_type(object, json_type_object) && !is_base64(object))
-		err = add_object(&r, base, object);
-	else if (object)
+	json = parse(&r, file, text, len);
+	if (json_is_object(json) && !is_base64(json))
+		err = add_object(&r, base, json);
+	else if (json)
 		complain(&r, err, "%s: the document must be an object", file);
-	if (object)
-		json_object_put(object);
+	json_decref(json);
 	free(text);
 	return err;
 }
