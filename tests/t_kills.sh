@@ -229,7 +229,7 @@ left_in_trace() {
 
 watches_open() {
 	if [[ $SERVER_KIND == c ]]; then
-		echo $(($(grep -c '^CREATE watch' "$TRACE") - $(grep -c '^DESTROY watch' "$TRACE")))
+		echo $(($(grep -c -E '^(obj: )?CREATE watch' "$TRACE") - $(grep -c -E '^(obj: )?DESTROY watch' "$TRACE")))
 	else
 		# shellcheck disable=SC2016 # they are awk's
 		left_in_trace '$3 == "watch"' '$3 == "unwatch"' '$2, $4, $5'
