@@ -71,17 +71,27 @@ static void idle(struct fs *fs)
 		queue_sweep(fs, false);
 }
 
+/* Looks at the next names in the queue.  Returns false if there was none. */
+REQUIRES(fs_lock_held) static bool look_next(struct fs *fs)
+{
+	struct news *news[LOOK_MAX];
+	unsigned n = 0;
+
+	while (n < LOOK_MAX && (news[n] = queue_take(fs)))
+		n++;
+	look(fs, news, n);
+	for (unsigned i = 0; i < n; i++)
+		news_free(fs, news[i]);
+	return n > 0;
+}
+
 /* Tells what there is for as long as it may.  Returns the nanoseconds that this took. */
 REQUIRES(fs_lock_held) static uint64_t work(struct fs *fs)
 {
 	uint64_t began = clock_now_ns(CLOCK_MONOTONIC), took = 0;
-	struct news *news;
 
-	while (!fs->inotify->ending && took < WORK_NS && (news = queue_take(fs))) {
-		look(fs, news);
-		news_free(fs, news);
+	while (!fs->inotify->ending && took < WORK_NS && look_next(fs))
 		took = clock_now_ns(CLOCK_MONOTONIC) - began;
-	}
 	fs_unlock(fs);
 	raise_pause(fs);
 	fs_lock(fs);

@@ -105,8 +105,11 @@ const char *raise_probe(struct fs *fs) REQUIRES(fs_lock_held);
 
 /* ---- look.c: what there is to tell -------------------------------------------------------------- */
 
-/* Asks the store, and tells what differs. */
-void look(struct fs *fs, struct news *news) MAY_WAIT;
+/* How many names are looked at together. */
+#define LOOK_MAX 16
+
+/* Asks the store about `n` names, and tells in their order what differs.  They stay the caller's. */
+void look(struct fs *fs, struct news *const *news, unsigned n) MAY_WAIT;
 
 /* ---- inotify.c ---------------------------------------------------------------------------------- */
 

@@ -219,20 +219,31 @@ static void op_answered(struct op *op)
 	pthread_cond_signal(&op->wake);
 }
 
-int op_wait(struct op *op)
+int op_wait_begin(struct op *op)
 {
 	int err = round_begin(op);
 
 	op->done = op_answered;
 	op->gather.complete = op_gathered;
-	if (err) {
+	if (err)
 		round_fail(op, err);
-		return err;
-	}
-	chan_submit_all(op->fs->chan, op->calls, op->n_calls);
+	else
+		chan_submit_all(op->fs->chan, op->calls, op->n_calls);
+	return err;
+}
+
+int op_wait_end(struct op *op)
+{
 	while (!op->answered)
 		fs_wait(op->fs, &op->wake, NULL);
 	return op->interrupted ? -EINTR : 0;
+}
+
+int op_wait(struct op *op)
+{
+	int err = op_wait_begin(op);
+
+	return err ? err : op_wait_end(op);
 }
 
 int op_sleep(struct op *op, uint64_t ns)

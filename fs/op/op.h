@@ -168,6 +168,13 @@ void op_run(struct op *op, void (*run)(struct op *op));
  */
 int op_wait(struct op *op) MAY_WAIT;
 
+/*
+ * The same in two steps, for several operations at a time: sends the round off, and waits for its answers.
+ * If the first fails (-EINTR, -ENOMEM) there is nothing to wait for.
+ */
+int op_wait_begin(struct op *op);
+int op_wait_end(struct op *op) MAY_WAIT;
+
 /* Sleeps for `ns` nanoseconds.  Pool threads only.  Returns 0 or -EINTR. */
 int op_sleep(struct op *op, uint64_t ns) MAY_WAIT;
 
