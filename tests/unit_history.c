@@ -697,6 +697,89 @@ static void a_refused_history_is_made_small(void **state)
 	history_deinit(&h);
 }
 
+/* ---- who serves them dies ---- */
+
+static void what_a_dead_mount_acknowledged_holds(void **state)
+{
+	(void)state;
+	CAN_BE("initial p v1\n"
+	       "0 A 1 2 open p write,trunc = ok\n"
+	       "0 A 3 4 write v2 = ok\n"
+	       "0 A 5 9 new-mount = ok\n"
+	       "1 A 10 11 open p = ok\n"
+	       "1 A 12 13 read = v2\n");
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 2 open p write,trunc = ok\n"
+		  "0 A 3 4 write v2 = ok\n"
+		  "0 A 5 9 new-mount = ok\n"
+		  "1 A 10 11 open p = ok\n"
+		  "1 A 12 13 read = v1\n");
+	/* The next one has no excuse to be stale. */
+	CANNOT_BE("cache meta\ninitial p v1\n"
+		  "0 direct 1 2 xs-rm p = ok\n"
+		  "0 A 3 4 new-mount = ok\n"
+		  "1 A 5 6 stat p = file 3\n");
+	/* Nor does it know of a directory what the store does not. */
+	CAN_BE("0 A 1 2 mkdir p = ok\n"
+	       "0 A 3 4 new-mount = ok\n"
+	       "1 A 5 6 stat p = file 0\n");
+}
+
+static void what_a_death_interrupted_may_have_happened(void **state)
+{
+	(void)state;
+	CAN_BE("initial p v1\n"
+	       "0 A 1 - unlink p = lost\n"
+	       "0 A 2 4 new-mount = ok\n"
+	       "1 A 5 6 stat p = file 3\n");
+	CAN_BE("initial p v1\n"
+	       "0 A 1 - unlink p = lost\n"
+	       "0 A 2 4 new-mount = ok\n"
+	       "1 A 5 6 stat p = ENOENT\n");
+	/* Also when the next one is there, but once. */
+	CAN_BE("initial p v1\n"
+	       "0 A 1 2 open p write,trunc = ok\n"
+	       "0 A 3 - write v2 = lost\n"
+	       "0 A 4 5 new-mount = ok\n"
+	       "1 direct 6 7 xs-read p = v1\n"
+	       "1 direct 8 9 xs-read p = v2\n");
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 2 open p write,trunc = ok\n"
+		  "0 A 3 - write v2 = lost\n"
+		  "0 A 4 5 new-mount = ok\n"
+		  "1 direct 6 7 xs-read p = v2\n"
+		  "1 direct 8 9 xs-read p = v1\n");
+	/* As a whole. */
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 - rename p q = lost\n"
+		  "0 A 4 5 new-mount = ok\n"
+		  "1 direct 6 7 xs-read q = v1\n"
+		  "1 direct 8 9 xs-read p = v1\n");
+}
+
+static void a_new_server_has_nothing(void **state)
+{
+	(void)state;
+	CAN_BE("initial p v1\n"
+	       "0 direct 1 2 new-server = ok\n"
+	       "1 A 3 4 stat p = ENOENT\n");
+	CANNOT_BE("initial p v1\n"
+		  "0 direct 1 2 new-server = ok\n"
+		  "1 direct 3 4 xs-read p = v1\n");
+	CANNOT_BE("0 direct 1 2 new-server = ok\n"
+		  "1 direct 3 4 xs-write p v2 = ok\n"
+		  "1 direct 5 6 xs-read p = ENOENT\n");
+	/* A file that was open is one whose node somebody else has removed. */
+	CAN_BE("initial p v1\n"
+	       "0 A 1 2 open p write,trunc = ok\n"
+	       "0 direct 3 4 new-server = ok\n"
+	       "0 A 5 6 write v2 = ENOENT\n");
+	CANNOT_BE("initial p v1\n"
+		  "0 A 1 2 open p write,trunc = ok\n"
+		  "0 direct 3 4 new-server = ok\n"
+		  "0 A 5 6 write v2 = ok\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -727,6 +810,9 @@ int main(void)
 		cmocka_unit_test(a_change_is_seen_at_once_where_it_was_made),
 		cmocka_unit_test(a_directory_that_was_seen_may_stay_one),
 		cmocka_unit_test(a_rename_moves_paths_that_are_walked),
+		cmocka_unit_test(what_a_dead_mount_acknowledged_holds),
+		cmocka_unit_test(what_a_death_interrupted_may_have_happened),
+		cmocka_unit_test(a_new_server_has_nothing),
 		cmocka_unit_test(a_history_is_read_as_it_was_written),
 		cmocka_unit_test(a_refused_history_is_made_small),
 	};

@@ -137,6 +137,9 @@ static bool comes_before(const struct search *s, const struct step *a, const str
 	 * shown the same way. */
 	if (!same)
 		return false;
+	/* Nor than the mount. */
+	if (a->op == OP_NEW_MOUNT)
+		return true;
 	if (a->client == b->client && has_file(a) && has_file(b) && a->slot == b->slot)
 		return true;
 	if (b->op == OP_READ) {

@@ -12,6 +12,7 @@
 #ifndef TESTS_HISTORY_H
 #define TESTS_HISTORY_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,9 @@
 #define SUBS_MAX 4
 
 #define FOREVER INT64_MAX
+
+/* The errno of a step that failed because whoever served it died: it may have happened, or may happen later. */
+#define LOST ECONNABORTED
 
 /* How a step got to the store. */
 enum view {
@@ -63,6 +67,9 @@ enum op {
 	OP_XS_RM,
 	OP_XS_DIRECTORY,
 	OP_XS_TX,    /* subs, and then the commit */
+	/* Whoever serves the others has died, and the next one has begun. */
+	OP_NEW_MOUNT,  /* the mount of the view */
+	OP_NEW_SERVER, /* with an empty store */
 	OPS
 };
 
@@ -282,6 +289,19 @@ unsigned history_explain(const struct history *h, unsigned may);
  */
 unsigned history_shrink(struct history *h, unsigned may, unsigned explained);
 
+/* ---- disaster.c ---- */
+
+/* What happens to the server, or to a mount, in the middle of a history.  Somebody else does it, see main.c. */
+enum disaster {
+	DISASTER_NONE,
+	DISASTER_UPDATE, /* the server is replaced, and keeps all, connections too */
+	DISASTER_ANEW,   /* the server is killed, and the next one begins with none */
+	DISASTER_MOUNT,  /* a mount's process is killed, and the next one mounts at its place */
+	DISASTERS
+};
+
+const char *disaster_name(unsigned disaster);
+
 /* ---- record.c ---- */
 
 struct recorder;
@@ -295,6 +315,7 @@ struct record_config {
 	unsigned reuse;        /* the same names are used for so many histories */
 	uint32_t ops;          /* a bit for each enum op that may be used, by the first of its calls */
 	uint32_t views;        /* a bit for each enum view */
+	enum disaster disaster; /* of each history */
 };
 
 struct recorder *recorder_new(const struct record_config *config);
@@ -305,5 +326,8 @@ void recorder_free(struct recorder *r);
  * with the reason in `why`.
  */
 int recorder_run(struct recorder *r, uint64_t seed, struct history *h, char *why, size_t size);
+
+/* Returns how many steps failed because of a disaster; `met`: how many were under way during one. */
+unsigned long recorder_lost(const struct recorder *r, unsigned long *met);
 
 #endif

@@ -16,6 +16,10 @@
  *	-R N        the same names are used for N histories (1)
  *	-o DIR      writes what is refused there: SEED.whole and SEED.small
  *	-a NAME     allows what the manual does not, see model.c
+ *	-d DISASTER in the middle of each history: update, anew, mount (enum disaster).  A line
+ *	            "victim DISASTER MOUNT" asks for "pid NUMBER", which gets the signal, unless it is an update; MOUNT
+ *	            is 0 or 1.  At "strike DISASTER MOUNT" it is on its way; the answer "done" says that all are
+ *	            there again
  *	-w WORDS    only these operations, separated by commas; -v WORDS: only these views
  *
  * The status is 1 if a history was refused.
@@ -35,7 +39,7 @@
 #define UNSETTLED_MAX 3
 
 struct tally {
-	unsigned long histories, steps, refused, undecided, unsettled, visited;
+	unsigned long histories, steps, refused, undecided, unsettled, visited, lost, met;
 	unsigned long needed; /* an exception */
 	unsigned long needs[EXCEPTIONS]; /* of those: how many cannot do without it */
 	unsigned n_kinds;
@@ -190,6 +194,7 @@ static int report(const struct tally *tally)
 	       "unsettled %lu\nstates %lu\nrecording-seconds %.1f\nchecking-seconds %.1f\n",
 	       tally->histories, tally->steps, tally->needed, tally->refused, tally->undecided,
 	       tally->unsettled, tally->visited, tally->recording, tally->checking);
+	printf("lost %lu\nmet %lu\n", tally->lost, tally->met);
 	for (unsigned i = 0; i < EXCEPTIONS; i++)
 		if (tally->needs[i])
 			printf("needs %lu %s\n", tally->needs[i], exceptions[i].name);
@@ -228,6 +233,7 @@ static int run(const struct record_config *config, unsigned long n, double limit
 			check(&tally, &h);
 		history_deinit(&h);
 	}
+	tally.lost = recorder_lost(r, &tally.met);
 	recorder_free(r);
 	return report(&tally);
 }
@@ -277,6 +283,15 @@ static uint32_t words(char *list, const char *(*name_of)(unsigned), unsigned n)
 	return bits;
 }
 
+static enum disaster disaster_of_name(const char *name)
+{
+	for (unsigned i = 0; i < DISASTERS; i++)
+		if (!strcmp(disaster_name(i), name))
+			return i;
+	fprintf(stderr, "histories: %s: no such disaster\n", name);
+	exit(2);
+}
+
 static void allow(const char *name)
 {
 	for (unsigned i = 0; i < EXCEPTIONS; i++)
@@ -298,7 +313,7 @@ int main(int argc, char **argv)
 	int option;
 
 	may = exceptions_admitted();
-	while ((option = getopt(argc, argv, "m:s:b:n:t:S:cFC:O:R:o:a:w:v:")) != -1) {
+	while ((option = getopt(argc, argv, "m:s:b:n:t:S:cFC:O:R:o:a:d:w:v:")) != -1) {
 		switch (option) {
 		case 'm':
 			config.mounts[config.mounts[0] ? 1 : 0] = optarg;
@@ -338,6 +353,9 @@ int main(int argc, char **argv)
 			break;
 		case 'a':
 			allow(optarg);
+			break;
+		case 'd':
+			config.disaster = disaster_of_name(optarg);
 			break;
 		case 'w':
 			config.ops = words(optarg, op_name, OPS);

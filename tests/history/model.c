@@ -70,6 +70,7 @@ unsigned exceptions_admitted(void)
 #define FILE_LOST (1 << 3)      /* somebody else removed its node: it comes back with that */
 #define FILE_REMOVED (1 << 4)   /* its layout did, or replaced it, and it does not come back */
 #define FILE_REPLACED (1 << 5)  /* ... by a rename in its own layout: it is read as it was */
+#define FILE_DEAD (1 << 6)      /* its mount is: only what was under way then may still happen */
 
 #define ABSENT (1 << KIND_NONE)
 #define FILE_ (1 << KIND_FILE)
@@ -462,6 +463,8 @@ static bool removes(const struct step *step, int path)
 	int parent = path_parent(path);
 
 	switch (step->op) {
+	case OP_NEW_SERVER:
+		return true;
 	case OP_RENAME:
 		if (step->path2 == path || step->path2 == parent)
 			return !step->err || step_is_open(step);
@@ -514,7 +517,8 @@ static unsigned do_put(const struct history *h, unsigned may, const struct state
 	bool pending = view_is_tree(step->view) &&
 		       (s->pending[view_mount(step->view)] & BIT(file->path));
 	/* A transaction is never late. */
-	bool late = !(file->flags & FILE_APPEND) && may_be_late(h, may, step, file->path);
+	bool late = (file->flags & FILE_DEAD) ||
+		    (!(file->flags & FILE_APPEND) && may_be_late(h, may, step, file->path));
 
 	if (exists(s, file->path)) {
 		if ((file->flags & FILE_REMOVED) && !pending && !(may & MAY(SAME_PATH)) && !late)
@@ -858,7 +862,8 @@ static bool is_emptied(const struct state *s, unsigned view, int path)
 		for (unsigned j = 0; j < SLOTS; j++) {
 			const struct open_file *file = &s->files[i][j];
 
-			if (file->path == path && file->view == view && (file->flags & FILE_DUE))
+			if (file->path == path && file->view == view &&
+			    (file->flags & (FILE_DUE | FILE_DEAD)) == FILE_DUE)
 				return true;
 		}
 	return false;
@@ -927,6 +932,35 @@ static unsigned do_tx(unsigned may, const struct step *step, struct state *next)
 		if (!((may & MAY(SKEW)) && step->subs[i].err) &&
 		    !do_request(next, may, step->view, &step->subs[i]))
 			return 0;
+	return 1;
+}
+
+/* ---- who serves them ---- */
+
+/* The next mount at the same place knows nothing of what the last one knew. */
+static unsigned do_new_mount(const struct step *step, struct state *next)
+{
+	int m = view_mount(step->view);
+
+	next->made[m] = next->maybe[m] = next->unsure[m] = next->bare[m] = 0;
+	next->pending[m] = next->adrift[m] = 0;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		for (unsigned j = 0; j < SLOTS; j++)
+			if (view_mount(next->files[i][j].view) == m)
+				next->files[i][j].flags |= FILE_DEAD;
+	return 1;
+}
+
+/* For both mounts that is as if somebody else had removed all, with the directory that all are in. */
+static unsigned do_new_server(unsigned may, const struct step *step, struct state *next)
+{
+	for (int path = 0; path < PATHS; path++) {
+		if (exists(next, path))
+			remove_one(next, may, step->view, path);
+		files_removed(next, step->view, path);
+	}
+	for (int m = 0; m < 2; m++)
+		next->adrift[m] |= next->pending[m];
 	return 1;
 }
 
@@ -1022,11 +1056,16 @@ static unsigned happen(const struct history *h, unsigned may, const struct state
 
 	*next = *state;
 	/* It may have happened although it was given up. */
-	if (step->err && step_is_open(step) && (step->err == EINTR || step->err == ETIMEDOUT)) {
+	if (step->err && step_is_open(step) &&
+	    (step->err == EINTR || step->err == ETIMEDOUT || step->err == LOST)) {
 		done = *step;
 		done.err = 0;
 		return happen(h, may, state, &done, next);
 	}
+	if (step->op == OP_NEW_MOUNT)
+		return do_new_mount(step, next);
+	if (step->op == OP_NEW_SERVER)
+		return do_new_server(may, step, next);
 	if (step->op == OP_XS_TX)
 		return do_tx(may, step, next);
 	if (step->op >= OP_XS_READ) {

@@ -14,15 +14,14 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <xen/io/xs_wire.h>
 
+#include "tests/history/disaster.h"
 #include "tests/history/history.h"
 #include "tests/store_request.h"
 
@@ -49,6 +48,8 @@ struct client {
 	unsigned n_written; /* values, for their names */
 	unsigned slot;      /* of the last open file */
 	int fds[VIEWS];     /* connections of the raw views; -1: not open */
+	unsigned connections[VIEWS]; /* strike_connections() when they were made */
+	unsigned files;     /* strike_files() of the last open file */
 	struct texts *texts;
 	unsigned n_steps;
 	struct step steps[STEPS_PER_CLIENT];
@@ -63,6 +64,7 @@ struct recorder {
 	unsigned base;     /* number of the directory in use */
 	unsigned base_used; /* histories in it */
 	int64_t began;
+	struct strike strike;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned round;    /* which history, for the threads */
@@ -86,7 +88,7 @@ static unsigned chance(unsigned *random, unsigned n)
 
 /* ---- the store's protocol ---- */
 
-/* One request and its answer; returns 0 or an errno.  The body has a NUL behind it. */
+/* One request and its answer where the connection must not end; returns 0 or an errno.  The body has a NUL behind it. */
 static int request(int fd, uint32_t type, uint32_t tx, const void *body, size_t len, char *answer,
 		   size_t *answer_len)
 {
@@ -101,15 +103,9 @@ static int request(int fd, uint32_t type, uint32_t tx, const void *body, size_t 
 
 static int connect_to(const char *path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = store_connect(path);
 
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		fprintf(stderr, "histories: %s: too long\n", path);
-		exit(2);
-	}
-	strcpy(address.sun_path, path);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+	if (fd < 0) {
 		fprintf(stderr, "histories: %s: %s\n", path, strerror(errno));
 		exit(2);
 	}
@@ -162,7 +158,7 @@ static void do_sub(const struct recorder *r, int fd, uint32_t tx, struct texts *
 		memcpy(body + len, text, strlen(text));
 		len += strlen(text);
 	}
-	sub->err = request(fd, types[sub->op], tx, body, len, answer, &answer_len);
+	sub->err = store_request(fd, types[sub->op], tx, body, len, answer, &answer_len);
 	if (!sub->err && sub->op == OP_XS_READ)
 		sub->value = value_of_text(texts, answer, answer_len);
 	if (!sub->err && sub->op == OP_XS_DIRECTORY)
@@ -270,11 +266,18 @@ static int stat_file(const char *file, uint8_t *kind, uint32_t *size)
 
 /* ---- steps ---- */
 
-/* Begins a step; its time is the last thing that is taken. */
+/* Begins a step; its time is the last thing that is taken.  Returns NULL for one on an open file whose mount is
+ * dead. */
 static struct step *begin(struct client *c, unsigned op, int path)
 {
+	struct recorder *r = c->recorder;
 	struct step *step;
+	int64_t from = strike_step_begins(&r->strike, c->view);
 
+	if (op > OP_OPEN && op <= OP_CLOSE && strike_files(&r->strike, c->view) != c->files) {
+		strike_step_left_out(&r->strike);
+		return NULL;
+	}
 	if (c->n_steps == STEPS_PER_CLIENT)
 		abort();
 	step = &c->steps[c->n_steps++];
@@ -282,16 +285,37 @@ static struct step *begin(struct client *c, unsigned op, int path)
 			       .path2 = PATH_NONE };
 	if (op <= OP_CLOSE)
 		step->slot = c->slot;
-	step->from = now() - c->recorder->began;
+	step->from = (r->config.disaster ? from : now()) - r->began;
 	return step;
+}
+
+/* Whether it only looks, so that nothing is to be said of it when it has failed for want of an answer. */
+static bool only_looks(const struct step *step)
+{
+	return step->op == OP_READ || step->op == OP_LIST || step->op == OP_STAT || step->op == OP_XS_READ ||
+	       step->op == OP_XS_DIRECTORY;
 }
 
 static void end(struct client *c, struct step *step, int err)
 {
-	step->to = step->back = now() - c->recorder->began;
+	struct recorder *r = c->recorder;
+
+	step->to = step->back = now() - r->began;
 	step->err = err;
+	if (strike_step_ends(&r->strike, step->view, step->from + r->began, step->to + r->began, err != 0)) {
+		/* Of the directory that all are in this says nothing while it is missing. */
+		if (only_looks(step) && (err || step->path == PATH_BASE)) {
+			c->n_steps--;
+			return;
+		}
+		if (err)
+			step->err = err = LOST;
+	} else if (err == EPIPE && view_is_raw(step->view)) {
+		fprintf(stderr, "histories: a connection to the store ended: %s\n", strerror(errno));
+		exit(2);
+	}
 	/* It may still happen. */
-	if (err == EINTR || err == ETIMEDOUT)
+	if (err == EINTR || err == ETIMEDOUT || err == LOST)
 		step->to = step->back = FOREVER;
 }
 
@@ -357,6 +381,7 @@ static int open_step(struct client *c, int path, unsigned flags, int *fd)
 	value_path(r, c->view, path, file);
 	c->slot = (c->slot + 1) % SLOTS;
 	step = begin(c, OP_OPEN, path);
+	c->files = strike_files(&c->recorder->strike, c->view);
 	step->flags = flags;
 	*fd = open(file, how | O_CLOEXEC, 0600);
 	end(c, step, *fd < 0 ? errno : 0);
@@ -368,6 +393,8 @@ static void close_step(struct client *c, int fd)
 	struct step *step = begin(c, OP_CLOSE, PATH_NONE);
 
 	close(fd);
+	if (!step)
+		return;
 	end(c, step, 0);
 	/* recorder_run() says when that has surely happened. */
 	step->to = FOREVER;
@@ -381,6 +408,8 @@ static void write_step(struct client *c, int fd)
 	struct step *step = begin(c, OP_WRITE, PATH_NONE);
 	ssize_t n;
 
+	if (!step)
+		return;
 	step->value = value;
 	n = write(fd, text, len);
 	end(c, step, n == len ? 0 : n < 0 ? errno : EIO);
@@ -395,8 +424,10 @@ static void read_file(struct client *c)
 		return;
 	think(c);
 	step = begin(c, OP_READ, PATH_NONE);
-	err = read_value(fd, c->texts, &step->value);
-	end(c, step, err);
+	if (step) {
+		err = read_value(fd, c->texts, &step->value);
+		end(c, step, err);
+	}
 	close(fd);
 }
 
@@ -425,8 +456,10 @@ static void empty_file(struct client *c)
 	linger(c);
 	if (chance(&c->random, 2)) {
 		step = begin(c, OP_FSYNC, PATH_NONE);
-		err = fsync(fd) ? errno : 0;
-		end(c, step, err);
+		if (step) {
+			err = fsync(fd) ? errno : 0;
+			end(c, step, err);
+		}
 	}
 	close_step(c, fd);
 }
@@ -498,24 +531,25 @@ static void rename_step(struct client *c)
 
 /* ---- requests ---- */
 
+/* Returns -1 if there is none to be had. */
 static int connection(struct client *c)
 {
 	char file[PATH_MAX_];
 	int *fd = &c->fds[c->view];
+	unsigned connections = strike_connections(&c->recorder->strike, c->view);
 
-	if (*fd >= 0)
+	if (*fd >= 0 && connections == c->connections[c->view])
 		return *fd;
+	if (*fd >= 0)
+		close(*fd);
+	c->connections[c->view] = connections;
 	if (c->view == VIEW_DIRECT) {
-		*fd = connect_to(c->recorder->config.socket);
+		*fd = store_connect(c->recorder->config.socket);
 		return *fd;
 	}
 	snprintf(file, sizeof(file), "%s/.xsfs/xenbus",
 		 c->recorder->config.mounts[view_mount(c->view)]);
 	*fd = open(file, O_RDWR | O_CLOEXEC);
-	if (*fd < 0) {
-		fprintf(stderr, "histories: %s: %s\n", file, strerror(errno));
-		exit(2);
-	}
 	return *fd;
 }
 
@@ -540,37 +574,51 @@ static struct sub some_request(struct client *c, bool in_tx)
 static void request_step(struct client *c)
 {
 	struct sub sub = some_request(c, false);
-	int fd = connection(c);
 	struct step *step = begin(c, sub.op, sub.path);
 
-	do_sub(c->recorder, fd, 0, c->texts, &sub);
-	end(c, step, sub.err);
+	do_sub(c->recorder, connection(c), 0, c->texts, &sub);
 	step->value = sub.value;
 	step->names = sub.names;
+	end(c, step, sub.err);
+}
+
+/* Returns 0 or an errno; EPIPE: before the transaction was to end. */
+static int tx_requests(struct client *c, struct step *step, int fd, uint32_t *tx)
+{
+	char answer[XENSTORE_PAYLOAD_MAX + 1];
+	size_t len;
+	int err = store_request(fd, XS_TRANSACTION_START, 0, "", 1, answer, &len);
+
+	if (err)
+		return err;
+	*tx = strtoul(answer, NULL, 10);
+	step->n_subs = 1 + chance(&c->random, 3);
+	for (unsigned i = 0; i < step->n_subs && err != EPIPE; i++) {
+		step->subs[i] = some_request(c, true);
+		do_sub(c->recorder, fd, *tx, c->texts, &step->subs[i]);
+		err = step->subs[i].err;
+	}
+	think(c);
+	return err == EPIPE ? err : 0;
 }
 
 static void tx_step(struct client *c)
 {
 	char answer[XENSTORE_PAYLOAD_MAX + 1];
-	struct step *step;
+	struct step *step = begin(c, OP_XS_TX, PATH_NONE);
 	int fd = connection(c), err;
 	size_t len;
 	uint32_t tx;
 
-	step = begin(c, OP_XS_TX, PATH_NONE);
-	err = request(fd, XS_TRANSACTION_START, 0, "", 1, answer, &len);
+	err = tx_requests(c, step, fd, &tx);
 	if (err) {
 		end(c, step, err);
+		/* What was lost before its end has no effect. */
+		if (step->err == LOST)
+			c->n_steps--;
 		return;
 	}
-	tx = strtoul(answer, NULL, 10);
-	step->n_subs = 1 + chance(&c->random, 3);
-	for (unsigned i = 0; i < step->n_subs; i++) {
-		step->subs[i] = some_request(c, true);
-		do_sub(c->recorder, fd, tx, c->texts, &step->subs[i]);
-	}
-	think(c);
-	end(c, step, request(fd, XS_TRANSACTION_END, tx, "T", 2, answer, &len));
+	end(c, step, store_request(fd, XS_TRANSACTION_END, tx, "T", 2, answer, &len));
 }
 
 /* ---- a client ---- */
@@ -649,7 +697,11 @@ static void *client_run(void *arg)
 		for (unsigned i = 0; i < r->n_ops; i++) {
 			some_step(c);
 			think(c);
+			/* It takes a while, in which some are to go on. */
+			if (r->config.disaster == DISASTER_UPDATE)
+				usleep(chance(&c->random, 30000));
 		}
+		strike_client_ends(&r->strike);
 		pthread_mutex_lock(&r->lock);
 		r->running--;
 		pthread_cond_broadcast(&r->changed);
@@ -841,6 +893,45 @@ static void finish_closes(struct recorder *r)
 	}
 }
 
+/* The directory that all are in is there again, if it was lost. */
+static void remake_base(struct recorder *r)
+{
+	close(r->direct);
+	r->direct = connect_to(r->config.socket);
+	direct_write(r, KEEP, "kept");
+}
+
+/* What is to happen in the middle of the history. */
+static void disaster(struct recorder *r)
+{
+	strike_now(&r->strike);
+	if (r->config.disaster == DISASTER_ANEW)
+		remake_base(r);
+	strike_over(&r->strike);
+}
+
+/* Returns a mount that a client uses; there is one then. */
+static int used_mount(struct recorder *r, unsigned *random)
+{
+	for (unsigned i = 0, first = chance(random, r->n_clients); i < r->n_clients; i++) {
+		int mount = view_mount(r->clients[(first + i) % r->n_clients].view);
+
+		if (mount >= 0)
+			return mount;
+	}
+	r->clients[0].view = VIEW_A;
+	return 0;
+}
+
+static void plan_disaster(struct recorder *r, uint64_t seed, unsigned *random)
+{
+	static const enum blow blows[] = { BLOW_ALL, BLOW_ANY, BLOW_SOME, BLOW_ANY };
+	enum blow blow = blows[seed % 4];
+	unsigned steps = blow == BLOW_ALL ? 2 : r->n_clients * r->n_ops;
+
+	strike_plan(&r->strike, r->config.disaster, blow, used_mount(r, random), r->n_clients, 1 + chance(random, steps));
+}
+
 static void run_clients(struct recorder *r)
 {
 	struct timespec until;
@@ -853,6 +944,13 @@ static void run_clients(struct recorder *r)
 	r->running = r->n_clients;
 	r->round++;
 	pthread_cond_broadcast(&r->changed);
+	if (r->config.disaster) {
+		pthread_mutex_unlock(&r->lock);
+		disaster(r);
+		pthread_mutex_lock(&r->lock);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += END_SECONDS;
+	}
 	while (r->running && !err)
 		err = pthread_cond_timedwait(&r->changed, &r->lock, &until);
 	pthread_mutex_unlock(&r->lock);
@@ -873,7 +971,9 @@ static void gather(struct recorder *r, struct history *h)
 			struct texts *texts = r->clients[i].texts;
 
 			*step = r->clients[i].steps[j];
-			if (step->op == OP_CLOSE)
+			/* Unless nobody could write any more what it had left. */
+			if (step->op == OP_CLOSE &&
+			    !strike_meets(&r->strike, step->view, step->from + r->began, FOREVER))
 				step->to = done;
 			if (step->value > VALUE_EMPTY)
 				step->value = value_of_text(h->texts, texts->text[step->value],
@@ -887,6 +987,24 @@ static void gather(struct recorder *r, struct history *h)
 								   strlen(texts->text[sub->value]));
 			}
 		}
+}
+
+/* So is what happened to whoever serves the clients. */
+static void add_disaster(const struct recorder *r, struct history *h)
+{
+	const struct strike *s = &r->strike;
+	struct step *step = &h->steps[h->n_steps];
+
+	if (s->kind != DISASTER_ANEW && s->kind != DISASTER_MOUNT)
+		return;
+	*step = (struct step){ .op = OP_NEW_SERVER, .view = VIEW_DIRECT, .path = PATH_NONE, .path2 = PATH_NONE };
+	if (s->kind == DISASTER_MOUNT) {
+		step->op = OP_NEW_MOUNT;
+		step->view = VIEW_A + s->mount;
+	}
+	step->from = s->from - r->began;
+	step->to = step->back = s->to - r->began;
+	h->n_steps++;
 }
 
 /* The store's last word is part of the history. */
@@ -949,12 +1067,19 @@ int recorder_run(struct recorder *r, uint64_t seed, struct history *h, char *why
 		c->n_written = c->n_steps = c->slot = 0;
 		while (c->texts->count > 2)
 			free(c->texts->text[--c->texts->count]);
-		if (view_is_raw(c->view))
-			connection(c);
 	}
+	if (r->config.disaster)
+		plan_disaster(r, seed, &random);
+	/* As that takes time. */
+	for (unsigned i = 0; i < r->n_clients; i++)
+		if (view_is_raw(r->clients[i].view) && connection(&r->clients[i]) < 0) {
+			fprintf(stderr, "histories: no connection to the store: %s\n", strerror(errno));
+			exit(2);
+		}
 	run_clients(r);
 	finish_closes(r);
 	gather(r, h);
+	add_disaster(r, h);
 	last_look(r, h, values);
 	settled = settles(r, h, values, why, size);
 	if (!settled)
@@ -970,6 +1095,7 @@ struct recorder *recorder_new(const struct record_config *config)
 		abort();
 	r->config = *config;
 	r->direct = connect_to(config->socket);
+	strike_init(&r->strike);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->changed, NULL);
 	for (unsigned i = 0; i < config->clients_max; i++) {
@@ -986,6 +1112,12 @@ struct recorder *recorder_new(const struct record_config *config)
 			abort();
 	}
 	return r;
+}
+
+unsigned long recorder_lost(const struct recorder *r, unsigned long *met)
+{
+	*met = r->strike.met;
+	return r->strike.lost;
 }
 
 void recorder_free(struct recorder *r)

@@ -9,10 +9,11 @@
  *	0 A        61.000     90.250  write v5 = ok
  *	1 direct   20.000     21.000  tx read p/x v1; write p/y v7 = ok
  *	1 B        30.000          -  close = ?
+ *	0 A        70.000    900.000  new-mount = ok
  *
  * A line is a step: the client, how it got to the store (A, B, A.nodes, B.nodes, A.raw, B.raw,
  * direct), its begin and end in microseconds (-: it did not end, or may happen later), what it was
- * and what came of it.  A newline in a value is a +; "" is the empty value.  :N behind an operation
+ * and what came of it; "lost" if whoever served it has died.  A newline in a value is a +; "" is the empty value.  :N behind an operation
  * is the number of the open file, 0 is left out.  Behind the end of a close, /T is when what it still
  * had to write had surely happened.  What follows a # is a comment.
  */
@@ -34,7 +35,8 @@ static const char *const op_names[OPS] = {
 	[OP_MKDIR] = "mkdir", [OP_RMDIR] = "rmdir", [OP_MKNOD] = "mknod", [OP_RENAME] = "rename",
 	[OP_LIST] = "list", [OP_STAT] = "stat", [OP_XS_READ] = "xs-read",
 	[OP_XS_WRITE] = "xs-write", [OP_XS_MKDIR] = "xs-mkdir", [OP_XS_RM] = "xs-rm",
-	[OP_XS_DIRECTORY] = "xs-directory", [OP_XS_TX] = "tx",
+	[OP_XS_DIRECTORY] = "xs-directory", [OP_XS_TX] = "tx", [OP_NEW_MOUNT] = "new-mount",
+	[OP_NEW_SERVER] = "new-server",
 };
 
 static const char *const flag_names[] = { "write", "trunc", "creat", "excl", "append" };
@@ -52,7 +54,7 @@ static const struct {
 	{ EINVAL, "EINVAL" }, { EFBIG, "EFBIG" }, { EDQUOT, "EDQUOT" },
 	{ ENOTEMPTY, "ENOTEMPTY" }, { ESTALE, "ESTALE" }, { ETIMEDOUT, "ETIMEDOUT" },
 	{ EOPNOTSUPP, "EOPNOTSUPP" }, { ENOTCONN, "ENOTCONN" }, { ENODATA, "ENODATA" },
-	{ ECANCELED, "ECANCELED" }, { EBADF, "EBADF" },
+	{ ECANCELED, "ECANCELED" }, { EBADF, "EBADF" }, { LOST, "lost" },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -423,7 +425,7 @@ static int parse_operation(struct history *h, struct step *step, char *text)
 	step->op = op;
 	if (op == OP_XS_TX)
 		return parse_subs(h, step, rest) ? -1 : parse_result(h, step, result + 3);
-	if ((op == OP_OPEN || op > OP_CLOSE) && parse_path(strtok_r(NULL, " ", &rest), &step->path))
+	if ((op == OP_OPEN || (op > OP_CLOSE && op < OP_XS_TX)) && parse_path(strtok_r(NULL, " ", &rest), &step->path))
 		return -1;
 	if (op == OP_RENAME && parse_path(strtok_r(NULL, " ", &rest), &step->path2))
 		return -1;
