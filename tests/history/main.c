@@ -26,6 +26,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -313,6 +314,8 @@ int main(int argc, char **argv)
 	int option;
 
 	may = exceptions_admitted();
+	/* The server dies while it is written to. */
+	signal(SIGPIPE, SIG_IGN);
 	while ((option = getopt(argc, argv, "m:s:b:n:t:S:cFC:O:R:o:a:d:w:v:")) != -1) {
 		switch (option) {
 		case 'm':
