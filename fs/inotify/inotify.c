@@ -22,9 +22,6 @@
 /* When what was done through the mount is compared with the store. */
 #define OWN_NS (50 * NSEC_PER_MSEC)
 
-/* After a flood of events, how long none must have come before everything is compared. */
-#define FLOOD_QUIET_NS (100 * NSEC_PER_MSEC)
-
 /* How often it is looked whether what is owed can be told. */
 #define OWED_NS NSEC_PER_SEC
 
@@ -58,17 +55,7 @@ REQUIRES(fs_lock_held) static void rest(struct fs *fs, uint64_t ns, bool whateve
 /* Returns how long there may be nothing to do before there is something after all; 0: for ever. */
 static uint64_t idle_ns(const struct inotify *in)
 {
-	if (queue_was_flooded(&in->queue))
-		return FLOOD_QUIET_NS;
 	return TAILQ_EMPTY(&in->owed) ? 0 : OWED_NS;
-}
-
-/* Nothing was reported for a while: does what had to wait for that. */
-static void idle(struct fs *fs)
-{
-	queue_owed(fs);
-	if (queue_was_flooded(&fs->inotify->queue))
-		queue_sweep(fs, false);
 }
 
 /* Looks at the next names in the queue.  Returns false if there was none. */
@@ -127,7 +114,7 @@ REQUIRES(fs_lock_held) static void serve(struct fs *fs)
 		if (!in->work)
 			wait_ns(fs, idle_ns(in));
 		if (!in->work)
-			idle(fs);
+			queue_owed(fs);
 		else if (!in->urgent)
 			rest(fs, OWN_NS, false);
 		in->work = in->urgent = false;

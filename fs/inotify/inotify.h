@@ -7,9 +7,9 @@
  * and closes a file, makes one, removes one; the kernel raises the events of that; and the requests that
  * arrive from it are answered without the store (answer.c).
  *
- *     an event ──▶ queue.c ──▶ look.c: what differs from what was told? ──▶ raise.c ──▶ kernel
- *                                                                                         │
- *                                                                    answer.c ◀── its requests
+ *     an event ──▶ queue.c ──▶ look.c ──▶ tell.c: what differs from what was told? ──▶ raise.c ──▶ kernel
+ *                                                                                                    │
+ *                                                                               answer.c ◀── its requests
  *
  * Only what the kernel knows can have a reader.  Nothing waits for the teller, except the end of the
  * filesystem, which goes on answering meanwhile.

@@ -29,7 +29,6 @@ struct news_queue {
 	TAILQ_HEAD(news_list, news) list;
 	struct news *by_key;
 	unsigned count;
-	unsigned events; /* reported since the last sweep began, or less */
 	bool sweep;      /* everything known is to be compared, */
 	bool sweep_lost; /* and told */
 };
@@ -50,9 +49,6 @@ void queue_add_children(struct fs *fs, struct inode *dir, const struct news *lik
 /* Returns the next news, out of the queue, or NULL.  news_free() ends it. */
 struct news *queue_take(struct fs *fs);
 void news_free(struct fs *fs, struct news *news);
-
-/* Returns whether so much was reported that the server may have held something back. */
-bool queue_was_flooded(const struct news_queue *queue);
 
 /* Has everything known compared once the queue is empty; `lost`: and told in any case. */
 void queue_sweep(struct fs *fs, bool lost);

@@ -12,13 +12,6 @@
 /* With more names than this, everything that is known is compared instead. */
 #define QUEUE_MAX 8192
 
-/*
- * oxenstored 4.17 queues 1024 messages for a client that is slower than the others are writing (quota-maxoutstanding).
- * The events after those it keeps back, up to another 1024 (quota-maxwatchevents), and sends them with the next event of
- * the same watch, whenever that may be.  Half of the first number, as less may have been counted since a sweep began.
- */
-#define FLOOD_EVENTS 512
-
 void queue_init(struct news_queue *queue)
 {
 	*queue = (struct news_queue){ 0 };
@@ -46,11 +39,6 @@ void queue_deinit(struct fs *fs, struct news_queue *queue)
 		queue_remove(queue, news);
 		news_free(fs, news);
 	}
-}
-
-bool queue_was_flooded(const struct news_queue *queue)
-{
-	return queue->events >= FLOOD_EVENTS;
 }
 
 void queue_sweep(struct fs *fs, bool lost)
@@ -168,7 +156,6 @@ static void sweep(struct fs *fs)
 	const struct news all = { .foreign = queue->sweep_lost, .deep = true, .lost = queue->sweep_lost };
 
 	queue->sweep = queue->sweep_lost = false;
-	queue->events = 0;
 	fs->inotify_counters.swept++;
 	queue_add(fs, fs->inodes.root, "", &all);
 	if (fs->inodes.nodes_root)
@@ -257,7 +244,6 @@ void queue_note_event(struct fs *fs, const char *path, bool lost)
 		return;
 	if (path && !below && !path_below(fs->inodes.root_path, path))
 		return;
-	in->queue.events += path != NULL;
 	if (!path || in->queue.count >= QUEUE_MAX) {
 		queue_sweep(fs, lost);
 	} else {
