@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Random changes by another client to many watched keys: each key's last state is followed by an event.
 
-Whoever re-reads a key at each of its events, and never otherwise, then has what the store has."""
+Whoever re-reads a key at each of its events, and never otherwise, then has what the store has; and the daemon is as
+large as before."""
 import os
 import random
 import sys
@@ -11,7 +12,7 @@ import time
 from inotify_reader import CHANGES, ISDIR, Q_OVERFLOW, Reader
 from store_client import PATIENCE, Store, check
 
-mnt, changes, keys = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+mnt, changes, keys, daemon, measured = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
 store = Store()
 # In several directories: oxenstored cannot list a large one over a ring.
 DIRS = 10
@@ -62,11 +63,25 @@ def follow():
                 look(path)
 
 
+def stat(name):
+    with open(f'{mnt}/.xsfs/stats', encoding='ascii') as file:
+        return int(dict(line.split(' ', 1) for line in file)[name])
+
+
+def size():
+    """What the daemon takes: KiB of memory, and descriptors."""
+    with open(f'/proc/{daemon}/status', encoding='ascii') as file:
+        rss = next(line for line in file if line.startswith('VmRSS:'))
+    return int(rss.split()[1]), len(os.listdir(f'/proc/{daemon}/fd'))
+
+
 follower = threading.Thread(target=follow)
 follower.start()
 random.seed(int(os.environ.get('XSFS_INOTIFY_SEED', 1)))
 began = time.monotonic()
 for n in range(changes):
+    if n == changes // 5:
+        before = size()
     name = random.choice(names)
     value = None if random.random() < 0.1 else f'v{n}'
     with lock:
@@ -89,6 +104,14 @@ wrong = {name: (seen[name], last[name]) for name in names if seen[name] != last[
 check(wrong, {}, 'the last state of each key was followed by an event')
 actual = {name: store.read(f'/l/{name}').decode() if store.exists(f'/l/{name}') else None for name in names}
 check(actual, last, 'and the store has what was written, no more and no less')
+after = size()
+# It opens some for a moment.
+check(max(after[1] - before[1], 4), 4, 'the daemon has no more descriptors than before')
+# What else the kernel knows: the directories, what is above them and .xsfs, and what the test looks at.
+check(max(stat('inodes') - keys - DIRS, 20), 20, 'and the kernel knows the keys, and no more')
+if measured == 'rss':
+    check(max(after[0] - before[0], 2048), 2048, 'it has taken no more than 2 MiB of memory')
 delays.sort()
 print(f"{changes} changes in {took:.2f} s, {counts['events']} events, {counts['overflows']} overflows of the kernel's queue; "
+      f"{after[0] - before[0]:+d} KiB; "
       f"delay ms p50 {1000 * delays[len(delays) // 2]:.2f} p99 {1000 * delays[len(delays) * 99 // 100]:.2f}")
