@@ -4,7 +4,7 @@
 . "${0%/*}/functions.sh"
 has_config HAVE_XEN || skip 'built without the Xen libraries'
 requires_fuse
-requires "$BUILD"/tests/bench/{bench_chan,bench_mount,bench_wake} python3 gnuplot xenstore-ls
+requires "$BUILD"/tests/bench/{bench_chan,bench_inotify,bench_mount,bench_wake} python3 gnuplot xenstore-ls
 
 # bench WHOLE ARGUMENTS...: the shortest run in which everything was measured, as WHOLE says: on a busy machine there
 # may be something that was not done once in its second.

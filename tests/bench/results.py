@@ -18,6 +18,7 @@ TITLES = {
     'chan': 'channel, {operation} of {size} B',
     'mount': 'mount, {operation} of {size} B',
     'tree': 'tree of {size} nodes, {operation}',
+    'inotify': 'inotify, {operation} of {size} at once',
     'growth': 'growth, {operation}: {size}',
 }
 BASES = {'tree': 'xenstore-ls -f'}
