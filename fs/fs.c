@@ -15,7 +15,6 @@
 #include "fs/events/notifier.h"
 #include "fs/events/poll.h"
 #include "fs/events/stream.h"
-#include "fs/events/untold.h"
 #include "fs/fs.h"
 #include "fs/inotify/inotify.h"
 #include "fs/loop.h"
@@ -292,10 +291,7 @@ int fs_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	pool_free(fs->pool);
 	fs_lock(fs);
 	fs->pool = NULL;
-	streams_shutdown(fs);
-	untold_shutdown(fs);
-	raws_shutdown(fs);
-	transactions_shutdown(fs);
+	loop_end_waiting(fs);
 	fs_unlock(fs);
 	/* The notifier may be waiting for a directory locked by an operation that waits for us. */
 	while (!inotify_end(fs))

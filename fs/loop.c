@@ -168,6 +168,14 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	return taken < 0 && taken != -ENODEV ? taken : 0;
 }
 
+void loop_end_waiting(struct fs *fs)
+{
+	streams_shutdown(fs);
+	untold_shutdown(fs);
+	raws_shutdown(fs);
+	transactions_shutdown(fs);
+}
+
 void loop_answer(struct fs *fs)
 {
 	struct pollfd fd = { .fd = fuse_session_fd(fs->se), .events = POLLIN };
@@ -177,9 +185,7 @@ void loop_answer(struct fs *fs)
 	if (poll(&fd, 1, 1) > 0)
 		take_requests(fs, &buf);
 	fs_lock(fs);
-	streams_shutdown(fs);
-	untold_shutdown(fs);
-	raws_shutdown(fs);
+	loop_end_waiting(fs);
 	fs_unlock(fs);
 	free(buf.mem);
 }

@@ -26,6 +26,10 @@ void fs_store_died(struct fs *fs) EXCLUDES(fs_lock_held);
 int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	EXCLUDES(fs_lock_held);
 
+/* Answers all that wait for something else than the store, while those who poll can still be told: the end is near, and
+ * the channel is shut down.  I/O thread. */
+void loop_end_waiting(struct fs *fs) REQUIRES(fs_lock_held);
+
 /* For a short while after the end, answers every request that comes in with an error. */
 void loop_answer(struct fs *fs) EXCLUDES(fs_lock_held);
 

@@ -12,12 +12,11 @@
 
 #include "fs/events/cover.h"
 #include "fs/events/poll.h"
-#include "fs/events/stream.h"
 #include "fs/fs.h"
+#include "fs/loop.h"
 #include "fs/model/listing.h"
 #include "fs/op/op.h"
 #include "fs/op/transaction.h"
-#include "fs/special/raw.h"
 #include "fs/special/special_files.h"
 #include "tests/fake_store.h"
 #include "tests/fuzz.h"
@@ -336,9 +335,7 @@ static void end(struct mount *m)
 	pool_free(fs->pool);
 	fs_lock(fs);
 	fs->pool = NULL;
-	streams_shutdown(fs);
-	raws_shutdown(fs);
-	transactions_shutdown(fs);
+	loop_end_waiting(fs);
 	tell_kernel(m);
 	fs_unlock(fs);
 	kernel_ends();

@@ -12,13 +12,12 @@
 #include "fs/events/cover.h"
 #include "fs/events/notifier.h"
 #include "fs/events/poll.h"
-#include "fs/events/stream.h"
 #include "fs/fs.h"
+#include "fs/loop.h"
 #include "fs/op/lock.h"
 #include "fs/op/op.h"
 #include "fs/op/pool.h"
 #include "fs/op/transaction.h"
-#include "fs/special/raw.h"
 #include "ring/clock.h"
 #include "tests/faults/machine_impl.h"
 #include "tests/faults/memory.h"
@@ -332,9 +331,7 @@ static void fs_end(struct machine *m)
 	pool_free(fs->pool);
 	fs_lock(fs);
 	fs->pool = NULL;
-	streams_shutdown(fs);
-	raws_shutdown(fs);
-	transactions_shutdown(fs);
+	loop_end_waiting(fs);
 	fs_unlock(fs);
 	while (!notifier_end(fs))
 		sched_yield();
