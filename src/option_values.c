@@ -54,51 +54,52 @@ static bool number_parse(const char *text, uint64_t min, uint64_t max, uint64_t 
 	return wire_number_parse(text, strlen(text), max, value) == 0 && *value >= min;
 }
 
+/* Returns which of the words `value` is, or -1. */
+static int word_find(const char *const *words, const char *value)
+{
+	for (int i = 0; words[i]; i++)
+		if (strcmp(words[i], value) == 0)
+			return i;
+	return -1;
+}
+
 static const char *set_format(struct options *o, const char *value)
 {
-	if (strcmp(value, "text") == 0)
-		o->format = FS_TEXT;
-	else if (strcmp(value, "raw") == 0)
-		o->format = FS_RAW;
-	else
+	int word = word_find(fs_format_words, value);
+
+	if (word < 0)
 		return "text or raw";
+	o->format = word;
 	return NULL;
 }
 
 static const char *set_layout(struct options *o, const char *value)
 {
-	if (strcmp(value, "tree") == 0)
-		o->layout = FS_TREE;
-	else if (strcmp(value, "nodes") == 0)
-		o->layout = FS_NODES;
-	else
+	int word = word_find(fs_layout_words, value);
+
+	if (word < 0)
 		return "tree or nodes";
+	o->layout = word;
 	return NULL;
 }
 
 static const char *set_cache(struct options *o, const char *value)
 {
-	if (strcmp(value, "meta") == 0)
-		o->cache = FS_CACHE_META;
-	else if (strcmp(value, "off") == 0)
-		o->cache = FS_CACHE_OFF;
-	else if (strcmp(value, "full") == 0)
-		o->cache = FS_CACHE_FULL;
-	else
+	int word = word_find(fs_cache_words, value);
+
+	if (word < 0)
 		return "meta, off or full";
+	o->cache = word;
 	return NULL;
 }
 
 static const char *set_inotify(struct options *o, const char *value)
 {
-	if (strcmp(value, "auto") == 0)
-		o->inotify = FS_INOTIFY_AUTO;
-	else if (strcmp(value, "on") == 0)
-		o->inotify = FS_INOTIFY_ON;
-	else if (strcmp(value, "off") == 0)
-		o->inotify = FS_INOTIFY_OFF;
-	else
+	int word = word_find(fs_inotify_words, value);
+
+	if (word < 0)
 		return "auto, on or off";
+	o->inotify = word;
 	return NULL;
 }
 

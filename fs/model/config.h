@@ -37,6 +37,12 @@ enum fs_inotify {
 	FS_INOTIFY_OFF,
 };
 
+/* The words for the values of these options, by value; the last is NULL. */
+extern const char *const fs_format_words[];
+extern const char *const fs_layout_words[];
+extern const char *const fs_cache_words[];
+extern const char *const fs_inotify_words[];
+
 struct fs_config {
 	struct chan *chan;     /* borrowed; connected, with no handlers set */
 	struct logger *log;    /* borrowed */

@@ -12,26 +12,14 @@
 #include "fs/op/fs_impl.h"
 #include "fs/special/special_files.h"
 
-static const char *const cache_names[] = {
-	[FS_CACHE_OFF] = "off",
-	[FS_CACHE_META] = "meta",
-	[FS_CACHE_FULL] = "full",
-};
-
-static const char *const inotify_names[] = {
-	[FS_INOTIFY_AUTO] = "auto",
-	[FS_INOTIFY_ON] = "on",
-	[FS_INOTIFY_OFF] = "off",
-};
-
 static void print_options(FILE *out, const struct fs *fs)
 {
 	const struct fs_config *c = &fs->config;
 
-	fprintf(out, "format=%s\n", c->format == FS_RAW ? "raw" : "text");
-	fprintf(out, "layout=%s\n", c->layout == FS_NODES ? "nodes" : "tree");
-	fprintf(out, "cache=%s\n", cache_names[c->cache]);
-	fprintf(out, "inotify=%s\n", inotify_names[c->inotify]);
+	fprintf(out, "format=%s\n", fs_format_words[c->format]);
+	fprintf(out, "layout=%s\n", fs_layout_words[c->layout]);
+	fprintf(out, "cache=%s\n", fs_cache_words[c->cache]);
+	fprintf(out, "inotify=%s\n", fs_inotify_words[c->inotify]);
 	fprintf(out, "root=%s\n", fs->inodes.root_path);
 	fprintf(out, "uid=%u\ngid=%u\numask=%04o\n", c->uid, c->gid, c->umask);
 	if (c->allow_other)
