@@ -583,6 +583,54 @@ static void cut_to_the_size_that_it_has_nothing_is_written(void **state)
 	kernel_hears_error(fx, 0);
 }
 
+/* ---- permissions ---- */
+
+/* Sets the permissions of /a to `text`, which the store is about to be asked for. */
+static void begin_chmod(struct fs_fixture *fx, struct inode *a, const char *text)
+{
+	struct op *op = kernel_asks(fx, a->nodeid);
+
+	assert_true(op_set_name(op, "user.xenstore.perms"));
+	assert_true(op_set_data(op, text, strlen(text)));
+	node_setxattr(op);
+}
+
+static void permissions_that_the_store_refuses_were_not_told(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *a = known_inode(fx, "a", INODE_LEAF);
+	struct perms_told before, during;
+
+	told_perms(a, NAMES("n0"));
+	before = told_get_perms(a);
+	begin_chmod(fx, a, "n0,r1");
+	/* The event may come before the answer. */
+	during = told_get_perms(a);
+	assert_true(during.hash != before.hash);
+	store_refuses(fx, XS_SET_PERMS, "/a", "EACCES");
+	kernel_hears_error(fx, -EACCES);
+	assert_true(told_get_perms(a).hash == before.hash);
+	begin_chmod(fx, a, "n0,r1");
+	store_answers(fx, XS_SET_PERMS, "/a", "OK");
+	kernel_hears_error(fx, 0);
+	assert_true(told_get_perms(a).hash == during.hash);
+}
+
+static void what_was_told_while_the_store_refused_stays_told(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *a = known_inode(fx, "a", INODE_LEAF);
+	struct perms_told told;
+
+	begin_chmod(fx, a, "n0,r1");
+	told_perms(a, NAMES("n0\0r2"));
+	told = told_get_perms(a);
+	store_refuses(fx, XS_SET_PERMS, "/a", "EACCES");
+	kernel_hears_error(fx, -EACCES);
+	assert_true(told_get_perms(a).hash == told.hash);
+	assert_int_equal(told_get_perms(a).state, TOLD_KNOWN);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, fs_fixture_teardown)
@@ -626,6 +674,8 @@ int main(void)
 		TEST(without_an_open_file_it_is_emptied_at_once),
 		TEST(cut_to_a_size_the_rest_goes),
 		TEST(cut_to_the_size_that_it_has_nothing_is_written),
+		TEST(permissions_that_the_store_refuses_were_not_told),
+		TEST(what_was_told_while_the_store_refused_stays_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,19 @@ void told_perms(struct inode *inode, const void *perms, size_t len)
 	inode->told.perms_state = TOLD_KNOWN;
 }
 
+struct perms_told told_get_perms(const struct inode *inode)
+{
+	return (struct perms_told){ .state = inode->told.perms_state, .hash = inode->told.perms };
+}
+
+void told_perms_refused(struct inode *inode, struct perms_told noted, struct perms_told before)
+{
+	if (inode->told.perms_state != noted.state || inode->told.perms != noted.hash)
+		return;
+	inode->told.perms_state = before.state;
+	inode->told.perms = before.hash;
+}
+
 /* ---- names ---- */
 
 static uint64_t name_hash(const char *name, size_t len)

@@ -34,6 +34,12 @@ enum told_state {
 	TOLD_LOST,    /* anything may have been told: the next event is told in any case */
 };
 
+/* What was told of the permissions at one time. */
+struct perms_told {
+	enum told_state state;
+	uint64_t hash; /* of the reply to XS_GET_PERMS */
+};
+
 struct told {
 	enum told_state value_state;
 	enum told_state perms_state;
@@ -56,6 +62,13 @@ void told_deinit(struct told *told);
 /* The value, or the permissions as in the reply to XS_GET_PERMS, were told. */
 void told_value(struct inode *inode, const void *value, size_t len);
 void told_perms(struct inode *inode, const void *perms, size_t len);
+
+/* Returns what was told of the permissions. */
+struct perms_told told_get_perms(const struct inode *inode);
+
+/* What told_perms() had made of it, `noted`, was not told after all, as the store refused it: it is again what it
+ * was `before`, unless something else was told meanwhile. */
+void told_perms_refused(struct inode *inode, struct perms_told noted, struct perms_told before);
 
 /* The kernel was told this hash (fnv_value()) of the value when it got to know the inode.  Later it has
  * no effect. */

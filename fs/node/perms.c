@@ -51,6 +51,20 @@ static bool perms_name_all(const char *text, size_t len)
 	return false;
 }
 
+/*
+ * Notes that readers of inotify(7) have been told: by the kernel, as soon as we answer.  Before the store answers,
+ * because the event may come before the answer, and would be told a second time.
+ */
+static void note_told(struct op *op, const char *perms, size_t len)
+{
+	struct inode *node = inode_of_node(op->inode);
+
+	op->perms_before = told_get_perms(node);
+	told_perms(node, perms, len);
+	told_own(node);
+	op->perms_noted = told_get_perms(node);
+}
+
 /* Adds the request to the round.  Returns 0, -EINVAL or -ENOMEM. */
 static int perms_call(struct op *op, const char *path, const char *text, size_t len)
 {
@@ -60,15 +74,19 @@ static int perms_call(struct op *op, const char *path, const char *text, size_t 
 	if (!perms)
 		return -ENOMEM;
 	perms_len = wire_perms_from_text(text, len, perms, len + 1);
-	/* The kernel tells of it, once. */
-	if (perms_len >= 0 && !op->inode->view->tx) {
-		told_perms(inode_of_node(op->inode), perms, perms_len);
-		told_own(inode_of_node(op->inode));
-	}
+	if (perms_len >= 0 && !op->inode->view->tx)
+		note_told(op, perms, perms_len);
 	if (perms_len >= 0)
 		op_call(op, XS_SET_PERMS, op->inode->view->tx_id, path, perms, perms_len);
 	free(perms);
 	return perms_len < 0 ? -EINVAL : 0;
+}
+
+static void perms_answered(struct op *op)
+{
+	if (op_call_error(op, 0) && !op->inode->view->tx)
+		told_perms_refused(inode_of_node(op->inode), op->perms_noted, op->perms_before);
+	op->perms_set(op);
 }
 
 static void perms_send(struct op *op)
@@ -82,7 +100,7 @@ static void perms_send(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	op_submit(op, op->perms_set);
+	op_submit(op, perms_answered);
 }
 
 static void perms_feature_known(struct op *op)

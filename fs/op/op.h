@@ -84,6 +84,7 @@ struct op {
 	uint64_t moved; /* inode_moved() when its paths were made */
 
 	void (*perms_set)(struct op *op); /* what goes on after perms_set() */
+	struct perms_told perms_before, perms_noted; /* told.h; the same where nothing was noted */
 
 	/* Of node_put_value(). */
 	void (*put)(struct op *op, int err);
