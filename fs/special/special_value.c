@@ -65,7 +65,7 @@ static void value_lookup_done(struct op *op)
 static void value_getattr_done(struct op *op)
 {
 	bool unwritten = op->handle || op->inode->unwritten || op->inode->opens > 0;
-	struct stat st;
+	struct stat st = { 0 };
 	int err = value_attr(op, op_call_error(op, 0), unwritten, &st);
 
 	node_asked_by_reader(op, err, st.st_size);
