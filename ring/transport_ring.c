@@ -81,6 +81,7 @@ struct transport_ring {
 	bool silence_logged;
 	bool moved; /* the ring is known to be elsewhere now */
 	bool reconnection; /* the server offers XENSTORE_SERVER_FEATURE_RECONNECTION */
+	bool plain; /* ... or one that has answered on this connection did not */
 	int64_t quiet_since, quiet_start;
 	size_t pos, fill; /* buf[pos] to buf[fill] is received and not yet given */
 	XENSTORE_RING_IDX rsp_cons; /* its value as we left it in the page */
@@ -181,6 +182,12 @@ static bool index_is_foreign(const XENSTORE_RING_IDX *shared, XENSTORE_RING_IDX 
 	return __atomic_load_n(shared, __ATOMIC_RELAXED) != ours;
 }
 
+/* Returns whether the server offers to begin anew when it is asked. */
+static bool offers_reconnection(const struct transport_ring *r)
+{
+	return __atomic_load_n(&r->page->server_features, __ATOMIC_RELAXED) & XENSTORE_SERVER_FEATURE_RECONNECTION;
+}
+
 static int ring_connected(struct transport_ring *r)
 {
 	/* No order needed: these two are ours, and nobody uses the ring now. */
@@ -192,7 +199,7 @@ static int ring_connected(struct transport_ring *r)
 	 */
 	__atomic_store_n(&r->page->error, XENSTORE_ERROR_NONE, __ATOMIC_RELAXED);
 	r->state = RING_CONNECTED;
-	r->silence_logged = r->moved = false;
+	r->silence_logged = r->moved = r->plain = false;
 	atomic_store(&r->notify_error, 0);
 	xen_port_moved(&r->port);
 	return 0;
@@ -338,8 +345,7 @@ static int ring_connect(struct transport *t)
 	error = ring_error(r);
 	/* A server publishes its features when it takes the ring up, which may be
 	 * later than new(). */
-	r->reconnection = __atomic_load_n(&r->page->server_features, __ATOMIC_RELAXED) &
-			  XENSTORE_SERVER_FEATURE_RECONNECTION;
+	r->reconnection = offers_reconnection(r);
 	t->no_reconnect = !r->reconnection;
 
 	if (r->state == RING_CONNECTED)
@@ -424,10 +430,21 @@ static ssize_t ring_fill(struct transport_ring *r)
 	if (n <= 0)
 		return n;
 	r->rsp_cons += n;
+	r->plain |= !offers_reconnection(r);
 	r->pos = 0;
 	r->fill = n;
 	ring_progress(r, notify);
 	return n;
+}
+
+/*
+ * Returns whether another server has taken the ring over: one that offers to begin anew, after one that did not.
+ * It knows nothing of our watches.  A server may make its offer only after it has taken a ring up, but before it
+ * answers.  Others cannot be told from their predecessors, and could not be asked to begin anew.
+ */
+static bool server_was_replaced(const struct transport_ring *r)
+{
+	return r->plain && offers_reconnection(r);
 }
 
 static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
@@ -440,6 +457,10 @@ static ssize_t ring_recv(struct transport *t, void *buf, size_t len)
 		return -ENOTCONN;
 	if (r->pos == r->fill && (r->moved || index_is_foreign(&r->page->rsp_cons, r->rsp_cons)))
 		return -ECONNRESET;
+	if (r->pos == r->fill && server_was_replaced(r)) {
+		log_warning(r->log, "ring: another server has taken it over, and is asked to begin anew");
+		return -ECONNRESET;
+	}
 	n = r->pos < r->fill ? 1 : ring_fill(r);
 	if (n > 0) {
 		if (len > r->fill - r->pos)

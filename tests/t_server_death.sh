@@ -172,6 +172,40 @@ test_ring() {
 	umount_xsfs
 }
 
+# reads VALUE: the file x has it.
+reads() {
+	[[ $(timeout 5 cat "$MNT/x" 2>/dev/null) == "$1" ]]
+}
+
+# size_is SIZE: that of the file x.
+size_is() {
+	[[ $(stat -c %s "$MNT/x") == "$1" ]]
+}
+
+# A ring's server dies, and one of the other kind has taken the ring over before anything was asked: it answers,
+# but does not have our watches.
+test_replaced() {
+	local port
+	make_domain value
+	XSFS_TEST_CACHE=meta XSFS_TEST_DOMID=7 mount_xsfs ring:domid=7,gfn=4711,events=unbound \
+		-o "root=/local/domain/7,timeout=$LONG_TIMEOUT"
+	comes_true 5 'ring, replaced: the watch is set' stat_is watches 1
+	port=$("$XSLOOP" ports "$SERVER_DIR" | sed -n 's/^ *\([0-9]*\): domain 7, handle [0-9]*,.*/\1/p')
+	kill_server
+	# In the same world.
+	SERVER_KIND=o
+	start_server o
+	make_domain another
+	"$XSLOOP" introduce "$SERVER_DIR" 7 4711 "$port"
+	comes_true 20 'ring, replaced: the next one answers' reads another
+	comes_true 20 'ring, replaced: it is known to be another one' stat_is reconnects 1
+	comes_true 5 'ring, replaced: its answers are kept' size_is 8
+	comes_true 5 'ring, replaced: the watch is set again' at_rest
+	xs write /local/domain/7/x longer-than-before
+	comes_true 5 'ring, replaced: a change is seen' size_is 19
+	umount_xsfs
+}
+
 # page_set OFFSET BYTES: into domain 0's shared page.
 page_set() {
 	local file
@@ -280,6 +314,7 @@ if [[ $MATRIX == *ring* ]] && has_config HAVE_XEN; then
 	if [[ $XSFS_TEST_SERVER == *c* ]]; then
 		# oxenstored offers to begin anew instead.
 		XSFS_TEST_SERVER=c XSFS_TEST_TRANSPORT=ring for_each_store test_dead_ring
+		! server_binary o >/dev/null || XSFS_TEST_SERVER=c XSFS_TEST_TRANSPORT=ring for_each_store test_replaced
 	fi
 	test_embedded
 fi

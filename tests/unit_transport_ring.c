@@ -658,6 +658,41 @@ static void reconnection_is_not_offered_any_more(void **state)
 	assert_int_equal(far->t->ops->connect(far->t), 0);
 }
 
+/* A server died, and another has taken its ring over before anybody noticed: it does not have our watches. */
+static void a_server_that_offers_it_has_followed_one_that_did_not(void **state)
+{
+	struct far_side *far = *state;
+	char buf[16];
+
+	far_writes(far, "reply", 5);
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 5);
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 0);
+	far_writes(far, "other", 5);
+	far->page->server_features = XENSTORE_SERVER_FEATURE_RECONNECTION;
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), -ECONNRESET);
+	far->t->ops->disconnect(far->t);
+	assert_int_equal(far->t->ops->connect(far->t), -EAGAIN);
+	assert_int_equal(far->page->connection, XENSTORE_RECONNECT);
+	far_clears(far);
+	assert_int_equal(far->t->ops->connect(far->t), 0);
+	far_writes(far, "reply", 5);
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 5);
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 0);
+}
+
+/* It may take a ring up after we have, and says then what it offers. */
+static void a_server_that_comes_later_replaces_none(void **state)
+{
+	struct far_side *far = *state;
+	char buf[16];
+
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 0);
+	far->page->server_features = XENSTORE_SERVER_FEATURE_RECONNECTION;
+	far_writes(far, "reply", 5);
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 5);
+	assert_int_equal(far->t->ops->recv(far->t, buf, sizeof(buf)), 0);
+}
+
 static void used_ring_is_reset(void **state)
 {
 	struct far_side *far = *state;
@@ -1433,6 +1468,10 @@ static int run_fake(void)
 		cmocka_unit_test_setup_teardown(no_signal_before_sleep, setup_connected, teardown),
 		cmocka_unit_test_setup_teardown(server_reports_an_error, setup_connected, teardown),
 		cmocka_unit_test_setup_teardown(server_lies_about_indices, setup_connected,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_server_that_offers_it_has_followed_one_that_did_not,
+						setup_connected, teardown),
+		cmocka_unit_test_setup_teardown(a_server_that_comes_later_replaces_none, setup_connected,
 						teardown),
 		cmocka_unit_test_setup_teardown(dead_until_introduced_again, setup_connected,
 						teardown),
