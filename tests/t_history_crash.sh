@@ -41,11 +41,6 @@ mount_number() {
 	wait_for "$XSFS_TEST_PATIENCE" grep -q ' mounted on ' "$SCRATCH/mount.$number.log"
 }
 
-# gone PID: all its threads have ended, so that its files are closed.
-gone() {
-	[[ ! -d /proc/$1/task ]] || { dead "$1" && (($(find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l) <= 1)); }
-}
-
 # all_connected: each mount uses the server that there is.
 all_connected() {
 	grep -q '^state connected$' "${DIRS[0]}/.xsfs/stats" && grep -q '^state connected$' "${DIRS[1]}/.xsfs/stats"
@@ -83,7 +78,7 @@ strike() {
 		;;
 	anew) restart ;;
 	mount)
-		wait_for "$XSFS_TEST_PATIENCE" gone "${DAEMONS[$2]}" && mount_number "$2"
+		wait_for "$XSFS_TEST_PATIENCE" dead "${DAEMONS[$2]}" && mount_number "$2"
 		;;
 	esac >>"$SCRATCH/strikes" 2>&1
 }
