@@ -25,6 +25,9 @@
 
 #define EXTRA_MAX 4
 
+/* The pause where it is not possible to wait. */
+#define FAILED_POLL_MS 5
+
 /*
  * Takes and starts the requests that /dev/fuse has, up to a batch.  Returns their number, 0 when
  * there is none now, or -errno: -ENODEV after an unmount.
@@ -120,6 +123,12 @@ static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsig
 	 * second means nothing. */
 	if (suspended() > before + 1)
 		fs_gap(fs);
+	/* It fails at once without memory, and when the limit for descriptors was lowered to fewer than these.  The loop
+	 * looks at the kernel and the store all the same, but should leave the processor to others. */
+	if (ready < 0 && errno != EINTR) {
+		poll(NULL, 0, FAILED_POLL_MS);
+		ready = poll(fds + 1, n_extra, 0);
+	}
 	if (ready <= 0)
 		return;
 	for (unsigned i = 0; i < n_extra; i++)

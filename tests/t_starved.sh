@@ -34,6 +34,65 @@ test_running() {
 	umount_xsfs
 }
 
+# fd_count: how many descriptors the mount has.
+fd_count() {
+	find "/proc/$MOUNT_PID/fd" -mindepth 1 | wc -l
+}
+
+# fd_count_is NUMBER
+fd_count_is() {
+	[[ $(fd_count) == "$1" ]]
+}
+
+# once: each operation once; prints the errnos, 0 for success.
+once() {
+	PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 bounded python3 "$TEST_DIR/programs/starved.py" once "$MNT" 2>&1
+}
+
+works_again() {
+	[[ $(once) == 0 ]]
+}
+
+# recv_calls_idle: how often the mount looks for replies while it is asked for nothing.
+recv_calls_idle() {
+	local before
+	before=$(stat_of transport_recv_calls)
+	sleep 0.3
+	echo $(($(stat_of transport_recv_calls) - before))
+}
+
+# server_returns_under_limit: to a mount that can open nothing, not even what it needs to notice.
+server_returns_under_limit() {
+	local number said status hard count
+	count=$(fd_count)
+	hard=$(prlimit --pid "$MOUNT_PID" --nofile --noheadings --output=HARD)
+	for number in 0 $((count - 1)); do
+		kill_server
+		prlimit --pid "$MOUNT_PID" "--nofile=$number:"
+		start_server "$SERVER_KIND"
+		status=0
+		said=$(bounded cat "$MNT/starved/gone" 2>&1) || status=$?
+		note "limit $number: $said"
+		is "$status" 1 "a server returns to a mount that may have $number descriptors: an error, in time"
+		prlimit --pid "$MOUNT_PID" "--nofile=$hard:"
+		comes_true 10 'which is connected to it when it may have more' state_is connected
+		comes_true 10 'and works' works_again
+		comes_true 5 'with as many descriptors as it had' fd_count_is "$count"
+	done
+}
+
+# The limit is lowered while it runs. Events of inotify take descriptors when they are raised.
+test_limit() {
+	mount_xsfs "$STORE" -o cache=meta,inotify=on,timeout=2
+	checked python3 "$TEST_DIR/programs/starved.py" limit "$MNT" "$MOUNT_PID"
+	comes_true 5 'nothing is left of it' at_rest
+	prlimit --pid "$MOUNT_PID" --nofile=2:
+	at_most "$(recv_calls_idle)" 1000 'with fewer descriptors than it waits for it does not spin'
+	prlimit --pid "$MOUNT_PID" --nofile=1024:
+	[[ $STORE != socket ]] || server_returns_under_limit
+	umount_xsfs
+}
+
 # The filter is not made: libseccomp 2.5.4 writes beyond its memory when it gets no more.
 test_start() {
 	local kind
@@ -45,4 +104,5 @@ test_start() {
 }
 
 for_each_store test_running
+for_each_store test_limit
 XSFS_TEST_SERVER=${XSFS_TEST_SERVER%% *} XSFS_TEST_TRANSPORT=socket XSFS_TEST_HALF='' for_each_store test_start

@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: MIT
 """starved.py run MOUNT FILE KIND STRIDE
    starved.py start MOUNT FILE KIND STRIDE COMMAND...
+   starved.py limit MOUNT PID
+   starved.py once MOUNT
 
 Lets the n-th allocation, or the n-th new descriptor (KIND: memory, EMFILE, ENFILE), of xsfs fail, for each n, or for
 one in STRIDE. FILE is mapped by failing.c, which is preloaded into xsfs.
 
 run: in all that a mount is asked, which takes no new descriptor. Each operation has its right result, or fails by an errno that says why; nothing
 waits; afterwards everything works. start: in the start of COMMAND, which mounts at MOUNT, or ends and says why.
+limit: all that a mount is asked while its process PID, which has a limit for descriptors, gets each one from none to
+some more than it has. once: each operation once, of which the errnos are printed.
 Prints assertions for checked() of functions.sh, and comments."""
 import errno
 import mmap
 import os
+import resource
 import select
 import signal
 import struct
 import subprocess
 import sys
 import time
+
+from inotify_reader import CLOSE_WRITE, Reader
+from store_client import Store
 
 # An operation's share of the time that the test has.
 PATIENCE = max(int(os.environ.get('XSFS_TEST_PATIENCE', '120')) // 4, 1)
@@ -306,6 +314,61 @@ def run(mount, failing, kind, stride):
     result(not wrong, f'{kind}: an errno or the right result, and afterwards everything works', *wrong[:20])
 
 
+def descriptors(pid):
+    return {int(name) for name in os.listdir(f'/proc/{pid}/fd')}
+
+
+def limit(mount, pid):
+    """Each limit for descriptors of a process that runs, from none to some more than it needs. Whoever reads inotify's
+    events is told of what another client changes when there is no limit any more."""
+    work, reader, store = Workload(mount), Reader(), Store()
+    work.prepare()
+    reader.add(work.dir, 'dir')
+    # Some are kept when they have been needed once.
+    store.write('/starved/told', b'first')
+    reader.until('dir/told', CLOSE_WRITE)
+    wrong, errors, taken = [], {}, descriptors(pid)
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    for number in range(len(taken) + 6):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (number, before[1]))
+        store.write('/starved/told', b'%d' % number)
+        store.remove('/starved/untold') if store.exists('/starved/untold') else store.write('/starved/untold', b'')
+        attempt(work.do_read)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        if ('nothing more', 0) in reader.until('dir/told', CLOSE_WRITE):
+            wrong.append(f'inotify, {number} descriptors: nothing is told')
+        for name, operation in work.operations():
+            work.prepare()
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (number, before[1]))
+            got = attempt(operation)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            if isinstance(got, str) or (got and got not in FITTING):
+                wrong.append(f'{name}, {number} descriptors: {got}')
+            if got:
+                errors[got] = errors.get(got, 0) + 1
+    for name, operation in work.operations():
+        work.prepare()
+        got = attempt(operation)
+        if got:
+            wrong.append(f'{name} afterwards: {got}')
+    print(f'limits 0 to {len(taken) + 5}: the callers saw {errors}')
+    end = time.monotonic() + PATIENCE
+    while len(descriptors(pid)) > len(taken) and time.monotonic() < end:
+        time.sleep(0.01)
+    left = descriptors(pid) - taken
+    result(len(descriptors(pid)) <= len(taken), 'no descriptor is left over',
+           *(os.readlink(f'/proc/{pid}/fd/{fd}') for fd in left))
+    result(not wrong, 'with any limit for descriptors: an errno or the right result, and afterwards everything works',
+           *wrong[:20])
+
+
+def once(mount):
+    """Each operation once."""
+    work = Workload(mount)
+    attempt(work.prepare)
+    print(*{str(attempt(operation)) for _, operation in work.operations()})
+
+
 def mounted(path):
     with open('/proc/self/mountinfo', encoding='utf-8') as file:
         return any(line.split()[4] == path for line in file)
@@ -356,8 +419,14 @@ def start(mount, failing, kind, stride, command):
 
 
 def main():
-    what, mount, path, kind, stride = sys.argv[1:6]
     signal.signal(signal.SIGALRM, on_alarm)
+    if sys.argv[1] == 'limit':
+        limit(sys.argv[2], int(sys.argv[3]))
+        return
+    if sys.argv[1] == 'once':
+        once(sys.argv[2])
+        return
+    what, mount, path, kind, stride = sys.argv[1:6]
     failing = Failing(path, kind)
     if what == 'run':
         run(mount, failing, kind, int(stride))
