@@ -206,10 +206,14 @@ static int arguments_parse(struct parser *p, int argc, char **argv)
 	struct fuse_args args = FUSE_ARGS_INIT(argc, NULL);
 	char **copies = calloc(argc + 1, sizeof(*copies)), **prepared = calloc(argc + 1, sizeof(*prepared));
 	int rc = copies && prepared ? 0 : -1;
+	const char *list;
 
-	for (int i = 0; rc == 0 && i < argc; i++) {
-		prepared[i] = argv[i];
-		if (i > 0 && strchr(argv[i], '"') && (!strncmp(argv[i], "-o", 2) || !strcmp(argv[i - 1], "-o"))) {
+	if (rc == 0)
+		memcpy(prepared, argv, argc * sizeof(*prepared));
+	/* Only the lists: what else there is stays in use as it is. */
+	for (int i = 1; rc == 0 && i < argc && strcmp(argv[i], "--") != 0; i++) {
+		list = option_list_at(argc, argv, &i);
+		if (list && strchr(list, '"')) {
 			copies[i] = prepared[i] = option_list_escape(argv[i]);
 			rc = copies[i] ? 0 : -1;
 		}

@@ -100,7 +100,8 @@ static bool any_option(int argc, char **argv, bool (*match)(const char *word, si
 {
 	const char *list;
 
-	for (int i = 1; i < argc; i++) {
+	/* What follows "--" is no option. */
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		list = option_list_at(argc, argv, &i);
 		if (list && option_list_any(list, match, arg))
 			return true;

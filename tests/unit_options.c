@@ -178,6 +178,7 @@ static void remounting(void **state)
 	assert_false(wants_remount("-o", "context=\"a,remount\""));
 	assert_false(wants_remount("remount", NULL));
 	assert_false(wants_remount("-o", NULL));
+	assert_false(wants_remount("--", "-oremount"));
 	assert_int_equal(options_kind("timeout=5"), OPTION_OURS);
 	assert_int_equal(options_kind("nofail"), OPTION_ACCEPTED);
 	assert_int_equal(options_kind("nosymfollow"), OPTION_ACCEPTED);
@@ -205,6 +206,11 @@ static void commas_of_the_store(void **state)
 static void positional(void **state)
 {
 	(void)state;
+	assert_int_equal(parse("--", "-o\"a,b\"", NULL), 0);
+	assert_string_equal(options.mountpoint, "-o\"a,b\"");
+	assert_int_equal(parse("-o", "ro", "--", "-o", "\"a,b\"", NULL), 0);
+	assert_string_equal(options.mountpoint, "\"a,b\"");
+	assert_refused("-o", "-o", "-o", "\"a,b\"");
 	assert_int_equal(parse("--", "-odd", NULL), 0);
 	assert_string_equal(options.mountpoint, "-odd");
 	assert_refused("no mount point", "-f");
