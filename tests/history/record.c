@@ -296,6 +296,17 @@ static bool only_looks(const struct step *step)
 	       step->op == OP_XS_DIRECTORY;
 }
 
+/* Nor does a transaction. */
+static void leave_out_base(struct step *step)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < step->n_subs; i++)
+		if (step->subs[i].path != PATH_BASE)
+			step->subs[n++] = step->subs[i];
+	step->n_subs = n;
+}
+
 static void end(struct client *c, struct step *step, int err)
 {
 	struct recorder *r = c->recorder;
@@ -308,6 +319,7 @@ static void end(struct client *c, struct step *step, int err)
 			c->n_steps--;
 			return;
 		}
+		leave_out_base(step);
 		if (err)
 			step->err = err = LOST;
 	} else if (err == EPIPE && view_is_raw(step->view)) {
@@ -913,6 +925,10 @@ static void disaster(struct recorder *r)
 /* Returns a mount that a client uses; there is one then. */
 static int used_mount(struct recorder *r, unsigned *random)
 {
+	if (r->config.victim >= 0) {
+		r->clients[0].view = VIEW_A + r->config.victim;
+		return r->config.victim;
+	}
 	for (unsigned i = 0, first = chance(random, r->n_clients); i < r->n_clients; i++) {
 		int mount = view_mount(r->clients[(first + i) % r->n_clients].view);
 
