@@ -434,4 +434,5 @@ def main():
         start(mount, failing, kind, int(stride), sys.argv[6:])
 
 
-main()
+if __name__ == '__main__':
+    main()
