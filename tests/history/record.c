@@ -402,12 +402,17 @@ static int open_step(struct client *c, int path, unsigned flags, int *fd)
 
 static void close_step(struct client *c, int fd)
 {
+	struct recorder *r = c->recorder;
 	struct step *step = begin(c, OP_CLOSE, PATH_NONE);
+	int err;
 
-	close(fd);
+	err = close(fd) ? errno : 0;
 	if (!step)
 		return;
-	end(c, step, 0);
+	/* What other errors say the model knows without them. */
+	if (!strike_meets(&r->strike, step->view, step->from + r->began, now()))
+		err = 0;
+	end(c, step, err);
 	/* recorder_run() says when that has surely happened. */
 	step->to = FOREVER;
 }
