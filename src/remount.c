@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fs/mountinfo.h"
@@ -15,6 +16,10 @@
 #include "src/option_list.h"
 #include "src/options.h"
 #include "src/remount.h"
+
+/* How often, and after how long, the kernel is asked again while a file is open for writing. */
+#define BUSY_TRIES 100
+#define BUSY_PAUSE_NS 5000000L
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -266,13 +271,26 @@ int remount_nosymfollow(const char *mountpoint, char *why, size_t size)
 	return -err;
 }
 
+/* The daemon itself opens files for writing, for a moment each, to tell the readers of inotify of changes. */
+static int change_tried(unsigned long flags, const char *point)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_PAUSE_NS };
+	int tries = 0;
+
+	while (mount("none", point, NULL, MS_REMOUNT | flags, NULL) < 0) {
+		if (errno != EBUSY || ++tries == BUSY_TRIES)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 static int change(const struct wish *wish, const char *point, char *why, size_t size)
 {
-	int err;
+	int err = -change_tried(wish->flags, point);
 
-	if (mount("none", point, NULL, MS_REMOUNT | wish->flags, NULL) == 0)
+	if (!err)
 		return 0;
-	err = errno;
 	snprintf(why, size, "%s cannot be remounted: %s", wish->mountpoint,
 		 err == EBUSY ? "a file in it is open for writing" :
 		 err == EPERM ? "only root may do that" : strerror(err));

@@ -22,7 +22,7 @@
 /* When what was done through the mount is compared with the store. */
 #define OWN_NS (50 * NSEC_PER_MSEC)
 
-/* How often it is looked whether what is owed can be told. */
+/* How often it is looked whether what is owed can be told, and whether the filesystem can be written to again. */
 #define OWED_NS NSEC_PER_SEC
 
 void inotify_wake(struct inotify *in, bool urgent)
@@ -72,16 +72,32 @@ REQUIRES(fs_lock_held) static bool look_next(struct fs *fs)
 	return n > 0;
 }
 
+/* Leaves the mount. */
+REQUIRES(fs_lock_held) static void leave(struct fs *fs)
+{
+	fs_unlock(fs);
+	raise_pause(fs);
+	fs_lock(fs);
+}
+
+/* Waits until the filesystem can be written to. */
+REQUIRES(fs_lock_held) static void await_writable(struct fs *fs)
+{
+	while (fs->inotify->readonly && !fs->inotify->ending) {
+		rest(fs, OWED_NS, true);
+		raise_retry(fs);
+		leave(fs);
+	}
+}
+
 /* Tells what there is for as long as it may.  Returns the nanoseconds that this took. */
 REQUIRES(fs_lock_held) static uint64_t work(struct fs *fs)
 {
 	uint64_t began = clock_now_ns(CLOCK_MONOTONIC), took = 0;
 
-	while (!fs->inotify->ending && took < WORK_NS && look_next(fs))
+	while (!fs->inotify->ending && !fs->inotify->readonly && took < WORK_NS && look_next(fs))
 		took = clock_now_ns(CLOCK_MONOTONIC) - began;
-	fs_unlock(fs);
-	raise_pause(fs);
-	fs_lock(fs);
+	leave(fs);
 	return took;
 }
 
@@ -111,6 +127,7 @@ REQUIRES(fs_lock_held) static void serve(struct fs *fs)
 	fs->inotify_counters.on = true;
 	queue_note_event(fs, NULL, false);
 	while (!in->ending) {
+		await_writable(fs);
 		if (!in->work)
 			wait_ns(fs, idle_ns(in));
 		if (!in->work)
@@ -158,9 +175,7 @@ static void *teller(void *arg)
 		queue_deinit(fs, &in->queue);
 	}
 	fs->inotify_counters.on = false;
-	fs_unlock(fs);
-	raise_pause(fs);
-	fs_lock(fs);
+	leave(fs);
 	/* Another thread may get the number. */
 	in->tid = 0;
 	in->ended = true;

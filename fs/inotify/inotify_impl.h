@@ -96,6 +96,9 @@ int raise_event(struct fs *fs, struct expected *expected) REQUIRES(fs_lock_held)
 /* Leaves the mount, so that it can be unmounted completely.  Without the lock. */
 void raise_pause(struct fs *fs);
 
+/* After -EROFS: finds out whether the filesystem can be written to again. */
+void raise_retry(struct fs *fs) REQUIRES(fs_lock_held);
+
 /* Finds out whether all of this works.  Returns NULL or the reason why not. */
 const char *raise_probe(struct fs *fs) REQUIRES(fs_lock_held);
 
@@ -116,6 +119,7 @@ struct inotify {
 	bool serving; /* requests are answered */
 	bool work;    /* there may be something in the queue, */
 	bool urgent;  /* that others have done */
+	bool readonly; /* somebody has made the filesystem itself so: what there is to tell waits */
 	bool ending;
 	bool ended;
 	pid_t tid;    /* whose requests these are; 0: not known yet */

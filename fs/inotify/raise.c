@@ -216,19 +216,28 @@ static bool is_mounted_on(const struct inotify *in, const char *path, const char
 	return in->place.is_mountpoint(whole);
 }
 
-/* Returns whether it may succeed another time: not where it is read-only, or mounted over.  Else the kernel may have
- * learnt meanwhile what it believes to be true for a while, or there was no memory. */
+/* Returns whether it may succeed another time: not where it is mounted over.  Else the kernel may have learnt meanwhile
+ * what it believes to be true for a while, there was no memory, or it is read-only at present. */
 static bool may_succeed(int err)
 {
-	return err != -EROFS && err != -EXDEV && err != -EBUSY && err != -ENOSYS && err != -INOTIFY_PROBE_ERROR;
+	return err != -EXDEV && err != -EBUSY && err != -ENOSYS && err != -INOTIFY_PROBE_ERROR;
 }
 
 /* Whoever remounts it read-only makes the filesystem itself so. */
 static void note_readonly(struct fs *fs, bool readonly)
 {
-	if (readonly && fs->inotify_counters.on)
-		log_info(fs->log, "readers of inotify are not told what others change: the filesystem was remounted read-only");
+	struct inotify *in = fs->inotify;
+
+	if (readonly == in->readonly)
+		return;
+	in->readonly = readonly;
 	fs->inotify_counters.on = !readonly;
+	if (readonly) {
+		log_info(fs->log, "readers of inotify are not told what others change while the filesystem is remounted read-only");
+	} else {
+		log_info(fs->log, "readers of inotify are told again what others change");
+		inotify_wake(in, true);
+	}
 }
 
 int raise_event(struct fs *fs, struct expected *expected)
@@ -243,7 +252,7 @@ int raise_event(struct fs *fs, struct expected *expected)
 	struct inotify *in = fs->inotify;
 	uint64_t parent = expected->dir->nodeid;
 	char name[PATH_SIZE], path[PATH_MAX];
-	bool known = expected->inode && expected->inode->nlookup > 0;
+	bool known = expected->inode && expected->inode->nlookup > 0, rofs;
 	int dir, err;
 
 	/* Copies, as the inode may get another name meanwhile. */
@@ -269,27 +278,46 @@ int raise_event(struct fs *fs, struct expected *expected)
 	}
 	fs_lock(fs);
 	in->expected = NULL;
-	if (!expected->done && err && (expected->overtaken || may_succeed(err)))
+	rofs = err == -EROFS;
+	if (expected->kind != RAISE_PROBE && !expected->done && err && (expected->overtaken || may_succeed(err)))
 		err = -EAGAIN;
 	if (!err)
 		fs->inotify_counters.raised++;
-	if (expected->kind != RAISE_PROBE)
-		note_readonly(fs, err == -EROFS);
+	if (rofs)
+		note_readonly(fs, true);
 	log_debug(fs->log, "inotify %s %s/%s: %s", names[expected->kind], path, name, err ? strerror(-err) : "ok");
 	return err;
 }
 
 /* ---- the probe ---- */
 
-const char *raise_probe(struct fs *fs)
+REQUIRES(fs_lock_held) static int try_probe(struct fs *fs, struct expected *probe)
 {
-	struct expected probe = {
+	struct inode *root = fs->inodes.root;
+
+	*probe = (struct expected){
 		.kind = RAISE_PROBE,
-		.dir = fs->inodes.root,
+		.dir = root,
+		.changes = root->told.changes,
 		.name = PROBE_NAME,
 		.is_dir = true,
 	};
-	int err = raise_event(fs, &probe);
+	return raise_event(fs, probe);
+}
+
+void raise_retry(struct fs *fs)
+{
+	struct expected probe;
+
+	try_probe(fs, &probe);
+	if (probe.done)
+		note_readonly(fs, false);
+}
+
+const char *raise_probe(struct fs *fs)
+{
+	struct expected probe;
+	int err = try_probe(fs, &probe);
 
 	if (err == -INOTIFY_PROBE_ERROR && probe.done && !probe.refused)
 		return NULL;

@@ -183,13 +183,15 @@ REQUIRES(fs_lock_held) static void tell_new(struct sight *s)
 	inode_put(&s->fs->inodes, inode);
 }
 
-/* The value of a directory's node has changed, which is the content of its `.value`. */
-REQUIRES(fs_lock_held) static void tell_value_of_dir(struct sight *s, struct inode *dir)
+/* The value of a directory's node has changed, which is the content of its `.value`.  Returns false if it has to be
+ * looked at again. */
+REQUIRES(fs_lock_held) static bool tell_value_of_dir(struct sight *s, struct inode *dir)
 {
 	struct inodes *inodes = &s->fs->inodes;
 	struct inode *file = inode_find(inodes, dir, NAME_OF_VALUE, INODE_SPECIAL);
 	const struct special *special = special_find(s->fs, dir, NAME_OF_VALUE);
 	struct expected e;
+	int err;
 
 	if (!file && special && node_has_value(s->op, CALL_READ, s->path)) {
 		file = inode_intern(inodes, dir, NAME_OF_VALUE, INODE_SPECIAL, dir->view, special);
@@ -197,11 +199,12 @@ REQUIRES(fs_lock_held) static void tell_value_of_dir(struct sight *s, struct ino
 			file->cacheable = true;
 	}
 	if (!file)
-		return;
+		return true;
 	e = expect(RAISE_MODIFY, dir, NAME_OF_VALUE, file, dir->told.changes);
 	e.size = text_size(s->fs->config.format, s->facts.value_len);
-	raise_event(s->fs, &e);
+	err = raise_event(s->fs, &e);
 	inode_put(inodes, file);
+	return err != -EAGAIN;
 }
 
 /* Compares a value with the one that was told, and takes it for told from now on.  Returns whether it is another. */
@@ -241,9 +244,7 @@ REQUIRES(fs_lock_held) static void tell_changes(struct sight *s, struct inode *i
 	bool unclear = !any && (s->news->lost || (s->news->foreign && !told_is_own(inode)));
 
 	if (value || s->news->lost || (unclear && inode->kind == INODE_LEAF)) {
-		if (inode->kind == INODE_DIR)
-			tell_value_of_dir(s, inode);
-		else if (!tell_file(s, inode))
+		if (!(inode->kind == INODE_DIR ? tell_value_of_dir(s, inode) : tell_file(s, inode)))
 			inode->told.value_state = TOLD_LOST;
 	}
 	if ((perms || (unclear && !known)) && !tell_of(s, RAISE_ATTRIB, inode))
@@ -306,6 +307,8 @@ void tell_root(struct sight *s)
 
 	if (s->news->deep)
 		look_below(s, root);
-	if (value_differs(s, root) || s->news->lost)
-		tell_value_of_dir(s, root);
+	if ((value_differs(s, root) || s->news->lost) && !tell_value_of_dir(s, root)) {
+		root->told.value_state = TOLD_LOST;
+		look_again(s);
+	}
 }
