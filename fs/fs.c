@@ -165,14 +165,16 @@ static void session_forget_mount(struct fs *fs)
 	close(fds[1]);
 }
 
-static bool is_at(const struct mountinfo *m, void *path)
+static bool is_at_or_below(const struct mountinfo *m, void *path)
 {
-	return !strcmp(m->point, path);
+	size_t len = strlen(path);
+
+	return !strncmp(m->point, path, len) && (!m->point[len] || m->point[len] == '/');
 }
 
-static bool is_mountpoint(const char *path)
+static bool has_mounts(const char *path)
 {
-	return mountinfo_each(is_at, (void *)path);
+	return mountinfo_each(is_at_or_below, (void *)path);
 }
 
 /* Readers of inotify(7) are told where that is wanted.  It takes root's rights. */
@@ -181,7 +183,7 @@ static void start_telling(struct fs *fs, const char *mountpoint)
 	const struct fs_config *config = &fs->config;
 	bool wanted = config->inotify == FS_INOTIFY_ON ||
 		      (config->inotify == FS_INOTIFY_AUTO && config->cache == FS_CACHE_META);
-	struct inotify_place place = { .mountpoint = mountpoint, .is_mountpoint = is_mountpoint };
+	struct inotify_place place = { .mountpoint = mountpoint, .has_mounts = has_mounts };
 	int err;
 
 	if (!wanted)

@@ -199,15 +199,16 @@ static void answer_setattr(struct fs *fs, const struct fuse_in_header *in, const
 		refuse(fs, in);
 }
 
-/* The kernel may want to know the permissions. */
+/* The kernel may want to know the permissions, where it is mounted with uid= those of all directories on the way. */
 static void answer_getattr(struct fs *fs, const struct fuse_in_header *in)
 {
 	struct expected *e = fs->inotify->expected;
+	const struct inode *dir = e ? e->dir : fs->inodes.root;
 
-	if (in->nodeid == INODE_ROOT_ID)
-		reply_attr(fs, in, fs->inodes.root, 0);
-	else if (e && in->nodeid == e->dir->nodeid)
-		reply_attr(fs, in, e->dir, 0);
+	while (dir && dir->nodeid != in->nodeid)
+		dir = dir->parent;
+	if (dir)
+		reply_attr(fs, in, dir, 0);
 	else if (e && e->inode && in->nodeid == e->inode->nodeid)
 		reply_attr(fs, in, e->inode, e->size);
 	else

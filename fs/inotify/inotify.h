@@ -28,8 +28,8 @@ struct fuse_buf;
 struct inotify_place {
 	const char *mountpoint; /* copied */
 	unsigned major, minor;  /* its device number */
-	/* Returns whether something is mounted at an absolute path.  Called without the lock. */
-	bool (*is_mountpoint)(const char *path);
+	/* Returns whether something is mounted at an absolute path, or below it.  Called without the lock. */
+	bool (*has_mounts)(const char *path);
 };
 
 /*

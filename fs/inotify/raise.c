@@ -207,13 +207,13 @@ static int operate(const struct expected *e, int dir, const char *name)
 	return rc < 0 ? -errno : 0;
 }
 
-/* Returns whether something is mounted on `name` in the directory with that path in the mount. */
+/* Returns whether something is mounted on `name` in the directory with that path in the mount, or below it. */
 static bool is_mounted_on(const struct inotify *in, const char *path, const char *name)
 {
 	char whole[2 * PATH_MAX + PATH_SIZE + 3];
 
 	snprintf(whole, sizeof(whole), "%s%s%s/%s", in->mountpoint, *path ? "/" : "", path, name);
-	return in->place.is_mountpoint(whole);
+	return in->place.has_mounts(whole);
 }
 
 /* Returns whether it may succeed another time: not where it is mounted over.  Else the kernel may have learnt meanwhile
@@ -265,8 +265,10 @@ int raise_event(struct fs *fs, struct expected *expected)
 	dir = err ? err : open_dir(path);
 	if (dir >= 0) {
 		/* The kernel may know the name as something else, or have found it already; that it forgets it would
-		 * unmount what somebody has mounted there. */
-		if (expected->kind == RAISE_CREATE && known && is_mounted_on(in, path, name))
+		 * unmount what somebody has mounted there.  No path would lead to what is mounted below a directory
+		 * that is removed. */
+		if (((expected->kind == RAISE_CREATE && known) || (expected->kind == RAISE_DELETE && expected->is_dir)) &&
+		    is_mounted_on(in, path, name))
 			err = -EBUSY;
 		else if (expected->kind == RAISE_CREATE || expected->kind == RAISE_DELETE)
 			notifier_expire(fs, parent, name);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""In a pid namespace of its own, a process that has there the number which the teller's thread has outside."""
+"""In a pid namespace of its own, a process that has there the number which the teller's thread has outside; with a
+third argument as that user."""
 import os
 import sys
 
@@ -11,6 +12,8 @@ for _ in range(50):
     child = os.fork()
     if child == 0:
         if os.getpid() == number:
+            if len(sys.argv) > 3:
+                os.setresuid(*[int(sys.argv[3])] * 3)
             os.unlink(f'{mnt}/y/file')
             os.mkdir(f'{mnt}/y/made')
             os.rmdir(f'{mnt}/y/dir')
