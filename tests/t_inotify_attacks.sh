@@ -7,8 +7,8 @@
 . "${0%/*}/fake.sh"
 requires python3 inotifywait unshare
 
-# What users do in one round of the tests, and which tests.
-: "${XSFS_INOTIFY_USES:=40}" "${XSFS_INOTIFY_ATTACKS:=users fresh places inner locked ends remount}"
+# What users do in one round of the tests, and which of the tests.
+: "${XSFS_INOTIFY_USES:=40}" "${XSFS_INOTIFY_ATTACKS:=users fresh places inner locked ends remount nodes}"
 
 # for mount_xsfs
 export XSFS_TEST_CACHE=meta
@@ -57,7 +57,7 @@ storm_stop() {
 # A remount to read-only holds for every mount of the filesystem, the teller's too.  Then nothing can be told; what has
 # changed meanwhile is, when it can be written to again.
 test_remount() {
-	local i failed=0
+	local i failed=0 names
 	mount_telling
 	xs write /ro/a 1 /ro/gone 1 /ro/same 1 /ro/end 1
 	ls -l "$MNT/ro" >/dev/null
@@ -67,7 +67,8 @@ test_remount() {
 	succeeds 'nobody is told' wait_for 5 stat_is inotify 0
 	xs rm /ro/gone
 	xs write /ro/new 1
-	is "$(cat "$MNT/ro/a")$(ls "$MNT/ro" | tr '\n' ' ')" '2a end new same ' 'it shows what others change'
+	names=("$MNT/ro/"*)
+	is "$(cat "$MNT/ro/a") ${names[*]##*/}" '2 a end new same' 'it shows what others change'
 	succeeds 'remount,rw' "$XSFS" "$MNT" -o remount,rw
 	succeeds 'it tells again' wait_for 5 stat_is inotify 1
 	succeeds 'what has changed meanwhile' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE a'
@@ -246,6 +247,7 @@ test_ends() {
 		if ((i % 2)); then
 			succeeds 'umount' wait_for 5 unmounts
 		else
+			disown "$MOUNT_PID"
 			end_process "$MOUNT_PID" KILL
 			umount -l "$MNT" 2>/dev/null || true
 		fi
@@ -269,6 +271,17 @@ test_ends() {
 	xs rm /ends
 }
 
-for test in users fresh places inner locked ends remount; do
+# The view in which every node is a directory, as the mount and below `.xsfs/nodes`.
+test_nodes() {
+	mount_telling -o layout=nodes
+	checked python3 "$TEST_DIR/programs/inotify_nodes.py" "$MNT" layout=nodes "$SERVER_KIND"
+	umount_xsfs
+	xs rm /t
+	mount_telling
+	checked python3 "$TEST_DIR/programs/inotify_nodes.py" "$MNT/.xsfs/nodes" .xsfs/nodes "$SERVER_KIND"
+	umount_xsfs
+}
+
+for test in users fresh places inner locked ends remount nodes; do
 	[[ $XSFS_INOTIFY_ATTACKS != *"$test"* ]] || for_each_store "test_$test"
 done

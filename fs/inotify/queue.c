@@ -248,8 +248,8 @@ void queue_note_event(struct fs *fs, const char *path, bool lost)
 		queue_sweep(fs, lost);
 	} else {
 		foreign = note(fs, fs->inodes.root, below ? below : "");
-		if (fs->inodes.nodes_root && below && *below)
-			foreign |= note(fs, fs->inodes.nodes_root, below);
+		if (fs->inodes.nodes_root)
+			foreign |= note(fs, fs->inodes.nodes_root, below ? below : "");
 	}
 	inotify_wake(in, foreign);
 }
