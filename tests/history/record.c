@@ -296,14 +296,18 @@ static bool only_looks(const struct step *step)
 	       step->op == OP_XS_DIRECTORY;
 }
 
-/* Nor does a transaction. */
+/* Nor does a transaction, neither by an XS_RM in it. */
 static void leave_out_base(struct step *step)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < step->n_subs; i++)
-		if (step->subs[i].path != PATH_BASE)
-			step->subs[n++] = step->subs[i];
+	for (unsigned i = 0; i < step->n_subs; i++) {
+		const struct sub *sub = &step->subs[i];
+
+		if (sub->path != PATH_BASE &&
+		    !(sub->op == OP_XS_RM && sub->err && path_parent(sub->path) == PATH_BASE))
+			step->subs[n++] = *sub;
+	}
 	step->n_subs = n;
 }
 
