@@ -584,7 +584,10 @@ static struct sub some_request(struct client *c, bool in_tx)
 
 	do
 		sub.op = ops[chance(&c->random, sizeof(ops))];
-	while (!in_tx && !(c->recorder->config.ops >> sub.op & 1));
+	/* xenstored tells nobody of a node that a transaction makes above one which it removes again: a listing in a
+	 * cache never shows it. */
+	while (in_tx ? sub.op == OP_XS_RM && path_parent(sub.path) != PATH_BASE :
+		       !(c->recorder->config.ops >> sub.op & 1));
 	if (sub.op == OP_XS_WRITE)
 		sub.value = chance(&c->random, 6) ? new_value(c) : VALUE_EMPTY;
 	if (sub.op == OP_XS_DIRECTORY && chance(&c->random, 4) == 0)
@@ -996,10 +999,11 @@ static void gather(struct recorder *r, struct history *h)
 			struct texts *texts = r->clients[i].texts;
 
 			*step = r->clients[i].steps[j];
-			/* Unless nobody could write any more what it had left. */
-			if (step->op == OP_CLOSE &&
-			    !strike_meets(&r->strike, step->view, step->from + r->began, FOREVER))
+			if (step->op == OP_CLOSE)
 				step->to = done;
+			/* Nobody may write any more what it had left, as it does not wait for an empty value (xsfs(5)). */
+			if (step->op == OP_CLOSE && strike_meets(&r->strike, step->view, step->from + r->began, FOREVER))
+				step->to = step->back = FOREVER;
 			if (step->value > VALUE_EMPTY)
 				step->value = value_of_text(h->texts, texts->text[step->value],
 							    strlen(texts->text[step->value]));
