@@ -74,6 +74,8 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 	fs->can_expire = conn->capable & FUSE_CAP_EXPIRE_ONLY;
 	if (fs->can_expire)
 		conn->want |= FUSE_CAP_EXPIRE_ONLY;
+	/* FOPEN_NOFLUSH is older than any flag that would tell of it. */
+	fs->can_close = conn->proto_major > 7 || conn->proto_minor >= 35;
 	if (fs->config.cache != FS_CACHE_OFF && !fs->can_expire)
 		log_info(fs->log, "this kernel cannot forget a name gently (Linux 6.2 can): "
 				  "directories are looked up each time");

@@ -53,6 +53,36 @@ test_flood() {
 	xs rm /f
 }
 
+# flushes: how many FLUSH requests there were.
+flushes() {
+	awk '/^xsfs_operations_total\{.*"flush"/ { print $NF }' "$MNT/.xsfs/metrics"
+}
+
+# When the daemon is killed the kernel closes what its teller has open, while nobody answers any more: that must not
+# ask.
+test_no_flush() {
+	local i before
+	mount_telling
+	xs write /q/k 0
+	inotify_start "$MNT/q"
+	before=$(flushes)
+	for ((i = 1; i <= 30; i++)); do
+		xs write /q/k "$i"
+	done
+	succeeds 'a reader is told' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE k'
+	is "$(($(flushes) - before))" 0 'and no close has asked'
+	inotify_stop
+	umount_xsfs
+	xs rm /q
+}
+
+test_often() {
+	mount_telling
+	checked python3 "$TEST_DIR/programs/inotify_often.py" "$MNT"
+	umount_xsfs
+	xs rm /o
+}
+
 # Moves of ours: while one is under way the store may say first that what was there is gone. That is not told, or
 # everything below would be made anew.
 test_moved() {
@@ -254,6 +284,8 @@ test_life() {
 for_each_store test_table
 for_each_store test_lost
 for_each_store test_flood
+for_each_store test_often
+for_each_store test_no_flush
 for_each_store test_attack
 for_each_store test_pids
 for_each_store test_life

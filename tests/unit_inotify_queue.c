@@ -68,6 +68,13 @@ static void take_none(struct fs_fixture *fx)
 	assert_int_equal(in.queue.count, 0);
 }
 
+/* The time has come for what was to wait. */
+static void patience_ends(void)
+{
+	in.queue.patient_due_ns = 0;
+	queue_wait_over(&in.queue);
+}
+
 /* ---- names ---- */
 
 static void names_come_in_their_order(void **state)
@@ -316,8 +323,64 @@ static void our_own_write_is_not_urgent(void **state)
 	inode_wrote(inode);
 	queue_note_event(&fx->fs, "/k", false);
 	assert_true(in.work && !in.urgent);
+	assert_null(queue_take(&fx->fs));
+	queue_wait_over(&in.queue);
+	assert_null(queue_take(&fx->fs));
+	patience_ends();
 	assert_false(take_name(fx, "k").foreign);
 	take_none(fx);
+}
+
+static void what_changes_again_waits(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *inode = known_inode(fx, "k", INODE_LEAF);
+
+	queue_note_event(&fx->fs, "/k", false);
+	assert_true(take_name(fx, "k").foreign);
+	/* However busy this machine is. */
+	inode->told.reported_ms = inode_now_ms();
+	queue_note_event(&fx->fs, "/k", false);
+	assert_null(queue_take(&fx->fs));
+	patience_ends();
+	assert_true(take_name(fx, "k").foreign);
+	/* Long after that it is told at once. */
+	inode->told.reported_ms = 0;
+	queue_note_event(&fx->fs, "/k", false);
+	take_name(fx, "k");
+	take_none(fx);
+}
+
+static void what_others_did_after_us_is_urgent(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *inode = known_inode(fx, "k", INODE_LEAF);
+
+	inode_wrote(inode);
+	queue_note_event(&fx->fs, "/k", false);
+	inode_write_over(&fx->fs.inodes, inode, true);
+	inode->told.reported_ms = 0;
+	queue_note_event(&fx->fs, "/k", false);
+	assert_true(in.urgent);
+	assert_true(take_name(fx, "k").foreign);
+	take_none(fx);
+}
+
+static void what_waits_at_the_end_is_freed(void **state)
+{
+	struct fs_fixture *fx = *state;
+
+	inode_wrote(known_inode(fx, "k", INODE_LEAF));
+	queue_note_event(&fx->fs, "/k", false);
+	assert_int_equal(in.queue.count, 1);
+}
+
+static void nothing_to_tell_wakes_nobody(void **state)
+{
+	struct fs_fixture *fx = *state;
+
+	queue_note_event(&fx->fs, "/unknown/k", false);
+	assert_false(in.work);
 }
 
 static void after_a_gap_everything_is_told(void **state)
@@ -342,6 +405,7 @@ static void more_names_than_there_is_room_for_are_all_compared(void **state)
 		queue_note_event(&fx->fs, path, false);
 	}
 	assert_true(in.queue.count < MANY);
+	patience_ends();
 	for (; (news = queue_take(&fx->fs)) && *news->name; taken++) {
 		snprintf(path, sizeof(path), "k%u", taken);
 		assert_string_equal(news->name, path);
@@ -376,6 +440,10 @@ int main(void)
 		TEST(what_the_kernel_does_not_know_has_no_readers),
 		TEST(a_file_that_became_a_directory_is_looked_at),
 		TEST(our_own_write_is_not_urgent),
+		TEST(what_changes_again_waits),
+		TEST(what_others_did_after_us_is_urgent),
+		TEST(what_waits_at_the_end_is_freed),
+		TEST(nothing_to_tell_wakes_nobody),
 		TEST(after_a_gap_everything_is_told),
 		TEST(more_names_than_there_is_room_for_are_all_compared),
 	};

@@ -287,7 +287,7 @@ bool inotify_answers(struct fs *fs, const struct fuse_buf *buf)
 {
 	const struct fuse_in_header *in = buf->mem;
 
-	if (!fs->inotify || !fs->inotify->tid || (buf->flags & FUSE_BUF_IS_FD) || buf->size < sizeof(*in))
+	if (!fs->inotify || !fs->teller || (buf->flags & FUSE_BUF_IS_FD) || buf->size < sizeof(*in))
 		return false;
-	return in->pid == (uint32_t)fs->inotify->tid && answer(fs, in);
+	return in->pid == (uint32_t)fs->teller && answer(fs, in);
 }

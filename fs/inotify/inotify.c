@@ -19,14 +19,16 @@
 #define WORK_NS (50 * NSEC_PER_MSEC)
 #define REST_MAX_NS WORK_NS
 
-/* When what was done through the mount is compared with the store. */
-#define OWN_NS (50 * NSEC_PER_MSEC)
+/* After a flood of events, how long none must have come before everything is compared. */
+#define FLOOD_QUIET_NS (100 * NSEC_PER_MSEC)
 
 /* How often it is looked whether what is owed can be told, and whether the filesystem can be written to again. */
 #define OWED_NS NSEC_PER_SEC
 
-void inotify_wake(struct inotify *in, bool urgent)
+void inotify_wake(struct inotify *in)
 {
+	const bool urgent = queue_is_urgent(&in->queue);
+
 	if (in->work && (in->urgent || !urgent))
 		return;
 	in->work = true;
@@ -42,10 +44,10 @@ REQUIRES(fs_lock_held) static void wait_ns(struct fs *fs, uint64_t ns)
 	fs_wait(fs, &fs->inotify->wake, ns ? &until : NULL);
 }
 
-/* Rests for `ns` nanoseconds; not `whatever` comes: until there is something urgent. */
-REQUIRES(fs_lock_held) static void rest(struct fs *fs, uint64_t ns, bool whatever)
+/* Rests until a time of CLOCK_MONOTONIC; not `whatever` comes: or until there is something urgent. */
+REQUIRES(fs_lock_held) static void rest(struct fs *fs, uint64_t until, bool whatever)
 {
-	uint64_t until = clock_now_ns(CLOCK_MONOTONIC) + ns, now;
+	uint64_t now;
 
 	while (!fs->inotify->ending && (whatever || !fs->inotify->urgent) &&
 	       (now = clock_now_ns(CLOCK_MONOTONIC)) < until)
@@ -55,7 +57,17 @@ REQUIRES(fs_lock_held) static void rest(struct fs *fs, uint64_t ns, bool whateve
 /* Returns how long there may be nothing to do before there is something after all; 0: for ever. */
 static uint64_t idle_ns(const struct inotify *in)
 {
+	if (queue_was_flooded(&in->queue))
+		return FLOOD_QUIET_NS;
 	return TAILQ_EMPTY(&in->owed) ? 0 : OWED_NS;
+}
+
+/* Nothing was reported for a while: does what had to wait for that. */
+static void idle(struct fs *fs)
+{
+	queue_owed(fs);
+	if (queue_was_flooded(&fs->inotify->queue))
+		queue_sweep(fs, false);
 }
 
 /* Looks at the next names in the queue.  Returns false if there was none. */
@@ -84,7 +96,7 @@ REQUIRES(fs_lock_held) static void leave(struct fs *fs)
 REQUIRES(fs_lock_held) static void await_writable(struct fs *fs)
 {
 	while (fs->inotify->readonly && !fs->inotify->ending) {
-		rest(fs, OWED_NS, true);
+		rest(fs, clock_now_ns(CLOCK_MONOTONIC) + OWED_NS, true);
 		raise_retry(fs);
 		leave(fs);
 	}
@@ -131,14 +143,16 @@ REQUIRES(fs_lock_held) static void serve(struct fs *fs)
 		if (!in->work)
 			wait_ns(fs, idle_ns(in));
 		if (!in->work)
-			queue_owed(fs);
+			idle(fs);
 		else if (!in->urgent)
-			rest(fs, OWN_NS, false);
-		in->work = in->urgent = false;
+			rest(fs, in->queue.patient_due_ns, false);
+		queue_wait_over(&in->queue);
+		in->work = !TAILQ_EMPTY(&in->queue.patient);
+		in->urgent = false;
 		took = work(fs);
 		if (took >= WORK_NS) {
 			in->work = in->urgent = true;
-			rest(fs, took < REST_MAX_NS ? took : REST_MAX_NS, true);
+			rest(fs, clock_now_ns(CLOCK_MONOTONIC) + (took < REST_MAX_NS ? took : REST_MAX_NS), true);
 		}
 	}
 }
@@ -165,7 +179,7 @@ static void *teller(void *arg)
 
 	pthread_setname_np(pthread_self(), "xsfs-teller");
 	fs_lock(fs);
-	in->tid = own ? gettid() : 0;
+	fs->teller = own ? gettid() : 0;
 	in->started = true;
 	pthread_cond_signal(&in->wake);
 	if (own && probe(fs)) {
@@ -177,7 +191,7 @@ static void *teller(void *arg)
 	fs->inotify_counters.on = false;
 	leave(fs);
 	/* Another thread may get the number. */
-	in->tid = 0;
+	fs->teller = 0;
 	in->ended = true;
 	fs_unlock(fs);
 	return NULL;

@@ -17,6 +17,7 @@ struct news {
 	bool foreign;      /* not only changes of our own were reported */
 	bool deep;         /* what is below may have been removed, or be new */
 	bool lost;         /* a change may have been missed: it is told in any case */
+	bool patient;      /* it need not be told at once: see PATIENT_MS */
 	unsigned tries;    /* times that a change through the mount came in between */
 	TAILQ_ENTRY(news) link;
 	UT_hash_handle hh;
@@ -25,10 +26,15 @@ struct news {
 	char key[];
 };
 
+TAILQ_HEAD(news_list, news);
+
 struct news_queue {
-	TAILQ_HEAD(news_list, news) list;
-	struct news *by_key;
+	struct news_list list;    /* to be taken now */
+	struct news_list patient; /* and when patient_due_ns (CLOCK_MONOTONIC) has come */
+	uint64_t patient_due_ns;
+	struct news *by_key;      /* of both */
 	unsigned count;
+	unsigned events; /* reported since the last sweep began, or less */
 	bool sweep;      /* everything known is to be compared, */
 	bool sweep_lost; /* and told */
 };
@@ -46,9 +52,18 @@ void queue_owed(struct fs *fs);
 /* Adds all children of a directory that the kernel knows. */
 void queue_add_children(struct fs *fs, struct inode *dir, const struct news *like);
 
+/* Has the names that were to wait taken, if their time has come. */
+void queue_wait_over(struct news_queue *queue);
+
+/* Returns whether anything is to be taken now. */
+bool queue_is_urgent(const struct news_queue *queue);
+
 /* Returns the next news, out of the queue, or NULL.  news_free() ends it. */
 struct news *queue_take(struct fs *fs);
 void news_free(struct fs *fs, struct news *news);
+
+/* Returns whether so much was reported that the server may have held something back. */
+bool queue_was_flooded(const struct news_queue *queue);
 
 /* Has everything known compared once the queue is empty; `lost`: and told in any case. */
 void queue_sweep(struct fs *fs, bool lost);
@@ -118,11 +133,10 @@ struct inotify {
 	bool started; /* it has its own working directory */
 	bool serving; /* requests are answered */
 	bool work;    /* there may be something in the queue, */
-	bool urgent;  /* that others have done */
+	bool urgent;  /* that is to be taken now */
 	bool readonly; /* somebody has made the filesystem itself so: what there is to tell waits */
 	bool ending;
 	bool ended;
-	pid_t tid;    /* whose requests these are; 0: not known yet */
 
 	struct inotify_place place;
 	char *mountpoint; /* place.mountpoint */
@@ -133,8 +147,7 @@ struct inotify {
 	struct news_list owed; /* what cannot be told now: a removed directory with an open file below, and other names */
 };
 
-/* There is something in the queue; not `urgent`: only what was done through this mount, which is looked at after a
- * while, in case that somebody else was there too. */
-void inotify_wake(struct inotify *in, bool urgent);
+/* Has the teller look at the queue. */
+void inotify_wake(struct inotify *in);
 
 #endif

@@ -8,14 +8,32 @@
 #include <string.h>
 
 #include "fs/inotify/inotify_impl.h"
+#include "ring/clock.h"
+
+/*
+ * What was done through this mount is compared with the store after so many milliseconds, in case that somebody else was
+ * there too: one event may stand for both.  So is what others change again and again: readers of inotify are told
+ * of it at once if there was nothing for so long, and else as often as this.  A name that is written all the time would
+ * otherwise be asked for all the time.
+ */
+#define PATIENT_MS 50
+#define NSEC_PER_MSEC UINT64_C(1000000)
 
 /* With more names than this, everything that is known is compared instead. */
 #define QUEUE_MAX 8192
+
+/*
+ * After so many events everything is compared once it is quiet, as the server may have held some back.  So it is
+ * when a flood is found to be over (fs/model/flood.h), but a test has once missed events all the same, on a busy
+ * machine, and here the price is small.
+ */
+#define SWEEP_EVENTS 512
 
 void queue_init(struct news_queue *queue)
 {
 	*queue = (struct news_queue){ 0 };
 	TAILQ_INIT(&queue->list);
+	TAILQ_INIT(&queue->patient);
 }
 
 void news_free(struct fs *fs, struct news *news)
@@ -24,10 +42,44 @@ void news_free(struct fs *fs, struct news *news)
 	free(news);
 }
 
+static struct news_list *list_of(struct news_queue *queue, const struct news *news)
+{
+	return news->patient ? &queue->patient : &queue->list;
+}
+
+static void list_add(struct news_queue *queue, struct news *news)
+{
+	if (news->patient && TAILQ_EMPTY(&queue->patient))
+		queue->patient_due_ns = clock_now_ns(CLOCK_MONOTONIC) + PATIENT_MS * NSEC_PER_MSEC;
+	TAILQ_INSERT_TAIL(list_of(queue, news), news, link);
+}
+
+static void hurry(struct news_queue *queue, struct news *news)
+{
+	TAILQ_REMOVE(list_of(queue, news), news, link);
+	news->patient = false;
+	list_add(queue, news);
+}
+
+void queue_wait_over(struct news_queue *queue)
+{
+	struct news *news;
+
+	if (clock_now_ns(CLOCK_MONOTONIC) < queue->patient_due_ns)
+		return;
+	while ((news = TAILQ_FIRST(&queue->patient)))
+		hurry(queue, news);
+}
+
+bool queue_is_urgent(const struct news_queue *queue)
+{
+	return queue->sweep || !TAILQ_EMPTY(&queue->list);
+}
+
 static void queue_remove(struct news_queue *queue, struct news *news)
 {
 	HASH_DELETE(hh, queue->by_key, news);
-	TAILQ_REMOVE(&queue->list, news, link);
+	TAILQ_REMOVE(list_of(queue, news), news, link);
 	queue->count--;
 }
 
@@ -35,10 +87,15 @@ void queue_deinit(struct fs *fs, struct news_queue *queue)
 {
 	struct news *news;
 
-	while ((news = TAILQ_FIRST(&queue->list))) {
+	while ((news = queue->by_key)) {
 		queue_remove(queue, news);
 		news_free(fs, news);
 	}
+}
+
+bool queue_was_flooded(const struct news_queue *queue)
+{
+	return queue->events >= SWEEP_EVENTS;
 }
 
 void queue_sweep(struct fs *fs, bool lost)
@@ -93,6 +150,8 @@ void queue_add(struct fs *fs, struct inode *dir, const char *name, const struct 
 	HASH_FIND(hh, queue->by_key, key, len, news);
 	if (news) {
 		merge(news, like);
+		if (news->patient && !like->patient)
+			hurry(queue, news);
 		fs->inotify_counters.merged++;
 		return;
 	}
@@ -107,7 +166,8 @@ void queue_add(struct fs *fs, struct inode *dir, const char *name, const struct 
 	}
 	merge(news, like);
 	news->tries = like->tries;
-	TAILQ_INSERT_TAIL(&queue->list, news, link);
+	news->patient = like->patient;
+	list_add(queue, news);
 	queue->count++;
 }
 
@@ -156,6 +216,7 @@ static void sweep(struct fs *fs)
 	const struct news all = { .foreign = queue->sweep_lost, .deep = true, .lost = queue->sweep_lost };
 
 	queue->sweep = queue->sweep_lost = false;
+	queue->events = 0;
 	fs->inotify_counters.swept++;
 	queue_add(fs, fs->inodes.root, "", &all);
 	if (fs->inodes.nodes_root)
@@ -187,20 +248,26 @@ static struct inode *child(struct fs *fs, struct inode *dir, const char *name, e
 	return inode;
 }
 
-/* The event is about the name itself. */
-static bool note_end(struct fs *fs, struct inode *dir, const char *name, struct inode *leaf, struct inode *sub)
+/* Returns whether something was reported of the inode a short time ago, too. */
+static bool reported_again(struct inode *inode)
 {
-	bool own = (leaf && inode_is_written(leaf)) || (sub && inode_is_written(sub));
-	struct news like = { .deep = sub != NULL };
+	uint64_t now = inode_now_ms(), before = inode->told.reported_ms;
 
-	like.foreign = !own;
-	queue_add(fs, dir, name, &like);
-	return !own;
+	inode->told.reported_ms = now;
+	return now - before < PATIENT_MS;
 }
 
-/* Walks along an event's path below the root of a view to what the kernel may know.  Returns whether others may
- * have caused it. */
-static bool note(struct fs *fs, struct inode *dir, const char *path)
+/* The event is about the name itself. */
+static void note_end(struct fs *fs, struct inode *dir, const char *name, struct inode *leaf, struct inode *sub)
+{
+	bool own = (leaf && inode_is_written(leaf)) || (sub && inode_is_written(sub));
+	bool again = reported_again(leaf ? leaf : sub ? sub : dir);
+
+	queue_add(fs, dir, name, &(struct news){ .foreign = !own, .patient = own || again, .deep = sub });
+}
+
+/* Walks along an event's path below the root of a view to what the kernel may know. */
+static void note(struct fs *fs, struct inode *dir, const char *path)
 {
 	const struct news passed = { .foreign = true, .deep = true };
 	struct inode *leaf, *sub;
@@ -210,7 +277,7 @@ static bool note(struct fs *fs, struct inode *dir, const char *path)
 	while (*path) {
 		len = strcspn(path, "/");
 		if (len >= sizeof(name))
-			return false;
+			return;
 		memcpy(name, path, len);
 		name[len] = '\0';
 		path += len + (path[len] == '/');
@@ -220,36 +287,38 @@ static bool note(struct fs *fs, struct inode *dir, const char *path)
 			leaf->told.stirred++;
 		if (sub)
 			sub->told.stirred++;
-		if (!*path)
-			return note_end(fs, dir, name, leaf, sub);
+		if (!*path) {
+			note_end(fs, dir, name, leaf, sub);
+			return;
+		}
 		/* Nothing tells of a directory that came into being along the way, nor of a file that
 		 * became one.  By the time it is told there may be more in it: hence deep. */
 		if (leaf || (dir->told.names_known && told_name(dir, name) == TOLD_NOT))
 			queue_add(fs, dir, name, &passed);
 		if (!sub)
-			return true;
+			return;
 		dir = sub;
 	}
 	queue_add(fs, dir, "", &(struct news){ .foreign = true, .deep = true });
-	return true;
 }
 
 void queue_note_event(struct fs *fs, const char *path, bool lost)
 {
 	struct inotify *in = fs->inotify;
 	const char *below = path ? path_below(path, fs->inodes.root_path) : NULL;
-	bool foreign = true;
 
 	if (path && path[0] != '/')
 		return;
 	if (path && !below && !path_below(fs->inodes.root_path, path))
 		return;
+	in->queue.events += path != NULL;
 	if (!path || in->queue.count >= QUEUE_MAX) {
 		queue_sweep(fs, lost);
 	} else {
-		foreign = note(fs, fs->inodes.root, below ? below : "");
+		note(fs, fs->inodes.root, below ? below : "");
 		if (fs->inodes.nodes_root)
-			foreign |= note(fs, fs->inodes.nodes_root, below ? below : "");
+			note(fs, fs->inodes.nodes_root, below ? below : "");
 	}
-	inotify_wake(in, foreign);
+	if (in->queue.by_key || in->queue.sweep)
+		inotify_wake(in);
 }

@@ -236,7 +236,7 @@ static void note_readonly(struct fs *fs, bool readonly)
 		log_info(fs->log, "readers of inotify are not told what others change while the filesystem is remounted read-only");
 	} else {
 		log_info(fs->log, "readers of inotify are told again what others change");
-		inotify_wake(in, true);
+		inotify_wake(in);
 	}
 }
 
@@ -321,6 +321,9 @@ const char *raise_probe(struct fs *fs)
 	struct expected probe;
 	int err = try_probe(fs, &probe);
 
+	/* It is known by now, as the kernel begins with INIT. */
+	if (err == -INOTIFY_PROBE_ERROR && !fs->can_close)
+		return "this kernel cannot close a file without asking (Linux 5.16 can)";
 	if (err == -INOTIFY_PROBE_ERROR && probe.done && !probe.refused)
 		return NULL;
 	if (err == -ENOSYS)

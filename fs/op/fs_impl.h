@@ -96,6 +96,7 @@ struct fs {
 	/* Tells the kernel that something it believes is no longer true: notifier_wake(). */
 	void (*tell_kernel)(struct fs *fs);
 	struct inotify *inotify; /* NULL: readers of inotify are not told */
+	pid_t teller;            /* the thread that does it, by operations on our own mount; 0: there is none */
 	/* The store has told of `path`; NULL: anything may have changed, and with `lost` changes were missed:
 	 * inotify_note(). */
 	void (*tell_readers)(struct fs *fs, const char *path, bool lost);
@@ -104,6 +105,7 @@ struct fs {
 	bool (*covers)(struct fs *fs, const char *path);
 	bool caching;              /* the kernel may remember what events cover */
 	bool can_expire;           /* the kernel can be told to ask for a name again */
+	bool can_close;            /* it closes a file without asking, where it was told so */
 	int root_listable;         /* what the store last said of the mount's root; -1: nothing */
 
 	/* Where an interruption finds its operation, and the request that is being processed, 0: none. */

@@ -119,6 +119,11 @@ static bool may_keep_content(const struct op *op, const struct handle *handle)
 	       inode->stale == STALE_SETTLED && chan_is_connected(fs->chan) && validity(op, inode) > 0;
 }
 
+static bool is_tellers(const struct op *op)
+{
+	return op->fs->teller && fuse_req_ctx(op->req)->pid == op->fs->teller;
+}
+
 static void fill_open(const struct op *op, struct fuse_file_info *fi, struct handle *handle)
 {
 	fi->fh = (uintptr_t)handle;
@@ -126,8 +131,11 @@ static void fill_open(const struct op *op, struct fuse_file_info *fi, struct han
 	/* Values change behind the kernel's back: it must ask for each read, where it is not told. */
 	fi->direct_io = !handle->cached;
 	fi->keep_cache = handle->cached;
-	/* Only a writer has anything to report at close. */
-	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY;
+	/*
+	 * Only a writer has anything to report at close.  And when this process is killed, the files that the teller has
+	 * open are closed before /dev/fuse is: a close that waits for us would wait for ever.
+	 */
+	fi->noflush = (fi->flags & O_ACCMODE) == O_RDONLY || is_tellers(op);
 }
 
 void op_reply_create(struct op *op, struct inode *inode, const struct stat *attr,
