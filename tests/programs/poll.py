@@ -215,6 +215,10 @@ source.wakes('moved: woken up by a change at its new place', b'after\n')
 check((target.poll(), target.read()), (READY | GONE, b'replaced\n'), 'replaced by a rename: it stays so')
 store.remove('/p/to')
 source.wakes('moved, then removed', 'ENOENT', READY | GONE)
+# The kernel is told that it is a directory a little later than the poll.
+deadline = time.monotonic() + PATIENCE / 1000
+while not os.path.isdir(mnt + '/p/leaf') and time.monotonic() < deadline:
+    time.sleep(0.01)
 os.rename(mnt + '/p/leaf/child', mnt + '/p/unlinked')
 unlinked = Key('/p/unlinked')
 unlinked.quiet()
