@@ -47,7 +47,12 @@ static bool is_dir(const struct inode *inode)
 static void fill_attr(struct fs *fs, const struct inode *inode, size_t size, struct fuse_attr *attr)
 {
 	struct stat st;
+	pid_t emptier;
 
+	/* The kernel has one size of a file for all, and whoever has emptied it may be about to look at that: with
+	 * another one it would write behind what is not there. */
+	if (inode_emptiers(inode, &emptier, 1))
+		size = 0;
 	if (is_dir(inode))
 		node_attr_dir(fs, inode != fs->inodes.root || fs->root_listable != 0, &st);
 	else
