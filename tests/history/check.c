@@ -151,6 +151,9 @@ static bool comes_before(const struct search *s, const struct step *a, const str
 	if (a->op == OP_READ && b->op == OP_READ)
 		return a->view == b->view && s->files[a - s->h->steps] == b->path &&
 		       a->back <= open_of_file(s->h, b)->from;
+	/* To an open file the removal of a .value is a change by another name. */
+	if (a->op == OP_UNLINK && view_is_nodes(a->view) && b->op == OP_READ)
+		return false;
 	if (step_changes(a))
 		return concerns(s, a, b) && (a->view == b->view || !(s->may & MAY(VIEWS)));
 	return a->view == b->view && a->op == b->op && a->path == b->path && step_may_be_stale(s->h, a) &&

@@ -294,6 +294,19 @@ static struct open_file *file_of(struct state *s, const struct step *step)
 	return &s->files[step->client][step->slot];
 }
 
+/* Whether the mount made that node while the step was under way: it may notice that it is empty after the step. */
+static bool made_meanwhile(const struct history *h, const struct step *step)
+{
+	for (unsigned i = 0; i < h->n_steps; i++) {
+		const struct step *other = &h->steps[i];
+
+		if (other->op == OP_MKDIR && other->path == step->path && view_mount(other->view) == view_mount(step->view) &&
+		    other->to > step->from && other->from < step->to)
+			return true;
+	}
+	return false;
+}
+
 /* The parent was seen as a directory on the way. */
 static void passed(struct state *s, const struct step *step, int path)
 {
@@ -603,7 +616,7 @@ static unsigned do_flush(const struct history *h, unsigned may, const struct sta
 static unsigned do_truncate(const struct history *h, unsigned may, const struct state *s,
 			    const struct step *step, struct state *next)
 {
-	unsigned k = kinds(may, s, step->view, step->path);
+	unsigned k = kinds(may, s, step->view, step->path), bare;
 
 	/* There the file is .value. */
 	if (view_is_nodes(step->view) && (k & DIR_))
@@ -617,7 +630,10 @@ static unsigned do_truncate(const struct history *h, unsigned may, const struct 
 		return 0;
 	passed(next, step, step->path);
 	put(next, step->path, VALUE_EMPTY);
+	bare = next->bare[view_mount(step->view)];
 	written(next, step->view, step->path);
+	if (made_meanwhile(h, step))
+		next->bare[view_mount(step->view)] = bare;
 	return 1;
 }
 
@@ -984,7 +1000,8 @@ static bool is_spurious(const struct step *step)
 	return false;
 }
 
-/* Whether the directory of the step's path, or that which it lists, was replaced while it was under way. */
+/* Whether the directory of the step's path, or that which it lists, was replaced while it was under way.  In
+ * .xsfs/nodes the file is in the directory of that path. */
 static bool replaced_meanwhile(const struct history *h, const struct step *step)
 {
 	for (unsigned i = 0; i < h->n_steps; i++) {
@@ -992,7 +1009,7 @@ static bool replaced_meanwhile(const struct history *h, const struct step *step)
 
 		if (other->op == OP_RENAME && other->to > step->from && other->from < step->to &&
 		    (other->path2 == path_parent(step->path) ||
-		     (step->op == OP_LIST && other->path2 == step->path) ||
+		     ((step->op == OP_LIST || view_is_nodes(step->view)) && other->path2 == step->path) ||
 		     (step->path2 != PATH_NONE && other->path2 == path_parent(step->path2))))
 			return true;
 	}
@@ -1084,18 +1101,28 @@ static unsigned happen(const struct history *h, unsigned may, const struct state
 	return on_mount(h, may, state, step, next);
 }
 
-/* Where the directory of a path was moved to while the step was under way, or the path itself. */
+/* Whether a rename of the same mount was under way with the step. */
+static bool is_moved_with(const struct step *other, const struct step *step)
+{
+	return other != step && other->op == OP_RENAME && !other->err &&
+	       view_mount(other->view) == view_mount(step->view) &&
+	       other->to > step->from && other->from < step->to;
+}
+
+/* Where the directory of a path was moved to while the step was under way, or the path itself.  truncate(2) works
+ * on the file that it has found, wherever that is by then. */
 static int moved_to(const struct history *h, const struct step *step, int path)
 {
 	int parent = path == PATH_NONE || path == PATH_BASE ? PATH_BASE : path_parent(path);
 
-	for (unsigned i = 0; parent != PATH_BASE && i < h->n_steps; i++) {
+	for (unsigned i = 0; path != PATH_NONE && path != PATH_BASE && i < h->n_steps; i++) {
 		const struct step *other = &h->steps[i];
 
-		if (other != step && other->op == OP_RENAME && !other->err &&
-		    other->path == parent && other->path2 < 2 && other->path2 != parent &&
-		    view_mount(other->view) == view_mount(step->view) &&
-		    other->to > step->from && other->from < step->to)
+		if (!is_moved_with(other, step))
+			continue;
+		if (step->op == OP_TRUNCATE && other->path == path)
+			return other->path2;
+		if (parent != PATH_BASE && other->path == parent && other->path2 < 2 && other->path2 != parent)
 			return path_child(other->path2) + path - path_child(parent);
 	}
 	return path;
