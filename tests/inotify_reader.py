@@ -28,6 +28,7 @@ class Reader:
     def __init__(self):
         self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         self.paths = {}
+        self.left = []  # read, but not returned yet
 
     def add(self, path, label, mask=CHANGES):
         """Watches a path; its events are reported under `label`."""
@@ -39,6 +40,9 @@ class Reader:
 
     def read(self, seconds=0.0):
         """The events that are there, or come first within so many seconds: [(label/name, mask)]."""
+        if self.left:
+            events, self.left = self.left, []
+            return events
         if not select.select([self.fd], [], [], seconds)[0]:
             return []
         data, events, at = os.read(self.fd, 1 << 16), [], 0
@@ -53,8 +57,10 @@ class Reader:
         """All events before the first of `path` that has one of these bits; what came if it does not come."""
         events, deadline = [], time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            for event in self.read(1.0):
+            came = self.read(1.0)
+            for i, event in enumerate(came):
                 if event[0] == path and event[1] & mask:
+                    self.left = came[i + 1:]
                     return events
                 events.append(event)
         return events + [('nothing more', 0)]

@@ -16,11 +16,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fs/events/notifier.h"
 #include "fs/inotify/inotify_impl.h"
 #include "fs/op/lock.h"
+
+/* How long mount(2) has for what it does between finding a directory and mounting there. */
+#define MOUNTING_NS 20000000L
 
 /* A name that no node can have, and that nothing in xsfs has. */
 #define PROBE_NAME ".inotify-probe"
@@ -249,6 +253,9 @@ int raise_event(struct fs *fs, struct expected *expected)
 		[RAISE_CREATE] = "create",
 		[RAISE_DELETE] = "delete",
 	};
+	/* Somebody may have found the directory, to mount something there, and not have done so yet.  Who finds it after
+	 * that has to ask, and then it is not made. */
+	static const struct timespec mounting = { .tv_nsec = MOUNTING_NS };
 	struct inotify *in = fs->inotify;
 	uint64_t parent = expected->dir->nodeid;
 	char name[PATH_SIZE], path[PATH_MAX];
@@ -264,14 +271,16 @@ int raise_event(struct fs *fs, struct expected *expected)
 	err = enter(in);
 	dir = err ? err : open_dir(path);
 	if (dir >= 0) {
+		if (expected->kind == RAISE_CREATE || expected->kind == RAISE_DELETE)
+			notifier_expire(fs, parent, name);
+		if (expected->kind == RAISE_CREATE && known && expected->is_dir)
+			nanosleep(&mounting, NULL);
 		/* The kernel may know the name as something else, or have found it already; that it forgets it would
 		 * unmount what somebody has mounted there.  No path would lead to what is mounted below a directory
 		 * that is removed. */
 		if (((expected->kind == RAISE_CREATE && known) || (expected->kind == RAISE_DELETE && expected->is_dir)) &&
 		    is_mounted_on(in, path, name))
 			err = -EBUSY;
-		else if (expected->kind == RAISE_CREATE || expected->kind == RAISE_DELETE)
-			notifier_expire(fs, parent, name);
 		if (!err)
 			err = operate(expected, dir, name);
 		close(dir);
