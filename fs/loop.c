@@ -5,6 +5,7 @@
  * and submit them.
  */
 #include <errno.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -28,6 +29,21 @@
 /* The pause where it is not possible to wait. */
 #define FAILED_POLL_MS 5
 
+static bool ended(struct fs *fs)
+{
+	return atomic_load(&fs->stop) || atomic_load(&fs->broken) || fuse_session_exited(fs->se);
+}
+
+/* Sees whether the kernel's first request got to ops_init().  If libfuse had no memory for it the kernel was told so,
+ * and answers whatever is done in the mount with an error. */
+static void check_greeted(struct fs *fs, const struct fuse_buf *buf)
+{
+	const struct fuse_in_header *in = buf->mem;
+
+	if (!fs->greeted && in->opcode == FUSE_INIT)
+		atomic_store(&fs->broken, -ENOMEM);
+}
+
 /*
  * Takes and starts the requests that /dev/fuse has, up to a batch.  Returns their number, 0 when
  * there is none now, or -errno: -ENODEV after an unmount.
@@ -49,15 +65,11 @@ static int take_requests(struct fs *fs, struct fuse_buf *buf)
 		fs_lock(fs);
 		if (!inotify_answers(fs, buf))
 			ops_process(fs, buf);
+		check_greeted(fs, buf);
 		fs_unlock(fs);
 		count++;
 	}
 	return count;
-}
-
-static bool ended(struct fs *fs)
-{
-	return atomic_load(&fs->stop) || fuse_session_exited(fs->se);
 }
 
 /* Returns for how many seconds the machine was suspended since it started. */
@@ -174,6 +186,8 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		active = false;
 	}
 	free(buf.mem);
+	if (atomic_load(&fs->broken))
+		return atomic_load(&fs->broken);
 	return taken < 0 && taken != -ENODEV ? taken : 0;
 }
 

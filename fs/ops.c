@@ -65,6 +65,7 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
 
+	fs->greeted = true;
 	/* O_TRUNC must arrive with the open, so that a value is replaced in one step. */
 	conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS);
 	/* Requests are small: copying them is cheaper than pipes. */

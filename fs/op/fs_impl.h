@@ -122,6 +122,8 @@ struct fs {
 	struct quotas quotas;
 
 	atomic_bool stop; /* also read without the lock */
+	bool greeted;      /* the kernel's first request, INIT, was answered */
+	atomic_int broken; /* -errno with which that failed: nothing can work any more; 0: it did not */
 	bool store_died;  /* for good: nothing that somebody waits for will come */
 	struct op_counters op_counters;
 	struct poll_counters poll_counters;
