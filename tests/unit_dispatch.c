@@ -108,44 +108,6 @@ static void after_a_gap_everything_may_have_changed(void **state)
 	assert_true(inode->events > events);
 }
 
-/* The server tells of `n` changes of "/b". */
-static void store_floods(struct fs_fixture *fx, const struct token *root, unsigned n)
-{
-	while (n--)
-		store_tells(fx, "/b", root);
-}
-
-static void after_a_flood_everything_may_have_changed(void **state)
-{
-	struct fs_fixture *fx = *state;
-	struct token root = watch_the_root(fx);
-	struct inode *inode = known_inode(fx, "a", INODE_LEAF);
-	uint64_t events = inode->events;
-
-	store_floods(fx, &root, FLOOD_EVENTS);
-	store_answers(fx, XS_GET_PERMS, "/", "n0");
-	assert_int_equal(inode->events, events);
-	/* It is over, as few have come since the question that was answered before. */
-	store_answers(fx, XS_GET_PERMS, "/", "n0");
-	assert_int_equal(inode->events, events + 1);
-	store_gets_nothing(fx);
-}
-
-static void while_answers_come_soon_there_is_no_flood(void **state)
-{
-	struct fs_fixture *fx = *state;
-	struct token root = watch_the_root(fx);
-	struct inode *inode = known_inode(fx, "a", INODE_LEAF);
-	uint64_t events = inode->events;
-
-	for (unsigned i = 0; i < 10; i++) {
-		store_floods(fx, &root, FLOOD_ASK);
-		store_answers(fx, XS_GET_PERMS, "/", "n0");
-	}
-	assert_int_equal(inode->events, events);
-	store_gets_nothing(fx);
-}
-
 /* ---- what the kernel believed ---- */
 
 static void the_kernel_is_told_of_what_it_believes(void **state)
@@ -240,8 +202,6 @@ int main(void)
 		TEST(an_event_is_remembered_for_answers_that_are_on_their_way),
 		TEST(an_event_reaches_its_inode),
 		TEST(after_a_gap_everything_may_have_changed),
-		TEST(after_a_flood_everything_may_have_changed),
-		TEST(while_answers_come_soon_there_is_no_flood),
 		TEST(the_kernel_is_told_of_what_it_believes),
 		TEST(it_is_told_again_as_an_answer_may_still_be_on_its_way),
 		TEST(of_our_own_write_it_is_told_after_what_others_did),

@@ -113,17 +113,6 @@ void streams_note_event(struct fs *fs, const char *path)
 	run_reads(streams);
 }
 
-void streams_note_all(struct fs *fs)
-{
-	struct subscription *sub;
-	struct stream *stream;
-
-	LIST_FOREACH(stream, &fs->streams->all, all_link)
-		TAILQ_FOREACH(sub, &stream->subscriptions, link)
-			push(NULL, &sub->user, sub->path);
-	run_reads(fs->streams);
-}
-
 /* Subscriptions whose watches could not be set again are none any more. */
 static void note_lost(struct stream *stream)
 {

@@ -40,10 +40,6 @@ unsigned streams_count(struct fs *fs, uint64_t *overflows);
  * I/O thread. */
 void streams_note_event(struct fs *fs, const char *path);
 
-/* Events may be held back: every stream tells of each of its paths, below which anything may have changed.
- * I/O thread. */
-void streams_note_all(struct fs *fs);
-
 /* Events may have been lost: every stream says so.  I/O thread. */
 void streams_resync(struct fs *fs) REQUIRES(fs_lock_held);
 

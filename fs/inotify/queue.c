@@ -23,11 +23,11 @@
 #define QUEUE_MAX 8192
 
 /*
- * After so many events everything is compared once it is quiet, as the server may have held some back.  So it is
- * when a flood is found to be over (fs/model/flood.h), but a test has once missed events all the same, on a busy
- * machine, and here the price is small.
+ * oxenstored 4.17 queues 1024 messages for a client that is slower than the others are writing (quota-maxoutstanding).
+ * The events after those it keeps back, up to another 1024 (quota-maxwatchevents), and sends them with the next event of
+ * the same watch, whenever that may be.  Half of the first number, as less may have been counted since a sweep began.
  */
-#define SWEEP_EVENTS 512
+#define FLOOD_EVENTS 512
 
 void queue_init(struct news_queue *queue)
 {
@@ -95,7 +95,7 @@ void queue_deinit(struct fs *fs, struct news_queue *queue)
 
 bool queue_was_flooded(const struct news_queue *queue)
 {
-	return queue->events >= SWEEP_EVENTS;
+	return queue->events >= FLOOD_EVENTS;
 }
 
 void queue_sweep(struct fs *fs, bool lost)

@@ -34,7 +34,6 @@
 #include "fs/model/dirs.h"
 #include "fs/model/empty_nodes.h"
 #include "fs/model/event.h"
-#include "fs/model/flood.h"
 #include "fs/model/handle.h"
 #include "fs/model/inode.h"
 #include "fs/model/kept_poll.h"
@@ -83,7 +82,6 @@ struct fs {
 	struct inodes inodes;
 	struct empty_nodes empty_nodes;
 	struct events events;
-	struct flood flood;
 
 	/* Data of the floors above, which alone know what is in it. */
 	struct transactions *transactions;

@@ -27,7 +27,6 @@ static const char *const names[OP_KINDS] = {
 	[OP_UNLINK] = "unlink",
 	[OP_WRITE] = "write",
 	[OP_OWN_DOMID] = "own_domid",
-	[OP_OWN_FLOOD] = "own_flood",
 	[OP_OWN_LOOK] = "own_look",
 	[OP_OWN_TELL] = "own_tell",
 };

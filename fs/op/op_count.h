@@ -37,7 +37,6 @@ enum op_kind {
 	OP_WRITE,
 	/* Our own, on nobody's behalf. */
 	OP_OWN_DOMID, /* asks which domain this is */
-	OP_OWN_FLOOD, /* asks the server something, to see how many events come before the answer */
 	OP_OWN_LOOK,  /* checks whether a polled node is still there */
 	OP_OWN_TELL,  /* compares a node with what readers of inotify know */
 	OP_KINDS
