@@ -95,6 +95,8 @@ test_socket() {
 	xs write /tool/x value
 	exec 9<"$MNT/tool/x"
 	kill_server 9<&-
+	# What is asked before it has noticed fails at once.
+	wait_for 5 state_is connecting || true
 	fails_in_time EIO $((TIMEOUT * 1000 - 100)) $((TIMEOUT * 1000 + LATE)) 'socket, no server' \
 		cat <&9
 
