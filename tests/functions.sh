@@ -511,13 +511,13 @@ for_each_store() {
 # alive PID: it runs; one that ended and was not waited for does not count. One that was killed counts until its last
 # thread has ended, as that has its files, and their locks, until then.
 alive() {
-	local state threads
+	local state tasks
 	[[ $1 ]] || return 1
 	read -r state 2>/dev/null <"/proc/$1/stat" || return 1
 	[[ ${state##*) } != X* ]] || return 1
 	[[ ${state##*) } == Z* ]] || return 0
-	threads=("/proc/$1/task/"*)
-	((${#threads[@]} > 1))
+	tasks=("/proc/$1/task/"*)
+	((${#tasks[@]} > 1))
 }
 
 dead() {
