@@ -430,6 +430,19 @@ static bool cut_meanwhile(const struct history *h, const struct step *step, int 
 	return false;
 }
 
+/* Whether a value may be read so where the kernel keeps values: cut to the length of another one, or filled up to it.
+ * (CACHING: "read one of the two cut to the length of the other") */
+static bool may_be_torn(const struct history *h, unsigned may, uint16_t value, uint16_t seen)
+{
+	const char *a, *b;
+
+	if (!h->values || !(may & MAY(STALE)) || value <= VALUE_EMPTY || seen <= VALUE_EMPTY)
+		return false;
+	a = h->texts->text[value];
+	b = h->texts->text[seen];
+	return strncmp(a, b, strlen(a) < strlen(b) ? strlen(a) : strlen(b)) == 0;
+}
+
 static unsigned do_read(const struct history *h, unsigned may, const struct state *s, const struct step *step, struct state *next)
 {
 	const struct open_file *file = &s->files[step->client][step->slot];
@@ -455,7 +468,7 @@ static unsigned do_read(const struct history *h, unsigned may, const struct stat
 		return 0;
 	if (!exists(s, file->path))
 		return pending && step->value == VALUE_EMPTY;
-	return s->values[file->path] == step->value;
+	return s->values[file->path] == step->value || may_be_torn(h, may, s->values[file->path], step->value);
 }
 
 static uint16_t appended(const struct history *h, uint16_t old, uint16_t more)
@@ -832,6 +845,9 @@ static unsigned do_rename(unsigned may, bool stale, const struct state *s, const
 	/* What is known of it goes along, be it right or not. */
 	if (stale && view_is_tree(step->view))
 		next->unsure[view_mount(step->view)] |= BIT(step->path2) | below(step->path2);
+	/* In the tree the kernel may have seen the old node of that path, or the new one, as a directory. */
+	if (!view_is_tree(step->view) && (may & MAY(KIND)))
+		next->maybe[view_mount(step->view)] |= BIT(step->path2);
 	passed(next, step, step->path);
 	passed(next, step, step->path2);
 	return 1;
