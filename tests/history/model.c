@@ -345,7 +345,21 @@ static bool walk_succeeds(unsigned may, const struct state *s, const struct step
 
 /* ---- open files ---- */
 
-static unsigned do_open(unsigned may, const struct state *s, const struct step *step,
+/* Whether a rename of the mount's moves a file that the step makes: it writes the empty value first, and others may see
+ * that before the file moves. */
+static bool is_made_to_move(const struct history *h, const struct step *step)
+{
+	for (unsigned i = 0; i < h->n_steps; i++) {
+		const struct step *other = &h->steps[i];
+
+		if (other->op == OP_RENAME && other->path == step->path && is_own(other->view, view_mount(step->view)) &&
+		    other->to > step->from)
+			return true;
+	}
+	return false;
+}
+
+static unsigned do_open(const struct history *h, unsigned may, const struct state *s, const struct step *step,
 			struct state *next)
 {
 	unsigned k = kinds(may, s, step->view, step->path);
@@ -396,6 +410,11 @@ static unsigned do_open(unsigned may, const struct state *s, const struct step *
 		file->flags |= FILE_DUE;
 		next[n - 1].pending[m] |= BIT(step->path);
 		next[n - 1].adrift[m] &= ~BIT(step->path);
+		if (is_made_to_move(h, step)) {
+			next[n] = next[n - 1];
+			put(&next[n], step->path, VALUE_EMPTY);
+			settled(&next[n++], step->view, step->path);
+		}
 	}
 	return n;
 }
@@ -1058,7 +1077,7 @@ static unsigned on_mount(const struct history *h, unsigned may, const struct sta
 		return 1;
 	switch (step->op) {
 	case OP_OPEN:
-		return do_open(may, s, step, next);
+		return do_open(h, may, s, step, next);
 	case OP_TRUNCATE:
 		return do_truncate(h, may, s, step, next);
 	case OP_UNLINK:
