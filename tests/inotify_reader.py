@@ -38,6 +38,16 @@ class Reader:
         self.paths[watch] = label
         return watch
 
+    def know(self, top):
+        """Watches all directories there, and has the kernel know what is in them, as far as it is there by then."""
+        for path, dirs, files in os.walk(top):
+            try:
+                self.add(path, path)
+                for name in files + dirs:
+                    os.stat(f'{path}/{name}')
+            except OSError:
+                pass
+
     def read(self, seconds=0.0):
         """The events that are there, or come first within so many seconds: [(label/name, mask)]."""
         if self.left:

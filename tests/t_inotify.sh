@@ -4,6 +4,7 @@
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
 . "${0%/*}/fake.sh"
+. "${0%/*}/inotify.sh"
 requires python3 inotifywait unshare
 
 # Random changes of one server and transport (100000 for a full run, 1000000 for what a day has), and keys that are watched.
@@ -12,17 +13,6 @@ requires python3 inotifywait unshare
 
 # for mount_xsfs
 export XSFS_TEST_CACHE=meta
-
-# telling: the mount tells readers of inotify.
-telling() {
-	covered && stat_is inotify 1
-}
-
-# mount_telling [ARGS]: mounts STORE, and waits until it tells.
-mount_telling() {
-	mount_xsfs "$STORE" "$@"
-	wait_for 5 telling || not_ok "it tells readers: $*" "$(sed 's/^/# /' "$MOUNT_LOG")"
-}
 
 test_table() {
 	local options
@@ -168,24 +158,6 @@ test_pids() {
 	inotify_stop
 	umount_xsfs
 	xs rm /y
-}
-
-# inotify_start ARGS: inotifywait -m, until inotify_stop; inotify_has TEXT: it has reported that.
-inotify_start() {
-	# The one before may have left its words, and the next one empties the file only when it runs.
-	: >"$SCRATCH/inotify"
-	inotifywait -m "$@" >"$SCRATCH/inotify" 2>&1 &
-	INOTIFY_PID=$!
-	PIDS+=("$INOTIFY_PID")
-	wait_for 5 grep -q 'Watches established' "$SCRATCH/inotify"
-}
-
-inotify_has() {
-	grep -q -- "$1" "$SCRATCH/inotify"
-}
-
-inotify_stop() {
-	end_process "$INOTIFY_PID"
 }
 
 # looks MOUNT: prints how often the teller has asked the store; has_looked BEFORE: it has done so since.

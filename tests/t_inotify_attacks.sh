@@ -5,6 +5,7 @@
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
 . "${0%/*}/fake.sh"
+. "${0%/*}/inotify.sh"
 requires python3 inotifywait unshare
 
 # What users do in one round of the tests, and which of the tests.
@@ -12,34 +13,6 @@ requires python3 inotifywait unshare
 
 # for mount_xsfs
 export XSFS_TEST_CACHE=meta
-
-# telling: the mount tells readers of inotify.
-telling() {
-	covered && stat_is inotify 1
-}
-
-# mount_telling [ARGS]: mounts STORE, and waits until it tells.
-mount_telling() {
-	mount_xsfs "$STORE" "$@"
-	wait_for 5 telling || not_ok "it tells readers: $*" "$(sed 's/^/# /' "$MOUNT_LOG")"
-}
-
-# inotify_start ARGS: inotifywait -m, until inotify_stop; inotify_has TEXT: it has reported that.
-inotify_start() {
-	: >"$SCRATCH/inotify"
-	inotifywait -m "$@" >"$SCRATCH/inotify" 2>&1 &
-	INOTIFY_PID=$!
-	PIDS+=("$INOTIFY_PID")
-	wait_for 5 grep -q 'Watches established' "$SCRATCH/inotify"
-}
-
-inotify_has() {
-	grep -q -- "$1" "$SCRATCH/inotify"
-}
-
-inotify_stop() {
-	end_process "$INOTIFY_PID"
-}
 
 # storm_start DIR: another client changes what is in it, all the time.
 storm_start() {

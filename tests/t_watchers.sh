@@ -4,6 +4,7 @@
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
 . "${0%/*}/fake.sh"
+. "${0%/*}/inotify.sh"
 requires inotifywait gio node entr python3
 
 # python_with MODULE: the interpreter that has it; Debian's modules are not for one from elsewhere.
@@ -60,10 +61,6 @@ sees() {
 		fi
 		shift 2
 	done
-}
-
-telling() {
-	covered && stat_is inotify 1
 }
 
 start_readers() {

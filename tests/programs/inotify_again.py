@@ -113,13 +113,7 @@ def work(number):
 def watch():
     reader = Reader()
     while True:
-        for top, dirs, files in os.walk(f'{mnt}/again'):
-            try:
-                reader.add(top, top)
-                for name in files + dirs:
-                    os.stat(f'{top}/{name}')
-            except OSError:
-                pass
+        reader.know(f'{mnt}/again')
         for _ in range(5):
             reader.read(0.005)
 

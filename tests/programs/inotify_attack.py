@@ -27,13 +27,7 @@ reader = Reader()
 def watch():
     """Has the kernel know everything, again and again, and reads the events."""
     while not stop.is_set():
-        for top, dirs, files in os.walk(f'{mnt}/x'):
-            try:
-                reader.add(top, top)
-                for name in files + dirs:
-                    os.stat(f'{top}/{name}')
-            except OSError:
-                pass
+        reader.know(f'{mnt}/x')
         while reader.read(0):
             pass
 

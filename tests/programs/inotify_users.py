@@ -252,13 +252,7 @@ def watch():
     """A process that has the kernel know everything, and listens."""
     reader = Reader()
     while True:
-        for top, dirs, files in os.walk(f'{mnt}/u'):
-            try:
-                reader.add(top, top)
-                for name in files + dirs:
-                    os.stat(f'{top}/{name}')
-            except OSError:
-                pass
+        reader.know(f'{mnt}/u')
         for _ in range(5):
             reader.read(0.005)
 
