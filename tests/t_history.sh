@@ -5,6 +5,7 @@
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
 . "${0%/*}/fake.sh"
+. "${0%/*}/histories.sh"
 requires "$BUILD/tests/histories" "$BUILD/tests/fakestore"
 
 # Histories under each server, transport and cache mode (2000 for a full run), and where those are kept that are
@@ -16,11 +17,6 @@ requires "$BUILD/tests/histories" "$BUILD/tests/fakestore"
 
 REFUSED=${XSFS_HISTORY_DIR:-$SCRATCH/refused}
 
-# word NAME: a number of what histories has said.
-word() {
-	awk -v name="$1" '$1 == name { print $2 }' <<<"$SAID"
-}
-
 # record DIR ARGS...: sets SAID; its status.
 record() {
 	local dir=$1 status=0
@@ -29,21 +25,6 @@ record() {
 	SAID=$(timeout --kill-after=2 $((XSFS_HISTORIES / 10 + 2 * XSFS_TEST_PATIENCE)) \
 		"$BUILD/tests/histories" -o "$dir" -S "$XSFS_HISTORY_SEED" "$@" run 2>&1) || status=$?
 	return "$status"
-}
-
-# are_linearizable NAME: the assertion, from what record has said.
-are_linearizable() {
-	local file
-	# Says what was done, in any case.
-	note "$(grep -E '^(seed|histories|steps|with-exceptions|recording|checking|needs)' <<<"$SAID" | paste -sd ' ')"
-	if [[ $(word refused)$(word unsettled)$(word undecided) == 000 && $(word histories) -gt 0 ]]; then
-		ok "$1"
-		return
-	fi
-	not_ok "$1" "$(tail -n 60 <<<"$SAID")"
-	for file in "$REFUSED"/*.small; do
-		[[ ! -f $file ]] || note "$(<"$file")"
-	done
 }
 
 test_history() {
@@ -58,7 +39,7 @@ test_history() {
 		other=$MNT other_pid=$MOUNT_PID
 		mount_xsfs "$STORE" -o "threads=1,cache=$mode"
 		record "$REFUSED" -m "$MNT" -m "$other" -s "$SERVER_SOCKET" -n "$XSFS_HISTORIES" "${cached[@]}" "${allowed[@]}" -R 3 || true
-		are_linearizable "cache=$mode: every history is linearizable"
+		are_linearizable "cache=$mode" -gt 0
 		umount_xsfs
 		umount "$other"
 		wait "$other_pid"
@@ -75,7 +56,7 @@ test_liar() {
 		done
 		record "$SCRATCH/found" -m "$MNT" -s "$FAKE/socket" -c -n 60 -v A,direct || true
 		if [[ $fault == ok ]]; then
-			are_linearizable 'a store without faults: every history is linearizable'
+			are_linearizable 'a store without faults' -gt 0
 		else
 			at_least "$(word refused)" 1 "a store that does \"$fault\" is found out"
 		fi

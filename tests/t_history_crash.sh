@@ -5,6 +5,7 @@
 # that may have happened or not, as a whole.
 . "${0%/*}/functions.sh"
 . "${0%/*}/load.sh"
+. "${0%/*}/histories.sh"
 requires "$BUILD/tests/histories" xenstore-write
 
 # Histories with each disaster under each server and transport, without a cache and with cache=meta (300 for a full run).
@@ -19,11 +20,6 @@ mkdir -p "$REFUSED"
 
 # Each mount's place and process; number 0 comes over the transport, 1 over the socket.
 DIRS=() DAEMONS=()
-
-# word NAME: a number of what histories has said.
-word() {
-	awk -v name="$1" '$1 == name { print $2 }' <<<"$SAID"
-}
 
 # mount_number N: mounts it where it was before.
 mount_number() {
@@ -114,7 +110,7 @@ record() {
 
 # crashes DISASTER: so many histories with it.
 crashes() {
-	local disaster=$1 cached=() allowed=() number file
+	local disaster=$1 cached=() allowed=()
 	[[ $CACHE != meta ]] || cached=(-c)
 	[[ $SERVER_KIND == c ]] || allowed=(-a skew)
 	# xenstored takes what half a request a dead daemon may have left in its ring for the beginning of the next one
@@ -124,15 +120,7 @@ crashes() {
 	# Names of its own: mounts remember what they made.
 	record -d "$disaster" -b "/history-$disaster" -m "${DIRS[0]}" -m "${DIRS[1]}" -s "$SERVER_SOCKET" -o "$REFUSED" -S "$XSFS_HISTORY_SEED" \
 		-n "$XSFS_HISTORIES_CRASHED" "${cached[@]}" "${allowed[@]}" -R 3
-	note "$disaster, cache=$CACHE: $(grep -E '^(seed|histories|steps|lost|met|with-exceptions|recording|checking|needs)' <<<"$SAID" | paste -sd ' ')"
-	if [[ $(word refused)$(word unsettled)$(word undecided) == 000 && $(word histories) == "$XSFS_HISTORIES_CRASHED" ]]; then
-		ok "$disaster, cache=$CACHE: every history is linearizable"
-	else
-		not_ok "$disaster, cache=$CACHE: every history is linearizable" "$(tail -n 60 <<<"$SAID")"
-		for file in "$REFUSED"/*.small; do
-			[[ ! -f $file ]] || note "$(<"$file")"
-		done
-	fi
+	are_linearizable "$disaster, cache=$CACHE" -eq "$XSFS_HISTORIES_CRASHED"
 	is "$STRUCK" "$XSFS_HISTORIES_CRASHED" "$disaster, cache=$CACHE: it happened in each"
 	# What the kernel answers is not lost.
 	[[ $CACHE == meta ]] || at_least "$(word met)" 1 "$disaster: operations were under way"
