@@ -180,7 +180,7 @@ static void a_rename_tells_of_the_new_name(void **state)
 	assert_int_equal(told_name(table.root, "untold"), TOLD_NOT);
 	assert_int_equal(inode_rename(&table, table.root, "untold", table.root, "untold2", &wakeups), 0);
 	assert_int_equal(told_name(table.root, "untold2"), TOLD_UNSURE);
-	for (const char *name = list; *name; name += 2)
+	for (const char *name = list; name < list + sizeof(list); name += 2)
 		assert_int_equal(told_name(table.root, name), TOLD_UNSURE);
 	inode_forget(&table, seen->nodeid, 1);
 	inode_put(&table, seen);

@@ -85,7 +85,8 @@ uint64_t machine_ask(struct machine *m, uint32_t opcode, uint64_t nodeid, const 
 	for (int i = 0; i < count; i++) {
 		if (header.len + args[i].iov_len > sizeof(data))
 			abort();
-		memcpy(data + header.len, args[i].iov_base, args[i].iov_len);
+		if (args[i].iov_len)
+			memcpy(data + header.len, args[i].iov_base, args[i].iov_len);
 		header.len += args[i].iov_len;
 	}
 	memcpy(data, &header, sizeof(header));
