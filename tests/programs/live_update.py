@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+from exec_image import image
 from store_client import PATIENCE, Store, check
 
 mnt, pid, command = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -17,11 +18,6 @@ def stat(name):
         if line.startswith(name + ' '):
             return line.split()[1]
     return None
-
-def image():
-    """The program in memory, which is elsewhere after each exec."""
-    with open(f'/proc/{pid}/auxv', 'rb') as file:
-        return file.read()
 
 class Busy(threading.Thread):
     """Writes and reads for as long as it may, and counts what was right."""
@@ -66,9 +62,9 @@ busy = Busy()
 busy.start()
 check(busy.goes_on(), True, 'a program writes and reads')
 for number in ('first', 'second'):
-    before = image()
+    before = image(pid)
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    check((done.returncode, done.stdout, image() != before), (0, b'', True), f'the {number} update takes place')
+    check((done.returncode, done.stdout, image(pid) != before), (0, b'', True), f'the {number} update takes place')
     check(busy.goes_on(), True, f'the {number} update: the program goes on')
     store.write('/lu/watched', number.encode())
     check(line_of(stream), b'changed /lu/watched\n', f'the {number} update: an event comes')
