@@ -93,9 +93,9 @@ static int earlier(int a, int b)
 /* Runs the timers that are due.  Returns the milliseconds until another is, or -1. */
 REQUIRES(fs_lock_held) static int run_timers(struct fs *fs)
 {
-	int interrupt_ms = ops_interrupt(fs), idle_ms = transactions_expire(fs);
+	int interrupt_ms = ops_interrupt(fs), idle_ms = transactions_expire(fs), untold_ms = untold_give_up(fs);
 
-	return earlier(interrupt_ms, earlier(idle_ms, polls_tell_unwatched(fs)));
+	return earlier(earlier(interrupt_ms, untold_ms), earlier(idle_ms, polls_tell_unwatched(fs)));
 }
 
 void fs_gap(struct fs *fs)

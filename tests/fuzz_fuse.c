@@ -205,7 +205,7 @@ static void tell_kernel(struct mount *m)
 	struct stale stale;
 
 	while (inode_take_stale(&m->fs->inodes, &stale))
-		if (inode_told(&m->fs->inodes, stale.inode))
+		if (inode_told(&m->fs->inodes, &stale))
 			inode_put(&m->fs->inodes, stale.inode);
 }
 

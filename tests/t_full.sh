@@ -62,6 +62,12 @@ test_others() {
 	done
 }
 
+test_locked() {
+	mount_covered -o threads=4
+	checked python3 "$TEST_DIR/programs/full_locked.py" "$MNT" $((XSFS_FULL_ROUNDS / 100))
+	umount_xsfs
+}
+
 test_kinds() {
 	mount_covered
 	checked python3 "$TEST_DIR/programs/full_kinds.py" "$MNT"
@@ -186,6 +192,7 @@ test_overtaken
 for_each_store test_costs
 for_each_store test_own
 for_each_store test_others
+for_each_store test_locked
 for_each_store test_kinds
 for_each_store test_guest
 for_each_store test_reconnect

@@ -82,6 +82,24 @@ test_lost() {
 	done
 }
 
+# A value grows while its file is polled and read for the first time: the kernel has the old size then, and must not
+# cut the new value to it.
+test_first() {
+	local threads i output bad=''
+	for threads in $XSFS_TEST_THREADS; do
+		mount_xsfs "$STORE" -o "threads=$threads,cache=full"
+		for ((i = 0; i < XSFS_POLL_CHANGES / 100; i++)); do
+			xs write "/first/$i" 0
+			output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 60 "$BUILD/tests/watchers" \
+				rounds poll "$MNT/first/$i" "/first/$i" 1 1 2>&1) || true
+			[[ $output == ok* ]] || bad+="$i: $output "
+		done
+		is "$bad" '' "threads=$threads, full: what changes at the first look is read"
+		umount_xsfs
+		xs rm /first
+	done
+}
+
 # Many who wait: one server watch, and a wake-up that takes as long as with few (which is said, not asserted).
 test_many() {
 	local few many
@@ -102,4 +120,5 @@ test_many() {
 for_each_store test_semantics
 for_each_store test_guest
 for_each_store test_lost
+for_each_store test_first
 for_each_store test_many

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "fs/model/handle.h"
 #include "fs/model/inode.h"
 #include "fs/model/kept_poll.h"
 #include "fs/model/listing.h"
@@ -631,7 +633,7 @@ static void the_kernel_is_told_of_what_it_believes(void **state)
 {
 	struct inode *a = intern(table.root, "a", INODE_LEAF);
 	uint64_t begin_ms = inode_now_ms();
-	struct stale stale;
+	struct stale stale, none;
 
 	(void)state;
 	table.track_stale = true;
@@ -645,8 +647,8 @@ static void the_kernel_is_told_of_what_it_believes(void **state)
 	assert_ptr_equal(stale.inode, a);
 	assert_int_equal(stale.parent, INODE_ROOT_ID);
 	assert_string_equal(stale.name, "a");
-	assert_false(inode_take_stale(&table, &stale));
-	assert_false(inode_told(&table, a));
+	assert_false(inode_take_stale(&table, &none));
+	assert_false(inode_told(&table, &stale));
 	/* The answer that it believes may only be on its way: it is told again. */
 	assert_is_later(begin_ms);
 	/* Which keeps the inode. */
@@ -701,7 +703,7 @@ static void what_others_do_after_our_own_write_is_told_at_once(void **state)
 	assert_ptr_equal(stale.inode, a);
 	/* Ours, that comes while it is told, is not lost. */
 	write_own(a, "/a");
-	assert_true(inode_told(&table, a));
+	assert_true(inode_told(&table, &stale));
 	inode_put(&table, a);
 	assert_is_later(begin_ms);
 	inode_put(&table, a);
@@ -715,9 +717,10 @@ static void shown(struct inode *inode, const char *value, bool current)
 static void what_the_kernel_keeps_of_a_value_is_outdated_by_its_event(void **state)
 {
 	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	struct handle reader = { .inode = a };
 
 	(void)state;
-	assert_false(inode_shows(a));
+	assert_false(inode_shows(&reader));
 	shown(a, "one", true);
 	assert_true(inode_shows_current(a));
 	assert_int_equal(a->shown_size, 4);
@@ -725,12 +728,157 @@ static void what_the_kernel_keeps_of_a_value_is_outdated_by_its_event(void **sta
 	touched(a, "/a");
 	assert_false(inode_shows_current(a));
 	/* The kernel may have asked for it before it was told. */
-	assert_true(inode_shows(a));
+	assert_true(inode_shows(&reader));
 	shown(a, "longer", false);
 	assert_false(inode_shows_current(a));
 	shown(a, "", true);
 	assert_true(inode_shows_current(a));
 	assert_int_equal(a->shown_size, 0);
+	inode_put(&table, a);
+}
+
+/* A reader asks for the size, and is answered. */
+static void ask_size(struct handle *reader, size_t size)
+{
+	inode_size_sent(reader->inode, size);
+	inode_size_asked(reader, size);
+	reader->answered = reader->inode->tellings;
+}
+
+/* The kernel is told of an event. */
+static void tell(struct inode *inode)
+{
+	struct stale stale;
+
+	assert_true(inode_take_stale(&table, &stale));
+	assert_ptr_equal(stale.inode, inode);
+	assert_null(stale.content);
+	inode_told(&table, &stale);
+}
+
+static void a_size_that_may_have_been_overtaken_is_not_sure(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	struct handle reader = { .inode = a };
+
+	(void)state;
+	table.track_stale = true;
+	ask_size(&reader, 2);
+	assert_true(inode_size_settled(&reader, 2));
+	/* The next is sent before the kernel is told of an event, and after that. */
+	inode_believed(a);
+	touched(a, "/a");
+	ask_size(&reader, 4);
+	assert_false(inode_size_settled(&reader, 4));
+	tell(a);
+	assert_false(inode_size_settled(&reader, 4));
+	/* This question may have been on its way before. */
+	ask_size(&reader, 4);
+	assert_false(inode_size_settled(&reader, 4));
+	ask_size(&reader, 4);
+	assert_false(inode_size_settled(&reader, 2));
+	assert_true(inode_size_settled(&reader, 4));
+	/* It is for others, too, as nothing else was sent since. */
+	reader.sized = 0;
+	assert_true(inode_size_settled(&reader, 4));
+	inode_size_sent(a, 3);
+	assert_false(inode_size_settled(&reader, 4));
+	assert_true(inode_size_may_be_less(a, 4));
+	assert_false(inode_size_may_be_more(a, 4));
+	inode_put(&table, a);
+}
+
+static void what_was_asked_for_is_shown_even_late(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	struct handle reader = { .inode = a }, other = { .inode = a };
+
+	(void)state;
+	shown(a, "one", true);
+	ask_size(&reader, 4);
+	ask_size(&other, 5);
+	touched(a, "/a");
+	a->shown_events = 0;
+	/* Nobody reads so late, but who got no processor. */
+	a->shown_ms -= 100;
+	assert_true(inode_shows(&reader));
+	assert_false(inode_shows(&other));
+	inode_outdate_shown(a);
+	a->shown_ms -= 100;
+	assert_false(inode_shows(&reader));
+	inode_put(&table, a);
+}
+
+static void who_waits_for_a_longer_content_is_given_it(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	struct stale stale;
+
+	(void)state;
+	table.track_stale = table.track_shown = true;
+	inode_size_sent(a, 2);
+	shown(a, "longer", true);
+	inode_grow(&table, a);
+	assert_true(inode_take_stale(&table, &stale));
+	assert_int_equal(stale.content_size, 7);
+	assert_memory_equal(stale.content, "longer\n", 7);
+	stale.given = true;
+	inode_told(&table, &stale);
+	assert_false(inode_size_may_be_less(a, 7));
+	assert_false(inode_is_untold(a));
+
+	/* What was written meanwhile must not be read as it was before. */
+	inode_size_sent(a, 2);
+	inode_grow(&table, a);
+	assert_true(inode_take_stale(&table, &stale));
+	assert_true(a->giving);
+	inode_outdate_shown(a);
+	inode_told(&table, &stale);
+	assert_false(a->giving);
+	assert_true(inode_size_may_be_less(a, 7));
+	assert_true(inode_is_untold(a));
+	tell(a);
+	inode_put(&table, a);
+}
+
+static void while_a_shorter_content_is_read_nothing_is_told(void **state)
+{
+	struct inode *a = intern(table.root, "a", INODE_LEAF);
+	struct handle one = { .inode = a }, two = { .inode = a };
+	uint64_t begin_ms = inode_now_ms();
+
+	(void)state;
+	table.track_stale = true;
+	inode_size_sent(a, 9);
+	ask_size(&one, 2);
+	inode_size_hold(&one);
+	inode_size_hold(&one);
+	inode_size_hold(&two);
+	inode_believed(a);
+	touched(a, "/a");
+	assert_is_later(begin_ms);
+	assert_true(inode_is_untold(a));
+	assert_false(inode_size_may_be_less(a, 2));
+	assert_true(inode_size_settled(&one, 2));
+	inode_size_let_go(&table, &one);
+	assert_is_later(begin_ms);
+	inode_size_let_go(&table, &one);
+	assert_is_later(begin_ms);
+	inode_size_let_go(&table, &two);
+	tell(a);
+
+	/* Not for ever: then the reader no longer holds. */
+	inode_size_hold(&one);
+	inode_believed(a);
+	touched(a, "/a");
+	while (inode_stale_due(&table) > inode_now_ms())
+		usleep(1000);
+	tell(a);
+	inode_size_sent(a, 9);
+	assert_false(inode_size_settled(&one, 2));
+	inode_size_let_go(&table, &one);
+	touched(a, "/a");
+	tell(a);
 	inode_put(&table, a);
 }
 
@@ -920,6 +1068,10 @@ int main(void)
 		TEST(of_our_own_writes_the_kernel_is_told_later),
 		TEST(what_others_do_after_our_own_write_is_told_at_once),
 		TEST(what_the_kernel_keeps_of_a_value_is_outdated_by_its_event),
+		TEST(a_size_that_may_have_been_overtaken_is_not_sure),
+		TEST(what_was_asked_for_is_shown_even_late),
+		TEST(who_waits_for_a_longer_content_is_given_it),
+		TEST(while_a_shorter_content_is_read_nothing_is_told),
 		TEST(a_write_here_outdates_it_by_all_its_names),
 		TEST(a_number_stays_and_is_nobody_elses),
 		TEST(a_time_only_goes_forward),

@@ -139,7 +139,7 @@ static void what_is_believed_is_taken_back_by_an_event(void **state)
 	event(fx, "/a");
 	assert_true(inode_take_stale(&fx->fs.inodes, &stale));
 	assert_ptr_equal(stale.inode, inode);
-	if (inode_told(&fx->fs.inodes, inode))
+	if (inode_told(&fx->fs.inodes, &stale))
 		inode_put(&fx->fs.inodes, inode);
 }
 

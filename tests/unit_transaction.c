@@ -590,7 +590,7 @@ static void at_its_end_the_kernel_forgets_its_view(void **state)
 	assert_int_equal(fx->told, 1);
 	assert_true(inode_take_stale(&fx->fs.inodes, &stale));
 	assert_ptr_equal(stale.inode, root);
-	if (inode_told(&fx->fs.inodes, root))
+	if (inode_told(&fx->fs.inodes, &stale))
 		inode_put(&fx->fs.inodes, root);
 }
 

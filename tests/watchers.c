@@ -7,8 +7,8 @@
  *		One thread waits for changes of FILE, the node PATH, and reads it after each; MODE is
  *		poll, select, level or edge (epoll).  In each round as many writers change the value
  *		at the same time, and when they are done the waiting thread must end up reading what
- *		the store has.  With ANCESTOR that is removed in each round too, and with it the node.
- *		Says "ok CHANGES READS", or what is wrong.
+ *		the store has.  The values differ in length.  With ANCESTOR that is removed in each round
+ *		too, and with it the node.  Says "ok CHANGES READS", or what is wrong.
  *	watchers many DIR PATH KEYS STREAMS CHANGES
  *		Makes KEYS keys below PATH, which DIR shows, polls all of them (epoll), and opens as
  *		many streams.  Says "ok MICROSECONDS", the median from a change to its wake-up.
@@ -240,7 +240,9 @@ static void *writer_thread(void *arg)
 			store_call(store, XS_RM, w->ancestor, NULL, NULL);
 		/* Some rounds end with it gone. */
 		if (!w->ancestor || (round + w->number) % 3) {
-			snprintf(value, sizeof(value), "%u.%u", round, w->number);
+			/* Longer and shorter than the one before: with cache=full the size matters. */
+			snprintf(value, sizeof(value), "%u.%u%.*s", round, w->number,
+				 (int)((round * 5 + w->number * 7) % 17), "................");
 			if (!store_call(store, XS_WRITE, w->path, value, NULL))
 				die("the store refuses %s", w->path);
 		}

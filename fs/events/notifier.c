@@ -43,18 +43,28 @@ void notifier_forget(struct fs *fs, uint64_t parent, const char *name)
 	fuse_lowlevel_notify_inval_entry(fs->se, parent, name, strlen(name));
 }
 
+/* Gives the kernel a content, and with it the size: that cannot be overtaken, as an answer with the size can. */
+static bool give(struct fs *fs, const struct stale *stale)
+{
+	struct fuse_bufvec content = FUSE_BUFVEC_INIT(stale->content_size);
+
+	content.buf[0].mem = stale->content;
+	return !fuse_lowlevel_notify_store(fs->se, stale->inode->nodeid, 0, &content, 0);
+}
+
 /*
  * Invalidates one inode: its attributes, then its name, which makes the next walk ask us again.  In
  * this order because a lookup of the inode that is under way holds its directory, and so is over by
  * the time the name's turn comes.
  */
-static void invalidate(struct fs *fs, const struct stale *stale, bool over)
+static void invalidate(struct fs *fs, struct stale *stale, bool over)
 {
 	size_t len = strlen(stale->name);
 
 	/* From the start to the end: the content, too. */
 	fuse_lowlevel_notify_inval_inode(fs->se, stale->inode->nodeid,
 					 fs->inodes.track_shown && stale->inode->kind != INODE_DIR ? 0 : -1, 0);
+	stale->given = stale->content && give(fs, stale);
 	if (stale->parent == 0)
 		return;
 	/* Nothing of a finished transaction should stay, unless somebody is in it. */
@@ -79,7 +89,7 @@ REQUIRES(fs_lock_held) static void invalidate_all(struct fs *fs)
 		fs_lock(fs);
 		fs->invalidations++;
 		fs->contents_dropped += stale.paged;
-		last = inode_told(&fs->inodes, stale.inode);
+		last = inode_told(&fs->inodes, &stale);
 		untold_told(fs, stale.inode);
 		if (last)
 			inode_put(&fs->inodes, stale.inode);

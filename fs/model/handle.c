@@ -65,6 +65,7 @@ void handle_free(struct handle *handle)
 		return;
 	all = handle->all;
 	all->count--;
+	inode_size_let_go(all->inodes, handle);
 	LIST_REMOVE(handle, open_link);
 	if (handle->unpoll)
 		handle->unpoll(all->fs, handle);

@@ -60,6 +60,14 @@ struct handle {
 
 	bool cached;         /* reads are answered by the kernel, as long as it has the page */
 
+	/* cache=full: what its reader knows of the size, see inode_size.c. */
+	uint64_t answered; /* the inode's `tellings` when it was last answered */
+	uint64_t sized;    /* the same when it was last answered before it asked for the size */
+	size_t size;       /* which it was given */
+	uint64_t asked_ms; /* when, by inode_now_ms(); 0: it has read since */
+	uint64_t written;  /* the inode's `outdated` then */
+	uint64_t hold;     /* the inode's `hold_round` when it began to hold, 0: it does not */
+
 	/* The content that the last read at offset 0 saw; later offsets continue it. */
 	char *snapshot; /* NULL: none */
 	size_t snapshot_size;

@@ -69,6 +69,7 @@ static struct inode *inode_new(struct inodes *t, struct inode *parent, char *key
 	inode->parent = parent;
 	inode->events = 1;
 	inode->foreign = 1;
+	inode->least_size = SIZE_MAX;
 	LIST_INIT(&inode->children);
 	TAILQ_INIT(&inode->unwritten_files);
 	LIST_INIT(&inode->pollers);

@@ -189,7 +189,17 @@ struct inode {
 	size_t shown_size;
 	uint64_t shown_events; /* `events` when the store said so; 0: the kernel knows that it is outdated */
 	bool paged;            /* the kernel may have got it since it was last told to forget it */
+	uint64_t outdated;     /* counts the times that this mount has made it outdated */
 	uint64_t shown_ms;     /* CLOCK_MONOTONIC: when the kernel was told that, or the size */
+
+	/* cache=full: which size the kernel has; see inode_size.c. */
+	size_t least_size, most_size; /* it is one of these, or between them */
+	unsigned holds;               /* open files that the kernel is told nothing for; not past 25 ms */
+	uint64_t hold_round;          /* counts the times that there were any */
+	bool held;                    /* QUEUED: it is told later than it would be, because of them */
+	uint64_t tellings;            /* counts when the kernel began to be told, and when it had been */
+	bool growing;                 /* the kernel is to be given what is shown, not only told to forget */
+	bool giving;                  /* it is being given that */
 
 	struct told told; /* what the readers of inotify know */
 
@@ -454,14 +464,40 @@ void inode_show(struct inode *inode, enum fs_format format, const void *value, s
 bool inode_shows_current(const struct inode *inode);
 
 /* Returns whether a read is to be answered from it: it is current, or the kernel may still believe in
- * its size. */
-bool inode_shows(const struct inode *inode);
+ * its size, or the reader was told that and has not read since. */
+bool inode_shows(const struct handle *reader);
 
 /* What is shown of the file is known to be outdated. */
 void inode_outdate_shown(struct inode *inode);
 
 /* The value at `path` was changed here: what is shown of it is outdated, whatever its file is called. */
 void inodes_outdate_shown(struct inodes *t, const char *path);
+
+/* cache=full.  The kernel is about to be given an answer with this size of the file, which it may not take. */
+void inode_size_sent(struct inode *inode, size_t size);
+
+/* Returns whether it may have a size below that one, and would cut a content that is as long. */
+bool inode_size_may_be_less(const struct inode *inode, size_t size);
+
+/* Returns whether it may have a size above that one, and would put zeros behind a content that is as long. */
+bool inode_size_may_be_more(const struct inode *inode, size_t size);
+
+/* From now on the kernel is told nothing of the file, for up to 25 ms, until the reader has let go. */
+void inode_size_hold(struct handle *reader);
+
+/* The reader was answered, or closes its file; if it does not hold nothing happens.  See notifier_wake(). */
+void inode_size_let_go(struct inodes *t, struct handle *reader);
+
+/* A read through an open file, which asks for the size first, is about to be given this one. */
+void inode_size_asked(struct handle *reader, size_t size);
+
+/* That read has come.  Returns whether the kernel is sure to have this size when it is answered with so much: no other
+ * was sent, or nothing can have overtaken the answer that inode_size_asked() was for, or the reader holds. */
+bool inode_size_settled(const struct handle *reader, size_t size);
+
+/* The kernel has to forget the content of the file, and is given what is shown of it, which makes the file as long as
+ * that if it was shorter.  See notifier_wake(). */
+void inode_grow(struct inodes *t, struct inode *inode);
 
 /* The kernel is about to be given an answer that it may believe for a while.  From now on an event
  * finds the inode. */
@@ -484,6 +520,9 @@ struct stale {
 	struct inode *inode;  /* with a reference */
 	uint64_t parent;      /* 0: only its attributes are stale */
 	bool paged;           /* the kernel may have its content */
+	char *content;        /* to be given to the kernel then, owned; NULL: nothing */
+	size_t content_size;
+	bool given;           /* for the caller to set: the kernel has taken it */
 	char name[PATH_SIZE]; /* name in `parent` */
 };
 
@@ -498,9 +537,9 @@ uint64_t inode_stale_due(const struct inodes *t);
  * nothing is due now. */
 bool inode_take_stale(struct inodes *t, struct stale *stale);
 
-/* The kernel was told.  Returns true if that was the last time: the caller then gives the reference
- * back.  Otherwise the kernel will be told again. */
-bool inode_told(struct inodes *t, struct inode *inode);
+/* The kernel was told what `stale` says, whose content is freed.  Returns true if that was the last time: the
+ * caller then gives the reference back.  Otherwise the kernel will be told again. */
+bool inode_told(struct inodes *t, struct stale *stale);
 
 /*
  * The node moved: its inodes move with it, and any inodes at the new place are removed.  `wakeups`

@@ -2,8 +2,8 @@
 /*
  * The inside of the table of inodes, for its own files.  From the bottom up: inode_name.c (names
  * and paths), inode_listing.c (names in directories), inode_stale.c (news for the kernel),
- * inode_shown.c (values that the kernel keeps), inode_stat.c (numbers and times), inode.c (lifetimes and flags), inode_events.c (effects of
- * events), inode_tree.c (removals and renames).
+ * inode_shown.c (values that the kernel keeps), inode_size.c (and their sizes), inode_stat.c (numbers and times),
+ * inode.c (lifetimes and flags), inode_events.c (effects of events), inode_tree.c (removals and renames).
  */
 #ifndef FS_MODEL_INODE_IMPL_H
 #define FS_MODEL_INODE_IMPL_H
@@ -65,6 +65,12 @@ enum changed_by {
  * too, if it believes anything about it.  If nobody looks, only the first of many changes
  * costs anything. */
 void inode_outdate(struct inodes *t, struct inode *inode, enum changed_by by, bool name);
+
+/* The kernel has got a content of this size, which makes the file no shorter. */
+void inode_size_stored(struct inode *inode, size_t size);
+
+/* Nobody holds any more: what the kernel is told later because of that it is told now. */
+void inode_tell_held(struct inodes *t, struct inode *inode);
 
 /* The kernel was told to forget the content, if it is outdated. */
 void inode_told_shown(struct inode *inode);

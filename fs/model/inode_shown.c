@@ -11,11 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/model/handle.h"
 #include "fs/model/inode_impl.h"
 #include "fs/model/text.h"
 
-/* A read that began with the size that was told last has reached us by this time after it, nearly always. */
+/* A read that began with the size that was told last has reached us by this time after it, nearly always; and where it
+ * was its own file that asked for that, by the other. */
 #define READ_MS 20
+#define OWN_READ_MS 1000
 
 void inode_show(struct inode *inode, enum fs_format format, const void *value, size_t len, bool current)
 {
@@ -41,12 +44,21 @@ bool inode_shows_current(const struct inode *inode)
 	return inode->shown && inode->shown_events == inode->events;
 }
 
-bool inode_shows(const struct inode *inode)
+/* The reader has asked for the size only now, and nothing was written here since. */
+static bool is_about_to_read(const struct handle *reader)
 {
+	return reader->asked_ms && inode_now_ms() - reader->asked_ms < OWN_READ_MS &&
+	       reader->size == reader->inode->shown_size && reader->written == reader->inode->outdated;
+}
+
+bool inode_shows(const struct handle *reader)
+{
+	const struct inode *inode = reader->inode;
+
 	if (!inode->shown || inode_shows_current(inode))
 		return inode->shown;
 	return (inode->shown_events && inode_is_untold(inode)) ||
-	       inode_now_ms() - inode->shown_ms < READ_MS;
+	       inode_now_ms() - inode->shown_ms < READ_MS || is_about_to_read(reader);
 }
 
 void inode_told_shown(struct inode *inode)
@@ -60,6 +72,7 @@ void inode_told_shown(struct inode *inode)
 
 void inode_outdate_shown(struct inode *inode)
 {
+	inode->outdated++;
 	inode->shown_events = 0;
 	inode->shown_ms = inode_now_ms();
 }

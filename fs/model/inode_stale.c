@@ -3,6 +3,8 @@
  * What the kernel believes of inodes, and what it is to be told; see notifier.c.  No I/O.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "fs/model/inode_impl.h"
 #include "ring/clock.h"
@@ -46,13 +48,15 @@ static void queue_stale(struct inodes *t, struct inode *inode, unsigned round)
 
 void inode_outdate(struct inodes *t, struct inode *inode, enum changed_by by, bool name)
 {
-	const unsigned round = first_round[by];
+	const bool held = by == CHANGED_BY_OTHERS && inode->holds > 0;
+	const unsigned round = held ? first_round[CHANGED_BY_US] : first_round[by];
 
 	if (!t->track_stale || !inode->believed || !inode->hashed)
 		return;
 	inode->stale_name |= name;
 	if (inode_now_ms() - inode->answered_ms < SETTLED_MS)
 		inode->unsettled = true;
+	inode->held |= held;
 	/* Who writes all the time does not put it off. */
 	if (inode->stale == STALE_QUEUED && inode->round <= round)
 		return;
@@ -61,6 +65,14 @@ void inode_outdate(struct inodes *t, struct inode *inode, enum changed_by by, bo
 	else
 		take_ref(t, inode);
 	queue_stale(t, inode, round);
+}
+
+void inode_tell_held(struct inodes *t, struct inode *inode)
+{
+	if (!inode->held)
+		return;
+	inode->held = false;
+	inode_outdate(t, inode, CHANGED_BY_OTHERS, false);
 }
 
 void inode_believed(struct inode *inode)
@@ -81,9 +93,15 @@ void inode_drop_content(struct inodes *t, struct inode *inode)
 	inode_outdate(t, inode, CHANGED_BY_OTHERS, false);
 }
 
+void inode_grow(struct inodes *t, struct inode *inode)
+{
+	inode->growing = true;
+	inode_drop_content(t, inode);
+}
+
 bool inode_is_untold(const struct inode *inode)
 {
-	return inode->stale == STALE_TELLING || (inode->stale == STALE_QUEUED && inode->round == 0);
+	return inode->stale == STALE_TELLING || (inode->stale == STALE_QUEUED && (inode->round == 0 || inode->held));
 }
 
 void inode_drop(struct inodes *t, struct inode *inode)
@@ -93,6 +111,37 @@ void inode_drop(struct inodes *t, struct inode *inode)
 		take_ref(t, inode);
 		queue_stale(t, inode, 0);
 	}
+}
+
+/* Takes a copy of what the kernel is to be given.  Without memory it is given nothing. */
+static void take_content(struct inode *inode, struct stale *stale)
+{
+	stale->given = false;
+	stale->content_size = inode->shown_size;
+	stale->content = inode->growing && inode->shown && inode->shown_size ? malloc(inode->shown_size) : NULL;
+	inode->growing = false;
+	if (!stale->content)
+		return;
+	memcpy(stale->content, inode->shown, inode->shown_size);
+	inode->giving = true;
+	/* An event that comes while it is given, or after that, finds the inode. */
+	inode_believed(inode);
+	inode->paged = true;
+}
+
+/* The kernel was given that, or has refused it.  Who has written something else meanwhile must not read it. */
+static void content_given(struct inodes *t, struct inode *inode, struct stale *stale)
+{
+	if (!stale->content)
+		return;
+	if (stale->given)
+		inode_size_stored(inode, stale->content_size);
+	if (!inode_shows_current(inode) || inode->shown_size != stale->content_size ||
+	    memcmp(inode->shown, stale->content, stale->content_size) != 0)
+		inode_drop_content(t, inode);
+	inode->giving = false;
+	free(stale->content);
+	stale->content = NULL;
 }
 
 /* Returns the inode that is to be told of next, now or later, or NULL. */
@@ -129,6 +178,11 @@ bool inode_take_stale(struct inodes *t, struct stale *stale)
 			inode->believed = false;
 		stale->paged = inode->paged;
 		inode->paged = false;
+		take_content(inode, stale);
+		inode->held = false;
+		inode->holds = 0;
+		inode->hold_round++;
+		inode->tellings++;
 		stale->parent = inode->stale_name && inode->parent ? inode->parent->nodeid : 0;
 		snprintf(stale->name, sizeof(stale->name), "%s", inode->name);
 	}
@@ -136,8 +190,12 @@ bool inode_take_stale(struct inodes *t, struct stale *stale)
 	return inode != NULL;
 }
 
-bool inode_told(struct inodes *t, struct inode *inode)
+bool inode_told(struct inodes *t, struct stale *stale)
 {
+	struct inode *inode = stale->inode;
+
+	inode->tellings++;
+	content_given(t, inode, stale);
 	inode_told_shown(inode);
 	/* Unless an event came meanwhile, for which the queue has a reference of its own. */
 	if (inode->stale != STALE_QUEUED) {

@@ -175,6 +175,10 @@ void node_read_anew(struct op *op, const char *content, size_t size);
  * READ).  Returns false if the store has to be asked. */
 bool node_getattr_shown(struct op *op);
 
+/* Answers a GETATTR of a file.  If the kernel may have a smaller size, and a reader asks that will read from the kernel's
+ * memory, the kernel is given the content first. */
+void node_reply_size(struct op *op, const struct stat *st);
+
 /* Answers a read whose question for the value was answered with `err`; 0: does nothing.  Returns whether it was
  * answered. */
 bool node_read_failed(struct op *op, int err);

@@ -164,7 +164,7 @@ static void getattr_leaf(struct op *op)
 	if (!leaf_is_dir(op, &facts))
 		node_confirm_file(op, op->inode, facts.value_len);
 	node_attr_file(fs, text_size(fs->config.format, facts.value_len), &st);
-	op_reply_attr(op, &st);
+	node_reply_size(op, &st);
 }
 
 /* Answers from memory where an event would have told of a change.  The kernel asks for each file that

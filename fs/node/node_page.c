@@ -12,6 +12,7 @@
 
 #include "fs/events/notifier.h"
 #include "fs/events/poll.h"
+#include "fs/events/untold.h"
 #include "fs/node/node.h"
 
 /* What the kernel gets now is out of date, or may be: it has to forget it again. */
@@ -23,18 +24,29 @@ static void forget_page(struct op *op)
 
 static void reply_shown(struct op *op)
 {
+	struct handle *handle = op->handle;
 	struct inode *inode = op->inode;
+	struct fs *fs = op->fs;
 
 	/* First, so that an event that comes behind the answer finds the inode. */
 	inode_believed(inode);
 	inode->paged = true;
-	if (inode_shows_current(inode)) {
+	if (!inode_shows_current(inode)) {
+		forget_page(op);
+	} else if (inode_size_settled(handle, inode->shown_size)) {
 		op->events = inode->events;
 		poll_seen(op, false);
 	} else {
+		/* It may be cut, or have zeros behind it: who polls is told again. */
+		handle->seen = 0;
 		forget_page(op);
 	}
+	/* The kernel may cut the file to it. */
+	inode_size_sent(inode, inode->shown_size);
+	handle->asked_ms = 0;
 	node_reply_content(op, inode->shown, inode->shown_size);
+	inode_size_let_go(&fs->inodes, handle);
+	notifier_wake(fs);
 }
 
 void node_read_anew(struct op *op, const char *content, size_t size)
@@ -57,6 +69,36 @@ void node_asked_by_reader(struct op *op, int err, size_t size)
 		poll_seen(op, false);
 }
 
+static void size_told(struct op *op)
+{
+	struct inode *inode = op->inode;
+	struct stat st;
+
+	if (op->handle && inode_shows_current(inode) && !inode_size_may_be_less(inode, inode->shown_size)) {
+		op->events = inode->events;
+		poll_seen(op, false);
+	}
+	if (op->handle && inode_size_may_be_more(inode, inode->shown_size))
+		inode_size_hold(op->handle);
+	node_attr_file(op->fs, inode->shown_size, &st);
+	op_reply_attr(op, &st);
+}
+
+void node_reply_size(struct op *op, const struct stat *st)
+{
+	struct inode *inode = op->inode;
+	bool shown = inode->shown && inode->shown_size == (size_t)st->st_size;
+	bool reads = shown && op->handle && op->handle->cached;
+
+	if (reads && inode_size_may_be_less(inode, inode->shown_size))
+		inode_grow(&op->fs->inodes, inode);
+	else if (!(reads && inode_size_may_be_more(inode, inode->shown_size)) && !(shown && inode->giving)) {
+		op_reply_attr(op, st);
+		return;
+	}
+	untold_wait_briefly(op, size_told);
+}
+
 bool node_getattr_shown(struct op *op)
 {
 	struct inode *inode = op->inode;
@@ -68,7 +110,7 @@ bool node_getattr_shown(struct op *op)
 	    inode_path(&op->fs->inodes, inode, NULL, path) || !op_is_covered(op, inode, path))
 		return false;
 	node_attr_file(op->fs, inode->shown_size, &st);
-	op_reply_attr(op, &st);
+	node_reply_size(op, &st);
 	return true;
 }
 
@@ -97,7 +139,7 @@ void node_read_page(struct op *op)
 		op_reply_error(op, err);
 		return;
 	}
-	if (inode_shows(op->inode) && op_is_covered(op, op->inode, path)) {
+	if (inode_shows(op->handle) && op_is_covered(op, op->inode, path)) {
 		reply_shown(op);
 		return;
 	}

@@ -113,7 +113,8 @@ struct fs {
 	/* Operations whose caller was interrupted, until the I/O thread handles them. */
 	struct op_list interrupted;
 	struct op_list astray; /* that wait for the end of a rename: op_ask() */
-	struct op_list untold; /* polls that wait until the kernel has been told: untold.h */
+	unsigned untold_brief; /* how many of those below wait only briefly */
+	struct op_list untold; /* operations that wait until the kernel has been told: untold.h */
 	struct op_list parked; /* oldest first: those whose wait config.park_ms bounds */
 
 	struct handles handles;

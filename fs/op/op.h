@@ -75,7 +75,8 @@ struct op {
 
 	void (*done)(struct op *op);
 	void (*run)(struct op *op);
-	void (*then)(struct op *op); /* what goes on after node_flush_empty() */
+	void (*then)(struct op *op); /* what goes on after node_flush_empty(), or untold_wait_briefly() */
+	uint64_t until_ms;           /* of the latter: the time, by inode_now_ms(), past which to wait no more */
 
 	/* Of op_ask(), and op_ask_node(). */
 	uint32_t asks;

@@ -55,6 +55,9 @@ static double validity(const struct op *op, struct inode *inode)
 	if (!fs->caching || inode->unwritten || inode->view->tx_id || !inode->cacheable ||
 	    inode_path(&fs->inodes, inode, NULL, path))
 		return 0;
+	/* Who has written must not read what the kernel was to be given before that. */
+	if (inode->giving)
+		return 0;
 	/* A file that is empty because of a truncate is so only for the process that truncated it,
 	 * so every process has to be answered anew. */
 	if (inode_emptiers(inode, &process, 1) > 0)
@@ -80,6 +83,7 @@ static void fill_entry(struct op *op, struct fuse_entry_param *entry, struct ino
 		.attr = *attr,
 	};
 	op_stamp(inode, &entry->attr);
+	inode_size_sent(inode, attr->st_size);
 	/* A directory that cannot be listed may become listable without an event
 	 * that we would get. */
 	if (S_ISDIR(attr->st_mode) && (attr->st_mode & 0777) == 0111)
@@ -88,6 +92,14 @@ static void fill_entry(struct op *op, struct fuse_entry_param *entry, struct ino
 	entry->entry_timeout = entry->attr_timeout;
 	if (inode->kind == INODE_DIR && !op->fs->can_expire)
 		entry->entry_timeout = 0;
+}
+
+/* The handle's reader, or poller, is answered: what it asks next it asks after that. */
+static void begin_answer(struct op *op)
+{
+	if (op->handle)
+		op->handle->answered = op->handle->inode->tellings;
+	op_begin_reply(op, 0);
 }
 
 void op_reply_entry(struct op *op, struct inode *inode, const struct stat *attr)
@@ -131,6 +143,9 @@ static void fill_open(const struct op *op, struct fuse_file_info *fi, struct han
 	/* Values change behind the kernel's back: it must ask for each read, where it is not told. */
 	fi->direct_io = !handle->cached;
 	fi->keep_cache = handle->cached;
+	handle->answered = handle->inode->tellings;
+	if (handle->flags & O_TRUNC)
+		inode_size_sent(handle->inode, 0);
 	/*
 	 * Only a writer has anything to report at close.  And when this process is killed, the files that the teller has
 	 * open are closed before /dev/fuse is: a close that waits for us would wait for ever.
@@ -169,7 +184,10 @@ void op_reply_attr(struct op *op, const struct stat *attr)
 	struct stat st = *attr;
 	double valid = validity(op, op->inode);
 
-	op_begin_reply(op, 0);
+	inode_size_sent(op->inode, st.st_size);
+	if (op->handle)
+		inode_size_asked(op->handle, st.st_size);
+	begin_answer(op);
 	op_stamp(op->inode, &st);
 	fuse_reply_attr(op->req, &st, valid);
 	op_end(op);
@@ -177,14 +195,15 @@ void op_reply_attr(struct op *op, const struct stat *attr)
 
 void op_reply_buf(struct op *op, const void *buf, size_t size)
 {
-	op_begin_reply(op, 0);
+	begin_answer(op);
 	fuse_reply_buf(op->req, buf, size);
 	op_end(op);
 }
 
 void op_reply_write(struct op *op, size_t count)
 {
-	op_begin_reply(op, 0);
+	inode_size_sent(op->inode, op->off + count);
+	begin_answer(op);
 	fuse_reply_write(op->req, count);
 	op_end(op);
 }
@@ -211,7 +230,7 @@ void op_reply_readlink(struct op *op, const char *target)
 
 void op_reply_poll(struct op *op, unsigned revents)
 {
-	op_begin_reply(op, 0);
+	begin_answer(op);
 	fuse_reply_poll(op->req, revents);
 	op_end(op);
 }

@@ -74,7 +74,7 @@ static void value_getattr_done(struct op *op)
 		return;
 	}
 	node_saw(op, op->inode, 0, -1);
-	op_reply_attr(op, &st);
+	node_reply_size(op, &st);
 }
 
 static void value_lookup(struct op *op, const struct special *special)

@@ -80,3 +80,28 @@ for thread in threads:
 check(wrong[:2], [], f'{label}: three readers of {changes} changes: in order, none mixed')
 check(os.pread(fd, 4096, 0), b'%08d\n' % changes, f'{label}: and the last is read')
 print(f'reads: {reads}, of different values: {distinct}', flush=True)
+
+# Values that change their length all the time, for a reader without a pause. The kernel gets size and content from
+# different answers; nearly always they belong together.
+store.write(PATH, b'.')
+while os.pread(fd, 4096, 0) != b'.\n':
+    pass
+writer = os.fork()
+if writer == 0:
+    store = Store()
+    for n in range(5 * changes):
+        store.write(PATH, b'%d' % n + b'x' * (n * 7 % 29) + b'.')
+    store.write(PATH, b'last.')
+    os._exit(0)
+last, different, torn = b'', 0, 0
+deadline = time.monotonic() + PATIENCE
+while last != b'last.\n' and time.monotonic() < deadline:
+    got = os.pread(fd, 4096, 0)
+    if got != last:
+        different += 1
+        torn += not got.endswith(b'.\n')
+        last = got
+os.waitpid(writer, 0)
+check(last, b'last.\n', f'{label}: of values of all lengths the last is read')
+check(torn * 20 <= different, True, f'{label}: one in 20 is cut, or filled up, at most')
+print(f'of {different} values {torn} cut or filled up', flush=True)
