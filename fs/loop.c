@@ -149,6 +149,26 @@ static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsig
 }
 
 /*
+ * Receives what the store has sent.  Returns the number of messages.  `taken` is the number of requests that were just
+ * taken from /dev/fuse; *asks tells whether the kernel will send one soon, for a poll that is to be notified.
+ *
+ * An event wakes up pollers, the notifier and the teller.  A poller needs two hops more than those threads: once the kernel
+ * was notified it sends us a POLL, and only the reply lets the poller go on.  So the threads have to wait until
+ * that request has been taken, or until loop_run() has looked for it in vain and is about to sleep.
+ */
+REQUIRES(fs_lock_held) static int service_channel(struct fs *fs, int taken, bool *asks)
+{
+	int received;
+
+	fs_hold_signals(fs);
+	received = chan_service(fs->chan);
+	*asks = !STAILQ_EMPTY(&fs->wakeups);
+	if (taken > 0 || (received > 0 && !*asks))
+		fs_send_signals(fs);
+	return received;
+}
+
+/*
  * Spinning pays while a reply is outstanding, and for a moment after it, when its receiver may send
  * its next request; `active` means that there was traffic since the last sleep.
  */
@@ -156,7 +176,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 {
 	struct fuse_buf buf = { 0 };
 	struct spin spin;
-	bool active = false;
+	bool active = false, asks;
 	int taken = 0, received, wait_ms;
 
 	spin_init(&spin);
@@ -166,10 +186,12 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 			break;
 		fs_lock(fs);
 		run_timers(fs);
-		received = chan_service(fs->chan);
+		received = service_channel(fs, taken, &asks);
 		fs_unlock(fs);
 		if (taken > 0 || received > 0) {
 			spin_hit(&spin);
+			if (asks)
+				spin_expect(&spin);
 			active = true;
 			continue;
 		}
@@ -180,11 +202,15 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		/* Another thread may have put something on a list before it saw us asleep. */
 		fs_lock(fs);
 		wait_ms = run_timers(fs);
+		fs_send_signals(fs);
 		fs_unlock(fs);
 		sleep_and_wake(fs, extra, n_extra, wait_ms);
 		spin_restart(&spin);
 		active = false;
 	}
+	fs_lock(fs);
+	fs_send_signals(fs);
+	fs_unlock(fs);
 	free(buf.mem);
 	if (atomic_load(&fs->broken))
 		return atomic_load(&fs->broken);

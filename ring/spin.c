@@ -38,14 +38,20 @@ void spin_init(struct spin *spin)
 
 void spin_hit(struct spin *spin)
 {
-	if (spin->until_ns)
+	if (spin->until_ns && !spin->sure)
 		trust(&spin->score, true);
-	spin->until_ns = 0;
+	spin_restart(spin);
+}
+
+void spin_expect(struct spin *spin)
+{
+	spin->sure = true;
 }
 
 void spin_restart(struct spin *spin)
 {
 	spin->until_ns = 0;
+	spin->sure = false;
 }
 
 bool spin_again(struct spin *spin)
@@ -53,12 +59,13 @@ bool spin_again(struct spin *spin)
 	uint64_t now = chan_now();
 
 	if (spin->until_ns == 0) {
-		if (!worth_trying(spin->score, &spin->skipped))
+		if (!spin->sure && !worth_trying(spin->score, &spin->skipped))
 			return false;
 		spin->until_ns = now + SPIN_BUDGET_NS;
 	} else if (now >= spin->until_ns) {
-		trust(&spin->score, false);
-		spin->until_ns = 0;
+		if (!spin->sure)
+			trust(&spin->score, false);
+		spin_restart(spin);
 		return false;
 	}
 	sched_yield();

@@ -16,6 +16,7 @@ struct spin {
 	uint64_t until_ns; /* 0: not spinning */
 	unsigned score;    /* how well it has paid lately, 0 to SPIN_SCORE_MAX */
 	unsigned skipped;  /* opportunities skipped since the last try */
+	bool sure;         /* this spin does not depend on trust, nor change it */
 };
 
 /* Longest time to spin for one event, in nanoseconds. */
@@ -32,6 +33,9 @@ void spin_hit(struct spin *spin);
 /* Nothing came.  Yields the processor and returns true if the caller should look again; returns
  * false if it should sleep. */
 bool spin_again(struct spin *spin);
+
+/* Something is certain to come soon: the next spin is tried whatever it has paid lately. */
+void spin_expect(struct spin *spin);
 
 /* The caller has slept; the budget starts afresh. */
 void spin_restart(struct spin *spin);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Operations: their rounds, how they are interrupted, how they wait, and the pool's part in that. */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "fs/op/lock.h"
 #include "fs/op/transaction.h"
 #include "tests/failing_malloc.h"
 #include "tests/fs_fixture.h"
@@ -836,6 +838,90 @@ static void the_end_of_the_mount_ends_who_waits_on_the_pool(void **state)
 	kernel_hears_error(fx, -EIO);
 }
 
+/* ---- signals ---- */
+
+struct sleeper {
+	struct fs *fs;
+	pthread_cond_t wake;
+	bool asleep, woken;
+};
+
+static void *sleep_until_woken(void *arg)
+{
+	struct sleeper *sleeper = arg;
+
+	fs_lock(sleeper->fs);
+	sleeper->asleep = true;
+	while (!sleeper->woken)
+		fs_wait(sleeper->fs, &sleeper->wake, NULL);
+	fs_unlock(sleeper->fs);
+	return NULL;
+}
+
+/* Starts a thread that waits for a signal, and returns when it does. */
+static pthread_t sleeper_start(struct sleeper *sleeper)
+{
+	pthread_t thread;
+
+	assert_int_equal(fs_thread_start(&thread, sleep_until_woken, sleeper), 0);
+	while (!sleeper->asleep) {
+		fs_unlock(sleeper->fs);
+		sched_yield();
+		fs_lock(sleeper->fs);
+	}
+	return thread;
+}
+
+static void sleeper_join(struct fs *fs, pthread_t thread)
+{
+	fs_unlock(fs);
+	pthread_join(thread, NULL);
+	fs_lock(fs);
+}
+
+static void a_held_signal_is_sent_later(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct sleeper sleeper = { .fs = &fx->fs, .wake = PTHREAD_COND_INITIALIZER };
+	pthread_t thread = sleeper_start(&sleeper);
+
+	fs_hold_signals(&fx->fs);
+	sleeper.woken = true;
+	fs_signal(&fx->fs, &sleeper.wake);
+	assert_int_equal(fx->fs.n_held, 1);
+	fs_send_signals(&fx->fs);
+	assert_int_equal(fx->fs.n_held, 0);
+	sleeper_join(&fx->fs, thread);
+}
+
+static void a_signal_that_is_not_held_is_sent_at_once(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct sleeper sleeper = { .fs = &fx->fs, .wake = PTHREAD_COND_INITIALIZER };
+	pthread_t thread = sleeper_start(&sleeper);
+
+	sleeper.woken = true;
+	fs_signal(&fx->fs, &sleeper.wake);
+	assert_int_equal(fx->fs.n_held, 0);
+	sleeper_join(&fx->fs, thread);
+}
+
+static void a_signal_for_which_there_is_no_room_is_sent_at_once(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct sleeper sleeper = { .fs = &fx->fs, .wake = PTHREAD_COND_INITIALIZER };
+	pthread_cond_t nobody = PTHREAD_COND_INITIALIZER;
+	pthread_t thread = sleeper_start(&sleeper);
+
+	fs_hold_signals(&fx->fs);
+	for (int i = 0; i < FS_HELD_MAX; i++)
+		fs_signal(&fx->fs, &nobody);
+	sleeper.woken = true;
+	fs_signal(&fx->fs, &sleeper.wake);
+	sleeper_join(&fx->fs, thread);
+	fs_send_signals(&fx->fs);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, fs_fixture_teardown)
@@ -886,6 +972,9 @@ int main(void)
 		TEST(a_sleep_is_interrupted),
 		TEST(a_sleep_ends_by_itself),
 		TEST(the_end_of_the_mount_ends_who_waits_on_the_pool),
+		TEST(a_held_signal_is_sent_later),
+		TEST(a_signal_that_is_not_held_is_sent_at_once),
+		TEST(a_signal_for_which_there_is_no_room_is_sent_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

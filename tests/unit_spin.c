@@ -108,6 +108,47 @@ static void spin_ends(void **state)
 	assert_in_range(tried, 1, 8);
 }
 
+/* Lets it be tried in vain until it is hardly ever tried. */
+static void spin_lose_trust(struct spin *spin)
+{
+	spin_init(spin);
+	for (int i = 0; i < SPIN_SCORE_MAX; i++)
+		while (spin_again(spin))
+			;
+	spin->skipped = 0;
+}
+
+static void spin_is_tried_when_something_is_certain(void **state)
+{
+	struct spin spin;
+
+	(void)state;
+	spin_lose_trust(&spin);
+	assert_false(spin_again(&spin));
+	spin_expect(&spin);
+	assert_true(spin_again(&spin));
+	/* It comes, which was known before, and so says nothing about the next time. */
+	spin_hit(&spin);
+	assert_int_equal(spin.score, 0);
+	assert_false(spin_again(&spin));
+}
+
+static void spin_for_what_is_certain_ends(void **state)
+{
+	struct spin spin;
+
+	(void)state;
+	spin_init(&spin);
+	spin_expect(&spin);
+	while (spin_again(&spin))
+		;
+	assert_int_equal(spin.score, SPIN_SCORE_MAX);
+	/* The next one counts again. */
+	while (spin_again(&spin))
+		;
+	assert_true(spin.score < SPIN_SCORE_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +156,8 @@ int main(void)
 		cmocka_unit_test(glance_in_vain_loses_trust),
 		cmocka_unit_test(glance_gains_trust),
 		cmocka_unit_test(spin_ends),
+		cmocka_unit_test(spin_is_tried_when_something_is_certain),
+		cmocka_unit_test(spin_for_what_is_certain_ends),
 	};
 
 	return cmocka_run_group_tests_name("spin", tests, NULL, NULL);

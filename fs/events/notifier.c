@@ -163,7 +163,7 @@ void notifier_wake(struct fs *fs)
 	/* Waking it costs more than an event: not for what it knows, or will find by itself. */
 	if (n && inode_stale_due(&fs->inodes) < n->until_ms) {
 		n->until_ms = 0;
-		pthread_cond_signal(&n->wake);
+		fs_signal(fs, &n->wake);
 	}
 }
 

@@ -25,15 +25,16 @@
 /* How often it is looked whether what is owed can be told, and whether the filesystem can be written to again. */
 #define OWED_NS NSEC_PER_SEC
 
-void inotify_wake(struct inotify *in)
+void inotify_wake(struct fs *fs)
 {
+	struct inotify *in = fs->inotify;
 	const bool urgent = queue_is_urgent(&in->queue);
 
 	if (in->work && (in->urgent || !urgent))
 		return;
 	in->work = true;
 	in->urgent |= urgent;
-	pthread_cond_signal(&in->wake);
+	fs_signal(fs, &in->wake);
 }
 
 /* Waits for a signal, or for `ns` nanoseconds (0: for ever). */

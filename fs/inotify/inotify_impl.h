@@ -148,6 +148,6 @@ struct inotify {
 };
 
 /* Has the teller look at the queue. */
-void inotify_wake(struct inotify *in);
+void inotify_wake(struct fs *fs);
 
 #endif

@@ -320,5 +320,5 @@ void queue_note_event(struct fs *fs, const char *path, bool lost)
 			note(fs, fs->inodes.nodes_root, below ? below : "");
 	}
 	if (in->queue.by_key || in->queue.sweep)
-		inotify_wake(in);
+		inotify_wake(fs);
 }

@@ -240,7 +240,7 @@ static void note_readonly(struct fs *fs, bool readonly)
 		log_info(fs->log, "readers of inotify are not told what others change while the filesystem is remounted read-only");
 	} else {
 		log_info(fs->log, "readers of inotify are told again what others change");
-		inotify_wake(in);
+		inotify_wake(fs);
 	}
 }
 

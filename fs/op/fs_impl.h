@@ -58,11 +58,17 @@ TAILQ_HEAD(op_list, op);
 
 /* Lists of operations that have a request of the kernel, by its number.  The kernel counts in twos. */
 #define OPS_BY_UNIQUE 1024
+
+/* The most signals that are held: of the notifier and the teller, each of which may need a second one. */
+#define FS_HELD_MAX 4
 LIST_HEAD(op_bucket, op);
 
 struct fs {
 	pthread_mutex_t lock; /* lock.h */
 	struct wakeups wakeups; /* polls that fs_unlock() notifies */
+	bool holding;           /* fs_hold_signals() */
+	unsigned n_held;
+	pthread_cond_t *held[FS_HELD_MAX];
 
 	/* Constant once running. */
 	struct fs_config config;

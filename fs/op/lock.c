@@ -38,6 +38,26 @@ NO_LOCK_ANALYSIS void fs_unlock(struct fs *fs)
 	wakeups_notify(&wakeups);
 }
 
+void fs_signal(struct fs *fs, pthread_cond_t *cond)
+{
+	if (fs->holding && fs->n_held < FS_HELD_MAX)
+		fs->held[fs->n_held++] = cond;
+	else
+		pthread_cond_signal(cond);
+}
+
+void fs_hold_signals(struct fs *fs)
+{
+	fs->holding = true;
+}
+
+void fs_send_signals(struct fs *fs)
+{
+	fs->holding = false;
+	while (fs->n_held > 0)
+		pthread_cond_signal(fs->held[--fs->n_held]);
+}
+
 int fs_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg)
 {
 	sigset_t all, old;

@@ -24,6 +24,20 @@ void fs_lock(struct fs *fs) ACQUIRE(fs_lock_held);
  * system call, which nobody should have to wait for. */
 void fs_unlock(struct fs *fs) RELEASE(fs_lock_held);
 
+/* Wakes the thread that waits for `cond` in fs_wait(): now, or in fs_send_signals() if signals are held.  Call it with
+ * the lock held. */
+void fs_signal(struct fs *fs, pthread_cond_t *cond);
+
+/*
+ * Holds signals until fs_send_signals(): a thread that is woken up competes for the processor and the lock with what the
+ * I/O thread does next.  Only for the I/O thread, which sends them before it sleeps or ends; until then the
+ * conditions must exist.
+ */
+void fs_hold_signals(struct fs *fs) REQUIRES(fs_lock_held);
+
+/* Sends the signals that were held, and holds no more. */
+void fs_send_signals(struct fs *fs) REQUIRES(fs_lock_held);
+
 /* Starts a thread that gets no signals: those are the main thread's, which reads them from a descriptor.
  * Returns 0 or -errno. */
 int fs_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
