@@ -3,6 +3,9 @@
  * How soon a change wakes up who waits for it: epoll on a key of a mounted store, and poll on
  * libxenstore's watch descriptor, on the same server.  For `make bench`.
  *
+ * "wake-up" is one of many changes; before that of "wake-up-alone" nothing has changed for a while, so that xsfs also has
+ * readers of inotify to tell at once.
+ *
  * A thread writes a key, over a connection of its own, a moment after it was told that somebody
  * waits; they take turns, and each has a key of its own, so that only one is woken up.  The rate is
  * wake-ups a second, if one followed the other: a ratio of 0.83 is 1.2 times the time.
@@ -33,12 +36,16 @@
 #define SETTLE_NS 500000
 #define PATIENCE_MS 10000
 
+/* After so long a change is one that stands alone (PATIENT_MS in fs/inotify/queue.c), and so much fewer of them are made. */
+#define ALONE_NS 60000000
+#define ALONE_FEWER 4
+
 struct way {
 	const char *name; /* NULL: libxenstore */
 	char key[64];
 	int file;
 	int epoll;
-	struct rates rates;
+	struct rates rates, alone;
 };
 
 static struct xs_handle *watcher;
@@ -121,19 +128,22 @@ static int compare(const void *a, const void *b)
 }
 
 /* One round: so many changes for each way, in turns. */
-static void measure(struct way *ways, unsigned n, unsigned changes)
+static void measure(struct way *ways, unsigned n, unsigned changes, bool alone)
 {
 	static uint64_t times[MOUNTS_MAX + 1][CHANGES_MAX];
+	const struct timespec pause = { .tv_nsec = ALONE_NS };
 
 	for (unsigned c = 0; c < changes; c++) {
 		for (unsigned i = 0; i < n; i++) {
+			if (alone)
+				nanosleep(&pause, NULL);
 			times[i][c] = wake_ns(&ways[i]);
 			settle(ways, n);
 		}
 	}
 	for (unsigned i = 0; i < n; i++) {
 		qsort(times[i], changes, sizeof(times[i][0]), compare);
-		rates_add(&ways[i].rates, 1e9 / times[i][changes / 2]);
+		rates_add(alone ? &ways[i].alone : &ways[i].rates, 1e9 / times[i][changes / 2]);
 	}
 }
 
@@ -155,6 +165,12 @@ static void way_open(struct way *way, const char *dir)
 	way->epoll = epoll_create1(0);
 	if (way->file < 0 || epoll_ctl(way->epoll, EPOLL_CTL_ADD, way->file, &event))
 		die("%s: %s", path, strerror(errno));
+}
+
+static void print(const char *operation, const char *way, const struct rates *rates, const struct rates *base)
+{
+	report("mount", operation, VALUE_SIZE, way, rates, base);
+	printf("# %s %s: %.1f us\n", operation, way, 1e6 / rates_median(rates));
 }
 
 static void __attribute__((noreturn)) usage(void)
@@ -198,12 +214,14 @@ int main(int argc, char **argv)
 		way_open(&ways[n++], argv[optind]);
 	}
 	settle(ways, n);
-	for (unsigned round = 0; round < rounds; round++)
-		measure(ways, n, changes);
+	for (unsigned round = 0; round < rounds; round++) {
+		measure(ways, n, changes, false);
+		measure(ways, n, (changes + ALONE_FEWER - 1) / ALONE_FEWER, true);
+	}
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(way, sizeof(way), "%s-1", ways[i].name ? ways[i].name : "lib");
-		report("mount", "wake-up", VALUE_SIZE, way, &ways[i].rates, &ways[0].rates);
-		printf("# wake-up %s: %.1f us\n", way, 1e6 / rates_median(&ways[i].rates));
+		print("wake-up", way, &ways[i].rates, &ways[0].rates);
+		print("wake-up-alone", way, &ways[i].alone, &ways[0].alone);
 	}
 	xs_rm(watcher, XBT_NULL, KEYS);
 	xs_close(watcher);
