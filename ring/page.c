@@ -40,8 +40,7 @@ static void ring_get(const char *ring, XENSTORE_RING_IDX idx, char *data, size_t
 	memcpy(data + head, ring, len - head);
 }
 
-ssize_t page_send(struct xenstore_domain_interface *page, const void *data, size_t len,
-		  bool *notify)
+size_t page_room(const struct xenstore_domain_interface *page)
 {
 	/* No order needed: nobody else writes this index. */
 	XENSTORE_RING_IDX prod = __atomic_load_n(&page->req_prod, __ATOMIC_RELAXED);
@@ -50,11 +49,19 @@ ssize_t page_send(struct xenstore_domain_interface *page, const void *data, size
 	 * been seen, or they would overwrite what it is still copying out.
 	 */
 	XENSTORE_RING_IDX cons = __atomic_load_n(&page->req_cons, __ATOMIC_ACQUIRE);
-	size_t room;
 
-	if (prod - cons > XENSTORE_RING_SIZE)
+	return (XENSTORE_RING_IDX)(XENSTORE_RING_SIZE - (prod - cons));
+}
+
+ssize_t page_send(struct xenstore_domain_interface *page, const void *data, size_t len,
+		  bool *notify)
+{
+	/* No order needed: nobody else writes this index. */
+	XENSTORE_RING_IDX prod = __atomic_load_n(&page->req_prod, __ATOMIC_RELAXED);
+	size_t room = page_room(page);
+
+	if (room > XENSTORE_RING_SIZE)
 		return -EPROTO;
-	room = XENSTORE_RING_SIZE - (prod - cons);
 	if (len > room)
 		len = room;
 	if (!len)

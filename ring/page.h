@@ -16,6 +16,12 @@
 #include <xen/io/xs_wire.h>
 
 /*
+ * Returns the room in the request ring.  It can only grow until something is sent; more than XENSTORE_RING_SIZE means
+ * that the server's index makes no sense.
+ */
+size_t page_room(const struct xenstore_domain_interface *page);
+
+/*
  * Copies as much of `len` bytes as there is room for into the request ring and publishes it.
  *
  * *notify is set to true (never to false) when the server may have gone to sleep, having consumed

@@ -168,4 +168,12 @@ int transport_ring_new(struct transport **out, struct ring_params *params, struc
 uint32_t transport_ring_port(const struct transport *t);
 enum ring_events transport_ring_events(const struct transport *t);
 
+/*
+ * To be called before XS_INTRODUCE, which clears the ring, but with C xenstored not what it has taken of half a
+ * request: sends what there is room for of a request that a killed predecessor began (unfinished.h).
+ * Returns whether to call it again when the server has looked at the ring, which nothing but a request over its
+ * socket makes it do.  I/O thread, before connect().
+ */
+bool transport_ring_finish(struct transport *t);
+
 #endif

@@ -26,3 +26,9 @@ enum ring_events transport_ring_events(const struct transport *t)
 	(void)t;
 	return RING_EVENTS_AUTO;
 }
+
+bool transport_ring_finish(struct transport *t)
+{
+	(void)t;
+	return false;
+}

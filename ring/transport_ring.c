@@ -11,9 +11,10 @@
  * read one) or half a request (it died while it wrote one).  A server that offers reconnection is
  * asked for it, and all three are gone.  With any other server, replies are thrown away until no
  * more arrive, which leaves the stream at a message boundary, because a server that has room
- * finishes the message that it began.  Half a request cannot be seen from here: the server swallows
- * the start of our first requests as its rest, and answers with an error or not at all.  Only the
- * toolstack (RELEASE and INTRODUCE) helps then.
+ * finishes the message that it began.  Half a request of another xsfs is finished, see unfinished.h;
+ * then it has happened or not as a whole.  That of another client cannot be seen from here: the server
+ * swallows the start of our first requests as its rest, and answers with an error or not at all.  Only
+ * the toolstack (RELEASE and INTRODUCE) helps then.
  *
  * A ring without a server yet.  A domain that Xen itself starts at boot (dom0less) may run before
  * its store does.  Its page says "reconnect" until the server has taken the ring up, and nothing
@@ -38,6 +39,7 @@
 #include "ring/page.h"
 #include "ring/spin.h"
 #include "ring/transport.h"
+#include "ring/unfinished.h"
 #include "ring/wire.h"
 #include "ring/xen_find.h"
 #include "ring/xen_page.h"
@@ -83,6 +85,8 @@ struct transport_ring {
 	bool reconnection; /* the server offers XENSTORE_SERVER_FEATURE_RECONNECTION */
 	bool plain; /* ... or one that has answered on this connection did not */
 	int64_t quiet_since, quiet_start;
+	const char *rest; /* `rest_len` bytes of a predecessor's request; NULL: there was none */
+	size_t rest_len;
 	size_t pos, fill; /* buf[pos] to buf[fill] is received and not yet given */
 	XENSTORE_RING_IDX rsp_cons; /* its value as we left it in the page */
 	char buf[XENSTORE_RING_SIZE];
@@ -91,6 +95,8 @@ struct transport_ring {
 
 	/* Owned by the sender, of whom there is one at a time. */
 	XENSTORE_RING_IDX req_prod; /* its value as we left it in the page */
+	struct unfinished *unfinished; /* NULL: there is no place for it */
+	bool cut; /* the last message is in the ring in part only */
 	struct glance for_room;
 
 	/* Something was sent or received since the server was last signalled. */
@@ -193,6 +199,10 @@ static int ring_connected(struct transport_ring *r)
 	/* No order needed: these two are ours, and nobody uses the ring now. */
 	r->req_prod = __atomic_load_n(&r->page->req_prod, __ATOMIC_RELAXED);
 	r->rsp_cons = __atomic_load_n(&r->page->rsp_cons, __ATOMIC_RELAXED);
+	r->cut = false;
+	r->rest = NULL;
+	r->rest_len = 0;
+	unfinished_forget(r->unfinished);
 	/*
 	 * C xenstored clears the indices when the domain is introduced again, but not the error of
 	 * the previous connection.  We may clear it, because the server only ever writes it.
@@ -237,7 +247,31 @@ static bool ring_awaits_server(const struct transport_ring *r)
 	       __atomic_load_n(&r->page->connection, __ATOMIC_ACQUIRE) != XENSTORE_CONNECTED;
 }
 
-/* Throws away a predecessor's replies.  Returns 0 when none has arrived for a while. */
+/* Looks for a predecessor's request to finish. */
+static void ring_find_rest(struct transport_ring *r)
+{
+	if (r->rest)
+		return;
+	r->rest_len = unfinished_rest(r->unfinished, r->page, &r->rest);
+	if (r->rest_len)
+		log_info(r->log, "ring: the previous xsfs ended while it sent a request; sending the rest, %zu of its bytes",
+			 r->rest_len);
+}
+
+/* Sends what there is room for of a predecessor's request.  Returns whether that was something. */
+static bool ring_finish(struct transport_ring *r)
+{
+	bool notify = false;
+	ssize_t n = r->rest_len ? page_send(r->page, r->rest, r->rest_len, &notify) : 0;
+
+	if (n <= 0)
+		return false;
+	r->rest += n;
+	r->rest_len -= n;
+	return true;
+}
+
+/* Finishes a predecessor's request, and throws away its replies.  Returns 0 when none has arrived for a while. */
 static int ring_quiet(struct transport_ring *r)
 {
 	char buf[XENSTORE_RING_SIZE];
@@ -247,9 +281,14 @@ static int ring_quiet(struct transport_ring *r)
 
 	if (r->state == RING_NEW) {
 		r->state = RING_QUIETING;
+		ring_find_rest(r);
 		r->quiet_start = r->quiet_since = now;
 		/* A predecessor that died between publishing and signalling left
 		 * the server asleep. */
+		notify = true;
+	}
+	if (ring_finish(r)) {
+		r->quiet_start = r->quiet_since = now;
 		notify = true;
 	}
 	n = page_recv(r->page, buf, sizeof(buf), &notify);
@@ -260,6 +299,9 @@ static int ring_quiet(struct transport_ring *r)
 	}
 	if (notify)
 		ring_notify(r);
+	/* The server would take anything else for the rest. */
+	if (r->rest_len)
+		return -EAGAIN;
 	if (now - r->quiet_since >= QUIET_NS)
 		return ring_connected(r);
 	if (now - r->quiet_start < QUIET_PATIENCE_NS)
@@ -386,6 +428,32 @@ static void ring_disconnect(struct transport *t)
 	r->pos = r->fill = 0;
 }
 
+/*
+ * Puts as much of a message into the ring as there is room for; what does not fit is noted first, for a successor.
+ * Returns the same as page_send().
+ */
+static ssize_t message_send(struct transport_ring *r, const struct iovec *message, bool *notify)
+{
+	size_t len = message->iov_len, room = page_room(r->page);
+	ssize_t n;
+
+	if (room < len) {
+		/* No more than that, even if the server makes room now. */
+		len = room;
+		if (len && !r->cut)
+			unfinished_note(r->unfinished, r->req_prod, message->iov_base, message->iov_len);
+		r->cut |= len > 0;
+	}
+	n = page_send(r->page, message->iov_base, len, notify);
+	if (n > 0)
+		r->req_prod += n;
+	if (r->cut && n == (ssize_t)message->iov_len) {
+		unfinished_forget(r->unfinished);
+		r->cut = false;
+	}
+	return n;
+}
+
 static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcnt)
 {
 	struct transport_ring *r = to_ring(t);
@@ -403,13 +471,12 @@ static ssize_t ring_send(struct transport *t, const struct iovec *iov, int iovcn
 	if (index_is_foreign(&r->page->req_prod, r->req_prod))
 		return -ECONNRESET;
 	for (i = 0; i < iovcnt; i++) {
-		n = page_send(r->page, iov[i].iov_base, iov[i].iov_len, &notify);
+		n = message_send(r, &iov[i], &notify);
 		if (n < 0) {
 			log_error(r->log, "ring: the server's request index makes no sense");
 			return n;
 		}
 		sent += n;
-		r->req_prod += n;
 		if ((size_t)n < iov[i].iov_len)
 			break;
 	}
@@ -615,6 +682,7 @@ static void ring_free(struct transport *t)
 		return;
 	xen_port_close(&r->port);
 	xen_page_unmap(&r->map);
+	unfinished_close(r->unfinished);
 	if (r->clock_fd >= 0)
 		close(r->clock_fd);
 	/* Last, so that a process waiting for the ring finds it free. */
@@ -670,7 +738,12 @@ static int ring_locate(struct transport_ring *r)
 			  (unsigned long long)place.gfn, (unsigned)place.port);
 	}
 	r->lock_fd = xen_page_lock(params->domid, r->log);
-	return r->lock_fd == -EBUSY ? -EBUSY : 0;
+	if (r->lock_fd == -EBUSY)
+		return -EBUSY;
+	/* Not without the lock: two processes would write there. */
+	if (r->lock_fd >= 0)
+		r->unfinished = unfinished_open(params->domid, r->log);
+	return 0;
 }
 
 /* Arranges to be told of a set clock, after which the values found may have changed. */
@@ -722,4 +795,22 @@ uint32_t transport_ring_port(const struct transport *t)
 enum ring_events transport_ring_events(const struct transport *t)
 {
 	return ((const struct transport_ring *)t)->port.way;
+}
+
+bool transport_ring_finish(struct transport *t)
+{
+	struct transport_ring *r = to_ring(t);
+	char buf[XENSTORE_RING_SIZE];
+	bool notify = false;
+
+	/* Such a server is asked to clear all of it. */
+	if (offers_reconnection(r) || !ring_is_sane(r->page))
+		return false;
+	ring_find_rest(r);
+	if (!r->rest)
+		return false;
+	ring_finish(r);
+	/* It may wait for room for replies, which are a predecessor's. */
+	page_recv(r->page, buf, sizeof(buf), &notify);
+	return r->rest_len || page_room(r->page) < XENSTORE_RING_SIZE;
 }

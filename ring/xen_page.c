@@ -140,14 +140,20 @@ static long holder_read(int fd)
 	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
 }
 
+int xen_run_file(uint32_t domid, const char *suffix, char path[XEN_RUN_PATH_MAX])
+{
+	if (domid == DOMID_SELF)
+		snprintf(path, XEN_RUN_PATH_MAX, "/run/xsfs-ring-self.%s", suffix);
+	else
+		snprintf(path, XEN_RUN_PATH_MAX, "/run/xsfs-ring-%u.%s", (unsigned)domid, suffix);
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
 int xen_page_lock(uint32_t domid, struct logger *log)
 {
-	char path[64] = "/run/xsfs-ring-self.lock";
-	int fd;
+	char path[XEN_RUN_PATH_MAX];
+	int fd = xen_run_file(domid, "lock", path);
 
-	if (domid != DOMID_SELF)
-		snprintf(path, sizeof(path), "/run/xsfs-ring-%u.lock", (unsigned)domid);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		log_warning(log, "ring: %s: %s: nothing prevents a second xsfs on this ring", path,
 			    strerror(errno));

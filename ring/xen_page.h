@@ -34,6 +34,15 @@ int xen_page_map(struct xen_page *page, uint32_t domid, uint64_t gfn, struct log
 /* A page that was not mapped is allowed. */
 void xen_page_unmap(struct xen_page *page);
 
+/* Size of a path by xen_run_file(). */
+#define XEN_RUN_PATH_MAX 64
+
+/*
+ * Opens a file of /run that belongs to a domain's ring, or makes it, for root alone; `suffix` says which.  Writes its
+ * name to `path`.  Returns the descriptor, or -1 with errno.
+ */
+int xen_run_file(uint32_t domid, const char *suffix, char path[XEN_RUN_PATH_MAX]);
+
 /*
  * Takes the lock that marks a domain's ring as in use, until the descriptor is closed, also by
  * death.  Returns the descriptor; -1 if there is no place for a lock file, with a warning; -EBUSY,

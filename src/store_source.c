@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <xen/xen.h>
 
@@ -20,6 +21,9 @@
 
 /* How long a server may take to answer XS_INTRODUCE. */
 #define INTRODUCE_TIMEOUT_MS 10000
+
+/* How often it is made to look at a ring before that, a millisecond apart at least. */
+#define FINISH_TRIES 1000
 
 /* The list offered to users who have to choose. */
 #ifdef HAVE_XEN
@@ -338,12 +342,28 @@ static void ring_wait_for_others(struct opener *o, const struct ring_params *par
 }
 
 /*
+ * Has the server take the rest of a request that a killed xsfs began, if there is one, as it would take the beginning of
+ * our first one for it.  What it does not take in time is lost, as are all requests in the ring when it is introduced.
+ */
+static void ring_finish(struct opener *o, const char *path, struct transport *t)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	for (int tries = 0; tries < FINISH_TRIES && transport_ring_finish(t); tries++) {
+		/* It looks at all rings when it has a request. */
+		if (oneshot_call(path, XS_GET_DOMAIN_PATH, "0", sizeof("0"), INTRODUCE_TIMEOUT_MS, o->config.log))
+			return;
+		nanosleep(&moment, NULL);
+	}
+}
+
+/*
  * Announces to the server the port that we wait on, if that is possible: nobody knows about a new
  * unbound port.  Outside domain 0 only if the user chose this way, because introducing a domain
  * again takes its ring away from whoever used it.
  */
 static int ring_announce(struct opener *o, const struct ring_params *params,
-			 const struct transport *t)
+			 struct transport *t)
 {
 	bool wanted = params->events == RING_EVENTS_UNBOUND || params->domid == 0;
 	const char *path = socket_default();
@@ -358,6 +378,7 @@ static int ring_announce(struct opener *o, const struct ring_params *params,
 		ring_wait_for_others(o, params, port);
 		return 0;
 	}
+	ring_finish(o, path, t);
 	len = snprintf(text, sizeof(text), "%u%c%llu%c%u", (unsigned)params->domid, '\0',
 		       (unsigned long long)params->gfn, '\0', (unsigned)port);
 	err = oneshot_call(path, XS_INTRODUCE, text, len + 1, INTRODUCE_TIMEOUT_MS, o->config.log);

@@ -113,9 +113,6 @@ crashes() {
 	local disaster=$1 cached=() allowed=()
 	[[ $CACHE != meta ]] || cached=(-c)
 	[[ $SERVER_KIND == c ]] || allowed=(-a skew)
-	# xenstored takes what half a request a dead daemon may have left in its ring for the beginning of the next one
-	# (xsfs(8), Starting again), and domain 0 cannot get another ring.
-	[[ $SERVER_KIND/$STORE != c/ring ]] || allowed+=(-V 1)
 	STRUCK=0
 	# Names of its own: mounts remember what they made.
 	record -d "$disaster" -b "/history-$disaster" -m "${DIRS[0]}" -m "${DIRS[1]}" -s "$SERVER_SOCKET" -o "$REFUSED" -S "$XSFS_HISTORY_SEED" \

@@ -120,15 +120,6 @@ test_killed() {
 	done
 }
 
-# another_server: with a page of its own. A mount that ends while its ring is full leaves half a request
-# there, and the next owner's first would be taken for the rest of it.
-another_server() {
-	kill -s CONT "$SERVER_PID"
-	stop_server
-	SERVER_DIR=
-	start_server "$SERVER_KIND"
-}
-
 # In good order and at once, whoever waits.
 test_ended() {
 	local threads begin status
@@ -150,7 +141,7 @@ test_ended() {
 		is "$(($(of_answer eio) + $(of_answer notconn)))" 70 \
 			"threads=$threads, SIGTERM: who waited gets an error"
 		is "$(mounted "$MNT" && echo mounted)" '' "threads=$threads, SIGTERM: it is unmounted"
-		another_server
+		kill -s CONT "$SERVER_PID"
 
 		# Nobody holds the mount any more, but their requests are still on the wire.
 		mount_xsfs "$STORE" -o "threads=$threads,timeout=600"
@@ -168,7 +159,7 @@ test_ended() {
 		umount_xsfs || status=$?
 		at_most $((${EPOCHREALTIME/[.,]/} - begin)) "$AT_ONCE" "threads=$threads, umount: at once"
 		is "$status" 0 "threads=$threads, umount: status 0"
-		another_server
+		kill -s CONT "$SERVER_PID"
 
 		# umount -f takes it from under them.
 		mount_xsfs "$STORE" -o "threads=$threads,timeout=600"
@@ -184,7 +175,7 @@ test_ended() {
 		status=0
 		wait "$MOUNT_PID" || status=$?
 		is "$status" 0 "threads=$threads, umount -f: status 0"
-		another_server
+		kill -s CONT "$SERVER_PID"
 	done
 }
 

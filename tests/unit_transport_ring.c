@@ -805,6 +805,159 @@ static void predecessors_replies_are_thrown_away(void **state)
 	assert_memory_equal(buf, "new", 3);
 }
 
+/* Fills `message` with bytes that tell where they belong. */
+static void message_make(char *message, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		message[i] = (char)(i * 7 + i / 256);
+}
+
+/* The ring's last `len` requests' bytes are those. */
+static void assert_requests_end_with(const struct far_side *far, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(far->page->req[MASK_XENSTORE_IDX(far->page->req_prod - len + i)], bytes[i]);
+}
+
+/* This one begins a message, of which the first ring's worth gets into the ring, and goes as if it were killed. */
+static void predecessor_begins(struct far_side *far, const char *message, size_t len)
+{
+	assert_int_equal(send_one(far->t, "whole", 5), 5);
+	far_reads_all(far);
+	assert_int_equal(send_one(far->t, message, len), SIZE);
+	free_transport(far);
+}
+
+static void successor_comes(struct far_side *far)
+{
+	assert_int_equal(ring_new(&far->t, &domain_params, &counter), 0);
+	assert_int_equal(far->t->ops->connect(far->t), -EAGAIN);
+}
+
+static void predecessors_request_is_finished(void **state)
+{
+	struct far_side *far = *state;
+	static char message[SIZE * 2 + 100];
+
+	message_make(message, sizeof(message));
+	predecessor_begins(far, message, sizeof(message));
+	/* The second one is killed as well, when it has sent another part. */
+	successor_comes(far);
+	assert_int_equal(far->page->req_prod, 5 + SIZE);
+	far_reads_all(far);
+	assert_int_equal(far->t->ops->connect(far->t), -EAGAIN);
+	assert_int_equal(far->page->req_prod, 5 + 2 * SIZE);
+	assert_requests_end_with(far, message + SIZE, SIZE);
+	free_transport(far);
+	far_reads_all(far);
+	successor_comes(far);
+	assert_int_equal(far->page->req_prod, 5 + sizeof(message));
+	assert_requests_end_with(far, message + 2 * SIZE, 100);
+	far_reads_all(far);
+	assert_int_equal(connect_patiently(far), 0);
+	assert_int_equal(far->page->req_prod, 5 + sizeof(message));
+	free_transport(far);
+	/* Once only. */
+	successor_comes(far);
+	assert_int_equal(connect_patiently(far), 0);
+	assert_int_equal(far->page->req_prod, 5 + sizeof(message));
+	assert_int_equal(warnings, 0);
+}
+
+/* However long the server takes, nothing else may come before the rest. */
+static void predecessors_request_comes_first(void **state)
+{
+	struct far_side *far = *state;
+	static char message[SIZE + 100];
+	int64_t start;
+
+	message_make(message, sizeof(message));
+	predecessor_begins(far, message, sizeof(message));
+	successor_comes(far);
+	for (start = now_ms(); now_ms() - start < 1200; poll(NULL, 0, 1))
+		assert_int_equal(far->t->ops->connect(far->t), -EAGAIN);
+	far_reads_all(far);
+	assert_int_equal(connect_patiently(far), 0);
+	assert_requests_end_with(far, message + SIZE, 100);
+}
+
+/* A message that went into the ring in pieces, and then as a whole, is nothing to finish. */
+static void whole_requests_are_not_finished(void **state)
+{
+	struct far_side *far = *state;
+	static char message[SIZE + 100];
+
+	message_make(message, sizeof(message));
+	assert_int_equal(send_one(far->t, message, sizeof(message)), SIZE);
+	far_reads_all(far);
+	assert_int_equal(send_one(far->t, message + SIZE, 100), 100);
+	/* There was no room for its first byte. */
+	far_reads_all(far);
+	assert_int_equal(send_one(far->t, message, SIZE), SIZE);
+	assert_int_equal(send_one(far->t, message, 20), 0);
+	free_transport(far);
+	far_reads_all(far);
+	successor_comes(far);
+	assert_int_equal(connect_patiently(far), 0);
+	assert_int_equal(far->page->req_prod, sizeof(message) + SIZE);
+}
+
+/* The server has to take it before it clears the ring, and waits for room for replies. */
+static void request_is_finished_before_introduction(void **state)
+{
+	struct far_side *far = *state;
+	static char message[SIZE * 2 + 100];
+
+	message_make(message, sizeof(message));
+	assert_false(transport_ring_finish(far->t));
+	predecessor_begins(far, message, sizeof(message));
+	assert_int_equal(ring_new(&far->t, &domain_params, &counter), 0);
+	assert_true(transport_ring_finish(far->t));
+	assert_int_equal(far->page->req_prod, 5 + SIZE);
+	far_reads_all(far);
+	far_writes(far, message, SIZE);
+	assert_true(transport_ring_finish(far->t));
+	assert_int_equal(far->page->rsp_cons, far->page->rsp_prod);
+	far_reads_all(far);
+	/* All is in the ring, but it has to look once more. */
+	assert_true(transport_ring_finish(far->t));
+	assert_requests_end_with(far, message + 2 * SIZE, 100);
+	assert_true(transport_ring_finish(far->t));
+	far_reads_all(far);
+	assert_false(transport_ring_finish(far->t));
+	assert_int_equal(far->page->req_prod, 5 + sizeof(message));
+	far_clears(far);
+	assert_int_equal(far->t->ops->connect(far->t), 0);
+	/* That one is asked to clear the ring. */
+	predecessor_begins(far, message, sizeof(message));
+	far->page->server_features = XENSTORE_SERVER_FEATURE_RECONNECTION;
+	assert_int_equal(ring_new(&far->t, &domain_params, &counter), 0);
+	assert_false(transport_ring_finish(far->t));
+}
+
+/* Another client, which does not know of the half message, has used the ring since, or the server has cleared it. */
+static void others_have_used_the_ring(void **state)
+{
+	struct far_side *far = *state;
+	static char message[SIZE * 2];
+	XENSTORE_RING_IDX prod;
+
+	message_make(message, sizeof(message));
+	predecessor_begins(far, message, sizeof(message));
+	prod = far->page->req_prod;
+	far->page->req[MASK_XENSTORE_IDX(prod - 1)]++;
+	far_reads_all(far);
+	successor_comes(far);
+	assert_int_equal(connect_patiently(far), 0);
+	assert_int_equal(far->page->req_prod, prod);
+	/* Now it is known to be of no use any more. */
+	far->page->req[MASK_XENSTORE_IDX(prod - 1)]--;
+	free_transport(far);
+	successor_comes(far);
+	assert_int_equal(connect_patiently(far), 0);
+	assert_int_equal(far->page->req_prod, prod);
+}
+
 /* The predecessor died between taking the room and telling so. */
 static void sleeping_server_is_woken(void **state)
 {
@@ -1486,6 +1639,11 @@ static int run_fake(void)
 		cmocka_unit_test_setup_teardown(port_in_the_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(predecessors_replies_are_thrown_away, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(predecessors_request_is_finished, setup_connected, teardown),
+		cmocka_unit_test_setup_teardown(predecessors_request_comes_first, setup_connected, teardown),
+		cmocka_unit_test_setup_teardown(whole_requests_are_not_finished, setup_connected, teardown),
+		cmocka_unit_test_setup_teardown(request_is_finished_before_introduction, setup_connected, teardown),
+		cmocka_unit_test_setup_teardown(others_have_used_the_ring, setup_connected, teardown),
 		cmocka_unit_test_setup_teardown(sleeping_server_is_woken, setup, teardown),
 		cmocka_unit_test_setup_teardown(replies_that_never_end, setup, teardown),
 	};
