@@ -86,23 +86,9 @@ kill_daemon() {
 	say dying "mount$1"
 	kill -s KILL "${DAEMONS[$1]}"
 	wait_for "$XSFS_TEST_PATIENCE" dead "${DAEMONS[$1]}" || fault "daemon $1 does not die"
-	[[ $STORE/$SERVER_KIND/$1 != ring/c/0 ]] || new_ring
 	[[ $STORE/$SERVER_KIND/$1 != ring/o/0 ]] || forget_ring
 	mount_number "$1"
-	[[ $STORE/$SERVER_KIND/$1 != ring/c/0 ]] || say back store
 	say back "mount$1"
-}
-
-# new_ring: xenstored takes what half a request of the dead daemon the ring may have for the beginning of the next
-# one (xsfs(8), Starting again). With another ring the domain is another one, and what it had is gone.
-new_ring() {
-	held
-	say check store
-	[[ $ANSWER == checked* ]] || fault "no answer to the check: $ANSWER"
-	say dying store
-	"$XSLOOP" release "$SERVER_DIR" 7 || fault "the domain's ring is not given up"
-	make_home
-	say go
 }
 
 # forget_ring: oxenstored forgets what a connection had when the next daemon asks for a new one, and its trace does not

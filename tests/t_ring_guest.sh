@@ -155,6 +155,43 @@ test_stale_replies() {
 	umount_xsfs
 }
 
+# ring_is_full: of requests.
+ring_is_full() {
+	(($(index 2052) - $(index 2048) == 1024))
+}
+
+# A predecessor was killed when a part of its request was in the ring, as the other part did not fit.
+test_half_a_request() {
+	local i fd fds=() dead_mount name
+	name=$(printf '%0150d' 7)
+	make_guest 4711
+	xs write "/local/domain/7/$name" value
+	mount_guest '' -o threads=2
+	dead_mount=$MNT
+	for ((i = 0; i < 12; i++)); do
+		exec {fd}<"$MNT/$name"
+		fds+=("$fd")
+	done
+	kill -s STOP "$SERVER_PID"
+	for fd in "${fds[@]}"; do
+		timeout 60 cat <&"$fd" >/dev/null 2>&1 &
+		PIDS+=("$!")
+	done
+	comes_true 20 'the ring is full' ring_is_full
+	kill -s KILL "$MOUNT_PID"
+	wait "$MOUNT_PID" 2>/dev/null || true
+	for fd in "${fds[@]}"; do
+		exec {fd}<&-
+	done
+	umount -l "$dead_mount"
+	kill -s CONT "$SERVER_PID"
+	mount_guest ''
+	[[ $SERVER_KIND != c ]] || like "$(<"$MOUNT_LOG")" '*sending the rest*' 'the second finishes its request'
+	works 'the second'
+	is "$(stat_of unknown_replies)" 0 'the second: nothing unknown comes'
+	umount_xsfs
+}
+
 sees_in_flight() {
 	(($(stat_of in_flight "$1") >= 1))
 }
@@ -190,4 +227,5 @@ for_each_store test_ways
 for_each_store test_poll_is_cheap
 for_each_store test_unbound
 for_each_store test_stale_replies
+for_each_store test_half_a_request
 for_each_store test_moves
