@@ -111,6 +111,33 @@ test_refused() {
 	fake_end
 }
 
+# looked_since COUNT: the teller has asked the store, after so many requests for permissions, and has its answer.
+looked_since() {
+	(($(stat_of requests_GET_PERMS) > $1)) && at_rest
+}
+
+# What is done through the mount is told by the kernel, and the store's report of it is recognised as that, however
+# long the store takes to be asked about it: new permissions are not told as a new content, too.
+test_late() {
+	local asked
+	fake_start -o inotify=on,cache=meta
+	wait_for 5 telling || not_ok 'it tells readers'
+	fake 'set /u/k 1'
+	stat "$MNT/u/k" >/dev/null
+	inotify_start "$MNT/u"
+	asked=$(stat_of requests_GET_PERMS)
+	fake 'after 1 delay 1500'
+	setfattr -n user.xenstore.perms -v n0,r1 "$MNT/u/k"
+	wait_for 10 looked_since "$asked" || not_ok 'the store was asked about it'
+	fake ok
+	fake 'set /u/end 1'
+	succeeds 'what comes later is told' wait_for 5 inotify_has 'CREATE end'
+	is "$(grep -c 'ATTRIB k' "$SCRATCH/inotify")" 1 'permissions that were set through the mount'
+	is "$(grep -c 'MODIFY k' "$SCRATCH/inotify" || true)" 0 'and not a new content, however late the store answers'
+	inotify_stop
+	fake_end
+}
+
 test_attack() {
 	local threads
 	for threads in $XSFS_TEST_THREADS; do
@@ -263,3 +290,4 @@ for_each_store test_pids
 for_each_store test_life
 for_each_store test_moved
 test_refused
+test_late

@@ -366,6 +366,31 @@ static void what_others_did_after_us_is_urgent(void **state)
 	take_none(fx);
 }
 
+static void the_last_report_of_what_others_did_is_dated(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *inode = known_inode(fx, "k", INODE_LEAF);
+	const uint64_t before = inode_now_ms();
+	struct news news;
+
+	queue_note_event(&fx->fs, "/k", false);
+	/* One of our own comes after it. */
+	inode_wrote(inode);
+	queue_note_event(&fx->fs, "/k", false);
+	news = take_name(fx, "k");
+	assert_true(news.foreign && news.reported_ms >= before && news.reported_ms <= inode_now_ms());
+	inode_wrote(inode);
+	queue_note_event(&fx->fs, "/k", false);
+	patience_ends();
+	assert_true(take_name(fx, "k").reported_ms == 0);
+	/* And it is the last one, also for what has to be put aside. */
+	queue_owe(&fx->fs, fx->fs.inodes.root, "k", &(struct news){ .foreign = true, .reported_ms = 2 });
+	queue_add(&fx->fs, fx->fs.inodes.root, "k", &(struct news){ .foreign = true, .reported_ms = 1 });
+	queue_owed(&fx->fs);
+	assert_true(take_name(fx, "k").reported_ms == 2);
+	take_none(fx);
+}
+
 static void what_waits_at_the_end_is_freed(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -442,6 +467,7 @@ int main(void)
 		TEST(our_own_write_is_not_urgent),
 		TEST(what_changes_again_waits),
 		TEST(what_others_did_after_us_is_urgent),
+		TEST(the_last_report_of_what_others_did_is_dated),
 		TEST(what_waits_at_the_end_is_freed),
 		TEST(nothing_to_tell_wakes_nobody),
 		TEST(after_a_gap_everything_is_told),

@@ -14,7 +14,8 @@
 
 struct news {
 	struct inode *dir; /* with a reference */
-	bool foreign;      /* not only changes of our own were reported */
+	bool foreign;      /* not only changes of our own were reported, */
+	uint64_t reported_ms; /* for the last time then (inode_now_ms()), if events did it */
 	bool deep;         /* what is below may have been removed, or be new */
 	bool lost;         /* a change may have been missed: it is told in any case */
 	bool patient;      /* it need not be told at once: see PATIENT_MS */

@@ -111,6 +111,8 @@ static void merge(struct news *news, const struct news *like)
 	news->foreign |= like->foreign;
 	news->deep |= like->deep;
 	news->lost |= like->lost;
+	if (like->reported_ms > news->reported_ms)
+		news->reported_ms = like->reported_ms;
 }
 
 /* Writes the key of a name to `key`, which has room for it and a NUL.  Returns its length without that. */
@@ -249,27 +251,35 @@ static struct inode *child(struct fs *fs, struct inode *dir, const char *name, e
 }
 
 /* Returns whether something was reported of the inode a short time ago, too. */
-static bool reported_again(struct inode *inode)
+static bool reported_again(struct inode *inode, uint64_t now)
 {
-	uint64_t now = inode_now_ms(), before = inode->told.reported_ms;
+	uint64_t before = inode->told.reported_ms;
 
 	inode->told.reported_ms = now;
 	return now - before < PATIENT_MS;
 }
 
 /* The event is about the name itself. */
-static void note_end(struct fs *fs, struct inode *dir, const char *name, struct inode *leaf, struct inode *sub)
+static void note_end(struct fs *fs, struct inode *dir, const char *name, struct inode *leaf, struct inode *sub,
+		     uint64_t now)
 {
 	bool own = (leaf && inode_is_written(leaf)) || (sub && inode_is_written(sub));
-	bool again = reported_again(leaf ? leaf : sub ? sub : dir);
+	bool again = reported_again(leaf ? leaf : sub ? sub : dir, now);
+	const struct news news = {
+		.foreign = !own,
+		.reported_ms = own ? 0 : now,
+		.patient = own || again,
+		.deep = sub,
+	};
 
-	queue_add(fs, dir, name, &(struct news){ .foreign = !own, .patient = own || again, .deep = sub });
+	queue_add(fs, dir, name, &news);
 }
 
 /* Walks along an event's path below the root of a view to what the kernel may know. */
 static void note(struct fs *fs, struct inode *dir, const char *path)
 {
-	const struct news passed = { .foreign = true, .deep = true };
+	const uint64_t now = inode_now_ms();
+	const struct news passed = { .foreign = true, .reported_ms = now, .deep = true };
 	struct inode *leaf, *sub;
 	char name[PATH_SIZE];
 	size_t len;
@@ -288,7 +298,7 @@ static void note(struct fs *fs, struct inode *dir, const char *path)
 		if (sub)
 			sub->told.stirred++;
 		if (!*path) {
-			note_end(fs, dir, name, leaf, sub);
+			note_end(fs, dir, name, leaf, sub, now);
 			return;
 		}
 		/* Nothing tells of a directory that came into being along the way, nor of a file that

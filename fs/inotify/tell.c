@@ -241,7 +241,7 @@ static bool perms_differ(const struct sight *s, struct inode *inode, bool *known
 REQUIRES(fs_lock_held) static void tell_changes(struct sight *s, struct inode *inode)
 {
 	bool known, value = value_differs(s, inode), perms = perms_differ(s, inode, &known), any = value || perms;
-	bool unclear = !any && (s->news->lost || (s->news->foreign && !told_is_own(inode)));
+	bool unclear = !any && (s->news->lost || (s->news->foreign && !told_is_own(inode, s->news->reported_ms)));
 
 	if (value || s->news->lost || (unclear && inode->kind == INODE_LEAF)) {
 		if (!(inode->kind == INODE_DIR ? tell_value_of_dir(s, inode) : tell_file(s, inode)))

@@ -238,7 +238,7 @@ void told_own_below(struct inode *top)
 		told_own(inode);
 }
 
-bool told_is_own(const struct inode *inode)
+bool told_is_own(const struct inode *inode, uint64_t reported_ms)
 {
-	return inode->told.own_ms && inode_now_ms() - inode->told.own_ms <= OWN_EVENT_MS;
+	return inode->told.own_ms && reported_ms <= inode->told.own_ms + OWN_EVENT_MS;
 }

@@ -104,7 +104,8 @@ void told_removed(struct inode *dir, const char *name);
 void told_own(struct inode *inode);
 void told_own_below(struct inode *top);
 
-/* Returns whether that may be all that the store has told of the inode. */
-bool told_is_own(const struct inode *inode);
+/* Returns whether that may be all that the store has told of the inode up to `reported_ms` (inode_now_ms()): it was
+ * done shortly before, or after that, as an event may come before the answer.  It does not matter when this is asked. */
+bool told_is_own(const struct inode *inode, uint64_t reported_ms);
 
 #endif
