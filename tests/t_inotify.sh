@@ -116,6 +116,46 @@ looked_since() {
 	(($(stat_of requests_GET_PERMS) > $1)) && at_rest
 }
 
+# read_since COUNT: the store has been asked for a value, after so many.
+read_since() {
+	(($(stat_of requests_READ) > $1))
+}
+
+# Of what this mount writes the kernel tells. The store is asked about it all the same, as somebody else may have been
+# there, and its answer may be from before the next write: that is not a change by others.
+test_own() {
+	local fd reads raised
+	fake_start -o inotify=on,cache=meta
+	wait_for 5 telling || not_ok 'it tells readers'
+	fake 'set /u/k 1'
+	exec {fd}>"$MNT/u/k"
+	printf a >&"$fd"
+	wait_for 5 at_rest
+	inotify_start "$MNT/u"
+	raised=$(stat_of inotify_raised)
+	reads=$(stat_of requests_READ)
+	fake 'after 1 delay 700'
+	printf b >&"$fd"
+	wait_for 10 read_since "$reads" || not_ok 'the store is asked about a write of our own'
+	printf c >&"$fd"
+	fake ok
+	wait_for 10 read_since "$((reads + 1))" || not_ok 'the store is asked about the next one'
+	wait_for 5 at_rest
+	modified() {
+		(($(grep -c 'MODIFY k' "$SCRATCH/inotify") >= 2))
+	}
+	succeeds 'two writes through the mount' wait_for 5 modified
+	is "$(($(stat_of inotify_raised) - raised))" 0 'and nothing is told of others'
+	exec {fd}>&-
+	fake 'set /u/k 2'
+	raises() {
+		(($(stat_of inotify_raised) > raised))
+	}
+	succeeds 'what others write then is told' wait_for 5 raises
+	inotify_stop
+	fake_end
+}
+
 # What is done through the mount is told by the kernel, and the store's report of it is recognised as that, however
 # long the store takes to be asked about it: new permissions are not told as a new content, too.
 test_late() {
@@ -290,4 +330,5 @@ for_each_store test_pids
 for_each_store test_life
 for_each_store test_moved
 test_refused
+test_own
 test_late

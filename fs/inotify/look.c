@@ -55,17 +55,37 @@ void look_again(struct sight *s)
 		look_later(s);
 }
 
+void look_patiently(struct sight *s)
+{
+	const struct news again = { .patient = true, .tries = s->news->tries + 1 };
+
+	queue_add(s->fs, s->news->dir, s->news->name, &again);
+	inotify_wake(s->fs->inotify);
+}
+
+static uint64_t writes_of(const struct inode *inode)
+{
+	if (!inode)
+		return 0;
+	return inode->told.writing ? WRITING : inode->told.writes;
+}
+
 /* Finds the inodes before the store is asked. */
 static void sight_find(struct sight *s)
 {
 	struct inodes *inodes = &s->fs->inodes;
+	struct inode *dir = s->news->dir;
+	const char *name = s->news->name;
 
-	s->changes = s->news->dir->told.changes;
-	s->moved = inode_moved(s->news->dir);
-	s->leaf = inode_find(inodes, s->news->dir, s->news->name, INODE_LEAF);
-	s->sub = inode_find(inodes, s->news->dir, s->news->name, INODE_DIR);
+	s->changes = dir->told.changes;
+	s->moved = inode_moved(dir);
+	s->leaf = inode_find(inodes, dir, name, INODE_LEAF);
+	/* The root of a view has no name. */
+	s->sub = *name ? inode_find(inodes, dir, name, INODE_DIR) : inode_ref(dir);
 	s->leaf_stirred = s->leaf ? s->leaf->told.stirred : 0;
 	s->sub_stirred = s->sub ? s->sub->told.stirred : 0;
+	s->leaf_writes = writes_of(s->leaf);
+	s->sub_writes = writes_of(s->sub);
 }
 
 static void sight_put(struct sight *s)

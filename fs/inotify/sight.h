@@ -18,12 +18,16 @@ struct sight {
 	struct inode *leaf, *sub; /* with references; NULL: there is no such inode */
 	uint64_t changes;         /* the directory's told.changes before the store was asked, */
 	uint64_t moved;           /* inode_moved() of the directory, */
-	uint64_t leaf_stirred, sub_stirred; /* and told.stirred of these */
+	uint64_t leaf_stirred, sub_stirred; /* and told.stirred of these; */
+	uint64_t leaf_writes, sub_writes;   /* and told.writes, or WRITING */
 	enum told_kind told;
 	enum told_kind is;
 	struct node_facts facts;
 	uint64_t lookups; /* how often the kernel looked the inode up for this */
 };
+
+/* A number of writes that is never reached. */
+#define WRITING UINT64_MAX
 
 /* Returns whether the kernel knows an inode; NULL is allowed. */
 static inline bool is_known(const struct inode *inode)
@@ -35,6 +39,9 @@ static inline bool is_known(const struct inode *inode)
 
 /* It was not told because somebody was quicker: looks again. */
 void look_again(struct sight *s);
+
+/* This mount was writing it: looks again a little later. */
+void look_patiently(struct sight *s);
 
 /* ---- tell.c ---- */
 

@@ -10,6 +10,9 @@
 #include "fs/special/special.h"
 #include "ring/wire.h"
 
+/* How often a value is looked at again because this mount was writing it. */
+#define WRITTEN_OVER_MAX 20
+
 static struct expected expect(enum raise_kind kind, struct inode *dir, const char *name, struct inode *inode,
 			      uint64_t changes)
 {
@@ -207,6 +210,18 @@ REQUIRES(fs_lock_held) static bool tell_value_of_dir(struct sight *s, struct ino
 	return err != -EAGAIN;
 }
 
+/*
+ * Returns whether this mount has sent a value since the store was asked, or was changing it in a transaction: then
+ * the answer may be older than what was told, and would pass for a change by somebody else.  What somebody else wrote
+ * before is gone, if the write succeeds; a user who goes on writing without success only puts off that it is told.
+ */
+static bool is_written_over(const struct sight *s, const struct inode *inode)
+{
+	uint64_t before = inode->kind == INODE_DIR ? s->sub_writes : s->leaf_writes;
+
+	return inode->told.writes != before && s->news->tries < WRITTEN_OVER_MAX;
+}
+
 /* Compares a value with the one that was told, and takes it for told from now on.  Returns whether it is another. */
 static bool value_differs(const struct sight *s, struct inode *inode)
 {
@@ -214,7 +229,7 @@ static bool value_differs(const struct sight *s, struct inode *inode)
 	enum told_state before = inode->told.value_state;
 	uint64_t hash = inode->told.value;
 
-	if (!s->facts.readable)
+	if (!s->facts.readable || is_written_over(s, inode))
 		return false;
 	told_value(inode, read->reply, read->reply_len);
 	return before != TOLD_KNOWN || inode->told.value != hash;
@@ -240,6 +255,7 @@ static bool perms_differ(const struct sight *s, struct inode *inode, bool *known
  */
 REQUIRES(fs_lock_held) static void tell_changes(struct sight *s, struct inode *inode)
 {
+	bool written_over = is_written_over(s, inode);
 	bool known, value = value_differs(s, inode), perms = perms_differ(s, inode, &known), any = value || perms;
 	bool unclear = !any && (s->news->lost || (s->news->foreign && !told_is_own(inode, s->news->reported_ms)));
 
@@ -251,6 +267,8 @@ REQUIRES(fs_lock_held) static void tell_changes(struct sight *s, struct inode *i
 		inode->told.perms_state = TOLD_LOST;
 	if (inode->told.value_state == TOLD_LOST || inode->told.perms_state == TOLD_LOST)
 		look_again(s);
+	else if (written_over)
+		look_patiently(s);
 }
 
 /* ---- what differs ---- */
@@ -304,11 +322,14 @@ void tell(struct sight *s)
 void tell_root(struct sight *s)
 {
 	struct inode *root = s->news->dir;
+	bool written_over = is_written_over(s, root);
 
 	if (s->news->deep)
 		look_below(s, root);
 	if ((value_differs(s, root) || s->news->lost) && !tell_value_of_dir(s, root)) {
 		root->told.value_state = TOLD_LOST;
 		look_again(s);
+	} else if (written_over) {
+		look_patiently(s);
 	}
 }

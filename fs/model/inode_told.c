@@ -25,6 +25,12 @@ void told_value(struct inode *inode, const void *value, size_t len)
 	inode->told.value_state = TOLD_KNOWN;
 }
 
+void told_write(struct inode *inode, const void *value, size_t len)
+{
+	told_value(inode, value, len);
+	inode->told.writes++;
+}
+
 void told_value_first(struct inode *inode, uint64_t value)
 {
 	if (inode->told.value_state != TOLD_NOTHING)

@@ -45,6 +45,8 @@ struct told {
 	enum told_state perms_state;
 	uint64_t value;      /* hash of the value */
 	uint64_t perms;      /* hash of the reply to XS_GET_PERMS */
+	uint64_t writes;     /* counts the values that this mount has sent to the store */
+	unsigned writing;    /* transactions of this mount's own that write it now: what they have sent is not there yet */
 	bool deleted;        /* that it is gone was told, and not yet that it is back */
 	uint64_t own_ms;     /* when something else than a write was last done to it through this mount; 0: never */
 
@@ -63,6 +65,9 @@ void told_deinit(struct told *told);
 /* The value, or the permissions as in the reply to XS_GET_PERMS, were told. */
 void told_value(struct inode *inode, const void *value, size_t len);
 void told_perms(struct inode *inode, const void *perms, size_t len);
+
+/* This mount is about to send the value, of which the kernel tells. */
+void told_write(struct inode *inode, const void *value, size_t len);
 
 /* Returns what was told of the permissions. */
 struct perms_told told_get_perms(const struct inode *inode);

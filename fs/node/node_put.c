@@ -19,17 +19,20 @@ void node_call_write(struct op *op, uint32_t tx_id, const char *path, const char
 		node_made_file(op, path);
 	/* The kernel tells of it, once; in a transaction nobody can see it before it is committed. */
 	if (!op->inode->view->tx)
-		told_value(inode_of_node(op->inode), value, len);
+		told_write(inode_of_node(op->inode), value, len);
 	op_call(op, XS_WRITE, tx_id, path, value, len);
 }
 
 int node_write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 {
 	uint64_t foreign = inode_foreign(op->inode);
+	struct inode *node = inode_of_node(op->inode);
 	int err;
 
 	inode_wrote(op->inode);
+	node->told.writing++;
 	err = tx_run(op, body);
+	node->told.writing--;
 	inode_write_over(&op->fs->inodes, op->inode, err);
 	if (!err && !op->inode->view->tx)
 		inode_found(op->inode, foreign);
