@@ -4,6 +4,7 @@
 For an event the teller removes and makes by itself, and is only nodded to.  Were one of these requests taken
 for a user's, a key would vanish that somebody has made again; were a user's taken for one of these, it would
 not do what it reports."""
+import errno
 import os
 import random
 import sys
@@ -44,6 +45,11 @@ def others(base):
                     client.remove(top)
                 elif kind == 1:
                     client.remove(f'{top}/leaf')
+            except OSError as e:
+                # A user may have removed the directory as well.
+                if base == 'theirs' or e.errno != errno.ENOENT:
+                    problems.append(f'{top}: {e}')
+            try:
                 client.write(f'{top}/leaf', b'%d' % kind)
             except OSError as e:
                 problems.append(f'{top}: {e}')
