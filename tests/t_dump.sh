@@ -116,7 +116,8 @@ b'' 0 b'/new/k = \"2\"\\n'" 'back for a while, to the start, and forward'
 
 # Of two reads at a time, of one open file, both are answered: that far on as well when the other begins anew.
 both_wait() {
-	timeout "$((2 * XSFS_TEST_PATIENCE))" python3 "$TEST_DIR/programs/dump_both.py" \
+	PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 timeout "$((2 * XSFS_TEST_PATIENCE))" \
+		python3 "$TEST_DIR/programs/dump_both.py" \
 		"$MNT" "$SCRATCH/big" "$SERVER_PID" >"$SCRATCH/both" || true
 	kill -s CONT "$SERVER_PID"
 	is "$(<"$SCRATCH/both")" $'True\nTrue' 'two reads at a time are both answered'

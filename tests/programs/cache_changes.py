@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-from store_client import Store, check
+from store_client import PATIENCE, Store, check
 
 mnt, changes = sys.argv[1], int(sys.argv[2])
 store, rng, stop = Store(), random.Random(7), False
@@ -53,5 +53,5 @@ for n in range(changes):
         time.sleep(rng.random() / 50)
 stop = True
 for t in lookers:
-    t.join(10)
+    t.join(PATIENCE)
 check(any(t.is_alive() for t in lookers), False, 'the lookers end')

@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 
+from store_client import PATIENCE
+
 mnt, whole, server = sys.argv[1], open(sys.argv[2], 'rb').read(), int(sys.argv[3])
 fd = os.open(mnt + '/big/.dump', os.O_RDONLY)
 os.kill(server, signal.SIGSTOP)
@@ -19,4 +21,4 @@ for off in (len(whole) - 100, 0):
         time.sleep(0.01)
 os.kill(server, signal.SIGCONT)
 for thread in threads:
-    thread.join(10)
+    thread.join(PATIENCE)

@@ -4,7 +4,7 @@ import os
 import select
 import sys
 
-from store_client import Store, check
+from store_client import PATIENCE, Store, check
 
 mnt, layout = sys.argv[1:3]
 store = Store()
@@ -94,14 +94,14 @@ while poller.poll(150):
     os.pread(one, 99, 0)
 rest(one)
 set_value(b'1\n2\n3')
-check(bool(poller.poll(5000)), True, 'poll tells of the growth')
+check(bool(poller.poll(1000 * PATIENCE)), True, 'poll tells of the growth')
 check(rest(one), b'3\n', 'it is read from where the reader stands')
 rest(one)
 while poller.poll(150) and rest(one):
     pass
 check(poller.poll(0), [], 'which counts as read')
 set_value(b'other')
-check(bool(poller.poll(5000)), True, 'poll tells of another value')
+check(bool(poller.poll(1000 * PATIENCE)), True, 'poll tells of another value')
 check((rest(one), rest(one), bool(poller.poll(0))), (b'', b'', True), 'which reading on does not get, and does not count')
 check(os.pread(one, 99, 0), b'other\n', 'but from the start')
 for f in one, two, same:

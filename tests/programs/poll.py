@@ -60,12 +60,20 @@ def write(path, value):
 
 marker, marks = None, 0
 
+def at_rest():
+    """Whether the store has answered everything, the request for a watch, too."""
+    with open(mnt + '/.xsfs/stats') as stats:
+        of = dict(line.strip().split(' ', 1) for line in stats)
+    return of['in_flight'] == of['queued'] == '0'
+
 def sync():
     """Waits until the events of all that was done so far have come, which come in order, and the last of them is
-    that of a key of our own. Without that key, while a watch may be set only now: for a moment."""
+    that of a key of our own. Without that key: until the watch is set which the first poll has asked for."""
     global marks
     if not marker:
-        time.sleep(0.15)
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not at_rest() and time.monotonic() < deadline:
+            time.sleep(0.01)
         return
     marks += 1
     write('/marker', str(marks))

@@ -4,7 +4,7 @@ import ctypes
 import sys
 import threading
 
-from store_client import Store, check
+from store_client import PATIENCE, Store, check
 
 socket_path, threads = sys.argv[1], int(sys.argv[2])
 store = Store(socket_path)
@@ -57,7 +57,7 @@ for w in workers:
 check(wrong, [], 'writes and reads of several threads')
 check(store.read('/lib/count'), b'40', 'transactions of two threads count right')
 store.write('/lib/end', b'')
-reader.join(20)
+reader.join(PATIENCE)
 check(reader.is_alive(), False, 'xs_read_watch in a thread of its own gets its events')
 check({e[1] for e in events}, {b'token'}, 'with their token')
 check({b'/lib', b'/lib/of0', b'/lib/count', b'/lib/end'} <= {e[0] for e in events}, True, 'of all that changed')

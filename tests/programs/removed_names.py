@@ -6,7 +6,7 @@ import shutil
 import tempfile
 
 from removed_common import failed, known, mnt, mode, put, result, store
-from store_client import check
+from store_client import PATIENCE, check
 
 class View:
     """Keys and directories of a layout, at the same paths of the store."""
@@ -187,7 +187,7 @@ def gone_file(view, remove, name, error):
         del what['read']
     check({k: failed(f) for k, f in what.items()}, {k: error for k in what}, f'{mode}, {view.name}: {name}: {error}')
     check(os.fstat(fd).st_nlink, 0, f'{mode}, {view.name}: {name}: fstat works, no links')
-    events = poller.poll(5000)
+    events = poller.poll(1000 * PATIENCE)
     check(events and events[0][1] & select.POLLHUP, select.POLLHUP, f'{mode}, {view.name}: {name}: POLLHUP')
     for f in fd, cut, end:
         result(os.close, f)

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import sys
 
-from store_client import Store, check
+from store_client import PATIENCE, Store, check
 
 mounts, rounds = sys.argv[1:3], 25
 
@@ -18,7 +18,7 @@ def racer(number, barrier, results):
     who = b'racer-%d' % number
     for i in range(rounds):
         path = f'/race/k{i}'
-        barrier.wait(30)
+        barrier.wait(PATIENCE)
         try:
             if number < 6:
                 through(mounts[number % 2], path, who)
@@ -31,7 +31,7 @@ def racer(number, barrier, results):
             results.put((i, who, str(e)))
 
 def appender(number, barrier):
-    barrier.wait(30)
+    barrier.wait(PATIENCE)
     for i in range(20):
         with open(mounts[number % 2] + '/race/log', 'a') as f:
             f.write(f'{number}.{i}\n')
@@ -42,7 +42,7 @@ barrier, results = multiprocessing.Barrier(8), multiprocessing.Queue()
 racers = [multiprocessing.Process(target=racer, args=(n, barrier, results)) for n in range(8)]
 for r in racers:
     r.start()
-outcome = [results.get(timeout=50) for _ in range(8 * rounds)]
+outcome = [results.get(timeout=PATIENCE) for _ in range(8 * rounds)]
 for r in racers:
     r.join()
 check(sorted({o for _, _, o in outcome if o and o != 'exists'}), [], '8 racing creators: no other error than EEXIST')
