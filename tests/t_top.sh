@@ -327,6 +327,13 @@ returns() {
 	umount "$AGAIN"
 }
 
+# on_terminal TERM: what xsfs-top prints on such a terminal, on which nobody types. At the end of its input script(1)
+# would type ^D, and the terminal may show that.
+on_terminal() {
+	[[ -p $SCRATCH/nobody ]] || mkfifo "$SCRATCH/nobody"
+	TERM=$1 script -qec "$TOP" /dev/null <>"$SCRATCH/nobody" | tr -d '\r'
+}
+
 batches() {
 	local output
 	output=$("$TOP" --batch --count 2 --delay 0.1 | sed 's/ *$//')
@@ -344,9 +351,9 @@ ID  NAME           STATE     MEMORY/MiB  VCPUS  DEVICES  BACKENDS
 	is "$("$TOP" --batch --delay 0 2>&1)" 'xsfs-top: --delay 0: must be seconds from 0.1 to 86400' 'a wrong delay'
 	is "$("$TOP" -b -n x 2>&1)" 'xsfs-top: --count x: must be a number from 1' 'a wrong count'
 	is "$("$TOP" -m "$SCRATCH" 2>&1)" "xsfs-top: $SCRATCH: no xenstore is mounted there" 'no mount'
-	is "$(TERM=none script -qec "$TOP" /dev/null </dev/null | tr -d '\r')" 'xsfs-top: none: no terminal that is known (TERM)' \
+	is "$(on_terminal none)" 'xsfs-top: none: no terminal that is known (TERM)' \
 		'no such terminal'
-	is "$(TERM=dumb script -qec "$TOP" /dev/null </dev/null | tr -d '\r')" 'xsfs-top: dumb: no terminal that is known (TERM)' \
+	is "$(on_terminal dumb)" 'xsfs-top: dumb: no terminal that is known (TERM)' \
 		'a terminal without a cursor'
 }
 
