@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """inotify(7) by its system calls, for the programs of t_inotify: nothing that a library would merge, add or leave out."""
+import collections
 import ctypes
 import os
 import select
@@ -20,6 +21,28 @@ libc = ctypes.CDLL(None, use_errno=True)
 def words(mask):
     """The names of the bits, as inotifywait writes them."""
     return ','.join(name for value, name in sorted(NAMES.items()) if mask & value)
+
+
+def gather(settle, enough):
+    """What settle() returns, called again until that is enough.  A change that follows another one of the same name
+    within 50 ms is told later, on a busy machine after what was done then."""
+    events, deadline = settle(), time.monotonic() + PATIENCE
+    while not enough(events) and time.monotonic() < deadline:
+        events += settle()
+    return events
+
+
+def gather_late(settle):
+    """What settle() returns, with all that was to be told later."""
+    events = settle()
+    time.sleep(0.06)
+    # What is due by now may come after the first of these.
+    return events + settle() + settle()
+
+
+def has_all(*expected):
+    """For gather(): whether each of these is among the events, as often as it is here."""
+    return lambda events: not collections.Counter(expected) - collections.Counter(events)
 
 
 class Reader:

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from inotify_reader import CLOSE_WRITE, Reader, words
+from inotify_reader import CLOSE_WRITE, Reader, gather, gather_late, has_all, words
 from store_client import SET_PERMS, Store, check
 
 top, name_of_view, server = sys.argv[1:4]
@@ -24,7 +24,7 @@ def settle():
 
 
 def expect(what, *expected):
-    check(settle(), list(expected), f'{name_of_view}: {what}')
+    check(gather(settle, has_all(*expected)), list(expected), f'{name_of_view}: {what}')
 
 
 def changed(node):
@@ -38,7 +38,7 @@ for node in ('s/end', 't', 't/a', 't/d', 't/d/x'):
     for name in os.listdir(f'{top}/{node}'):
         os.stat(f'{top}/{node}/{name}')
     reader.add(f'{top}/{node}', node)
-settle()
+gather_late(settle)
 store.write('/t/a', b'2')
 expect('a value', *changed('t/a'))
 with open(f'{top}/t/a/.value', encoding='ascii') as file:
@@ -48,7 +48,7 @@ expect('the value of a node above others', *changed('t/d'))
 store.write('/t/d/x', b'2')
 expect('a value further down', *changed('t/d/x'))
 store.call(SET_PERMS, b'/t/a\0n0\0r5\0')
-settle()
+gather_late(settle)
 store.call(SET_PERMS, b'/t/a\0n0\0r6\0')
 expect('permissions, to who watches the directory above, and the node itself', 't/a ATTRIB,ISDIR', 't/a ATTRIB,ISDIR')
 store.write('/t/new', b'1')
@@ -62,10 +62,10 @@ store.write('/t/a', b'in', tx)
 store.write('/t/tx', b'in', tx)
 expect('a transaction: nothing')
 store.commit(tx)
-got = settle()
+got = gather(settle, has_all(*changed('t/a'), 't/tx CREATE,ISDIR'))
 check(sorted(got), sorted(changed('t/a') + ['t/tx CREATE,ISDIR']), f'{name_of_view}: its commit')
 store.remove('/t/d')
-got = settle()
+got = gather(settle, has_all('t/d DELETE,ISDIR'))
 check([event for event in got if '.value' not in event and 'd/x' in event and 'SELF' not in event and 'IGNORED' not in event],
       ['t/d/x DELETE,ISDIR'], f'{name_of_view}: a subtree goes, from the bottom up: {got}')
 check(got[-1], 't/d DELETE,ISDIR', f'{name_of_view}: and itself last')
@@ -77,14 +77,14 @@ root = Reader()
 root.add(top, 'root')
 for value in b'1', b'2':
     store.write('/', value)
-    settle()
+    gather_late(settle)
 got = [f'{path} {words(mask)}' for path, mask in root.read()]
 # oxenstored tells no watch that the root's value was written.
 check(got, changed('root') * 2 if server == 'c' else [], f'{name_of_view}: the value of the root')
 store.write('/top', b'1')
-settle()
+gather_late(settle)
 store.remove('/top')
-settle()
+gather_late(settle)
 got = [f'{path} {words(mask)}' for path, mask in root.read()]
 check(got, ['root/top CREATE,ISDIR', 'root/top DELETE,ISDIR'], f'{name_of_view}: a node in it')
 store.write('/', b'')
