@@ -60,7 +60,7 @@ void look_patiently(struct sight *s)
 	const struct news again = { .patient = true, .tries = s->news->tries + 1 };
 
 	queue_add(s->fs, s->news->dir, s->news->name, &again);
-	inotify_wake(s->fs->inotify);
+	inotify_wake(s->fs);
 }
 
 static uint64_t writes_of(const struct inode *inode)
