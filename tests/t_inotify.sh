@@ -157,16 +157,18 @@ test_own() {
 }
 
 # What is done through the mount is told by the kernel, and the store's report of it is recognised as that, however
-# long the store takes to be asked about it: new permissions are not told as a new content, too.
+# long the store takes to do it, or to be asked about it: new permissions are not told as a new content, too.
+# test_late PLAN
 test_late() {
-	local asked
+	local asked PREFIX="$1: "
 	fake_start -o inotify=on,cache=meta
 	wait_for 5 telling || not_ok 'it tells readers'
 	fake 'set /u/k 1'
 	stat "$MNT/u/k" >/dev/null
 	inotify_start "$MNT/u"
+	wait_for 5 at_rest
 	asked=$(stat_of requests_GET_PERMS)
-	fake 'after 1 delay 1500'
+	fake "$1"
 	setfattr -n user.xenstore.perms -v n0,r1 "$MNT/u/k"
 	wait_for 10 looked_since "$asked" || not_ok 'the store was asked about it'
 	fake ok
@@ -331,4 +333,5 @@ for_each_store test_life
 for_each_store test_moved
 test_refused
 test_own
-test_late
+test_late 'delay 1500'
+test_late 'after 1 delay 1500'

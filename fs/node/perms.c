@@ -84,8 +84,13 @@ static int perms_call(struct op *op, const char *path, const char *text, size_t 
 
 static void perms_answered(struct op *op)
 {
+	struct inode *node = inode_of_node(op->inode);
+
 	if (op_call_error(op, 0) && !op->inode->view->tx)
-		told_perms_refused(inode_of_node(op->inode), op->perms_noted, op->perms_before);
+		told_perms_refused(node, op->perms_noted, op->perms_before);
+	/* Once more, as a slow store does it, and reports it, only now. */
+	else if (!op->inode->view->tx)
+		told_own(node);
 	op->perms_set(op);
 }
 
