@@ -10,7 +10,7 @@ import random
 import sys
 import threading
 
-from inotify_reader import Reader
+from inotify_reader import Reader, heard
 from store_client import Store, check
 
 mnt, rounds = sys.argv[1], int(sys.argv[2])
@@ -37,6 +37,7 @@ def others(base):
     """Another client: at the end each of its keys is there."""
     client = Store()
     for _ in range(rounds):
+        heard(mnt)
         for n in range(8):
             top = f'/x/{base}/{n}'
             kind = random.randrange(4)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from inotify_reader import Reader
+from inotify_reader import Reader, heard
 from store_client import SET_PERMS, Store, check
 
 mnt, rounds = sys.argv[1], int(sys.argv[2])
@@ -215,8 +215,11 @@ class User:
 
 def flicker(number):
     """Keys and subtrees that others make and remove in the directory of the users, and above."""
-    client, rnd = Store(), random.Random(number)
+    client, rnd, n = Store(), random.Random(number), 0
     while not stop.is_set():
+        n += 1
+        if n % 50 == 0:
+            heard(mnt)
         name = f'{BASE}/t{number}x{rnd.randrange(4)}'
         if rnd.randrange(2):
             client.write(f'{name}/a/b' if rnd.randrange(2) else name, b'1')
@@ -230,8 +233,11 @@ def flicker(number):
 
 def touch():
     """Writes to keys of the users where they are."""
-    client, rnd = Store(), random.Random(99)
+    client, rnd, n = Store(), random.Random(99), 0
     while not stop.is_set():
+        n += 1
+        if n % 50 == 0:
+            heard(mnt)
         user, number = rnd.randrange(USERS), rnd.randrange(NAMES)
         path = f'{BASE}/u{user}{rnd.choice((f"f{number}", f"d{number}/in/deep", f"d{number}/leaf"))}'
         try:
