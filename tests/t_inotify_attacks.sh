@@ -14,13 +14,18 @@ requires python3 inotifywait unshare
 # for mount_xsfs
 export XSFS_TEST_CACHE=meta
 
-# storm_start DIR: another client changes what is in it, all the time.
+# storm_start DIR: another client changes what is in it, all the time. It goes no faster than the mount to which storm_on
+# has led it.
 storm_start() {
 	XENSTORED_PATH=$SERVER_SOCKET PYTHONPATH=$TEST_DIR PYTHONDONTWRITEBYTECODE=1 \
-		python3 "$TEST_DIR/programs/inotify_storm.py" "$1" &
+		python3 "$TEST_DIR/programs/inotify_storm.py" "$1" "$SCRATCH/storm" &
 	STORM_PID=$!
 	PIDS+=("$STORM_PID")
 	wait_for 5 exists "$1/ready"
+}
+
+storm_on() {
+	ln -sfn "$MNT" "$SCRATCH/storm"
 }
 
 storm_stop() {
@@ -53,6 +58,7 @@ test_remount() {
 	inotify_stop
 
 	# The daemon opens files for its events; whoever remounts does not notice.
+	storm_on
 	storm_start /ro/storm
 	ls -lR "$MNT/ro" >/dev/null 2>&1 || true
 	inotify_start "$MNT/ro/storm"
@@ -214,6 +220,7 @@ test_ends() {
 	storm_start /ends
 	for i in {1..6}; do
 		mount_telling
+		storm_on
 		ls -l "$MNT/ends" >/dev/null 2>&1 || true
 		inotify_start "$MNT/ends"
 		wait_for 5 inotify_has CLOSE_WRITE
@@ -231,6 +238,7 @@ test_ends() {
 	at_most "$BUSY" 20 'umount is hardly ever told that it is busy'
 	# Real programs, among what changes.
 	mount_telling
+	storm_on
 	inotify_start "$MNT/ends"
 	for i in {1..10}; do
 		mkdir -p "$MNT/ends/mine/$i/a"

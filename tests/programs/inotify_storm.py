@@ -5,10 +5,11 @@ import random
 import sys
 import time
 
+from inotify_reader import heard
 from store_client import Store
 
-top = sys.argv[1]
-keys, pause = 20, float(sys.argv[2]) if len(sys.argv) > 2 else 0.0005
+top, mnt = sys.argv[1:3]
+keys = 20
 store = Store()
 rnd = random.Random(1)
 for n in range(keys):
@@ -26,5 +27,6 @@ while True:
         for path in key, tree:
             if store.exists(path):
                 store.remove(path)
-    # oxenstored stops serving a writer for good whose events others are too slow for.
-    time.sleep(pause)
+    if n % 50 == 0:
+        heard(mnt)
+    time.sleep(0.0005)
