@@ -249,8 +249,9 @@ void node_reply_found(struct op *op, const char *path, bool dir, bool readable, 
 void node_reply_removed(struct op *op)
 {
 	struct fs *fs = op->fs;
+	/* Who asks while it is removed must not see it empty: that it never was. */
+	size_t len = op->inode->kind == INODE_LEAF ? op->inode->value_len : 0;
 	struct stat st;
-	size_t len = 0;
 
 	free(inode_get_last(op->inode, &len));
 	if (op->inode->kind == INODE_DIR)

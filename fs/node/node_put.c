@@ -20,6 +20,7 @@ void node_call_write(struct op *op, uint32_t tx_id, const char *path, const char
 	/* The kernel tells of it, once; in a transaction nobody can see it before it is committed. */
 	if (!op->inode->view->tx)
 		told_write(inode_of_node(op->inode), value, len);
+	op->inode->value_len = len;
 	op_call(op, XS_WRITE, tx_id, path, value, len);
 }
 

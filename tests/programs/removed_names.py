@@ -246,6 +246,15 @@ for when in 'removed', 'removed and made again':
 os.close(dir_fd)
 os.rmdir(mnt + '/gd')
 
+# Whoever asks for the size while a file is removed must not see it empty: it is as it was, without a name.
+for size, make in (6, lambda: store.write('/g/sized', b'hello')), (9, lambda: put(mnt + '/g/sized', 'hello, x')):
+    make()
+    fd = os.open(mnt + '/g/sized', os.O_RDONLY)
+    os.stat(mnt + '/g/sized')
+    os.unlink(mnt + '/g/sized')
+    check((os.fstat(fd).st_size, os.fstat(fd).st_nlink), (size, 0), f'{mode}: of {size} bytes: the size of what was removed')
+    os.close(fd)
+
 # Files that have no name, as programs use them.
 os.mkdir(mnt + '/tmp')
 def temporary():
