@@ -68,6 +68,12 @@ test_locked() {
 	umount_xsfs
 }
 
+test_mapped() {
+	mount_covered
+	checked python3 "$TEST_DIR/programs/full_mapped.py" "$MNT"
+	umount_xsfs
+}
+
 test_kinds() {
 	mount_covered
 	checked python3 "$TEST_DIR/programs/full_kinds.py" "$MNT"
@@ -193,6 +199,7 @@ for_each_store test_costs
 for_each_store test_own
 for_each_store test_others
 for_each_store test_locked
+for_each_store test_mapped
 for_each_store test_kinds
 for_each_store test_guest
 for_each_store test_reconnect

@@ -827,17 +827,26 @@ static void who_waits_for_a_longer_content_is_given_it(void **state)
 	assert_false(inode_size_may_be_less(a, 7));
 	assert_false(inode_is_untold(a));
 
-	/* What was written meanwhile must not be read as it was before. */
+	/* An answer that is sent meanwhile may arrive behind it. */
 	inode_size_sent(a, 2);
 	inode_grow(&table, a);
 	assert_true(inode_take_stale(&table, &stale));
 	assert_true(a->giving);
-	inode_outdate_shown(a);
+	inode_size_sent(a, 5);
+	stale.given = true;
 	inode_told(&table, &stale);
 	assert_false(a->giving);
 	assert_true(inode_size_may_be_less(a, 7));
-	assert_true(inode_is_untold(a));
-	tell(a);
+	assert_false(inode_size_may_be_less(a, 5));
+
+	/* It was refused. */
+	inode_size_sent(a, 2);
+	inode_grow(&table, a);
+	assert_true(inode_take_stale(&table, &stale));
+	inode_told(&table, &stale);
+	assert_false(a->giving);
+	assert_true(inode_size_may_be_less(a, 5));
+	assert_false(inode_is_untold(a));
 	inode_put(&table, a);
 }
 

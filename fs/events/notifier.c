@@ -43,7 +43,7 @@ void notifier_forget(struct fs *fs, uint64_t parent, const char *name)
 	fuse_lowlevel_notify_inval_entry(fs->se, parent, name, strlen(name));
 }
 
-/* Gives the kernel a content, and with it the size: that cannot be overtaken, as an answer with the size can. */
+/* Gives the kernel a content for the sake of its size: that cannot be overtaken, as an answer with the size can. */
 static bool give(struct fs *fs, const struct stale *stale)
 {
 	struct fuse_bufvec content = FUSE_BUFVEC_INIT(stale->content_size);
@@ -61,10 +61,12 @@ static void invalidate(struct fs *fs, struct stale *stale, bool over)
 {
 	size_t len = strlen(stale->name);
 
+	/* First, so that only the size is left of it: who has written something else meanwhile must not read it, and who
+	 * reads it is seen to do so. */
+	stale->given = stale->content && give(fs, stale);
 	/* From the start to the end: the content, too. */
 	fuse_lowlevel_notify_inval_inode(fs->se, stale->inode->nodeid,
 					 fs->inodes.track_shown && stale->inode->kind != INODE_DIR ? 0 : -1, 0);
-	stale->given = stale->content && give(fs, stale);
 	if (stale->parent == 0)
 		return;
 	/* Nothing of a finished transaction should stay, unless somebody is in it. */

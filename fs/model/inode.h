@@ -495,8 +495,8 @@ void inode_size_asked(struct handle *reader, size_t size);
  * was sent, or nothing can have overtaken the answer that inode_size_asked() was for, or the reader holds. */
 bool inode_size_settled(const struct handle *reader, size_t size);
 
-/* The kernel has to forget the content of the file, and is given what is shown of it, which makes the file as long as
- * that if it was shorter.  See notifier_wake(). */
+/* The kernel is given what is shown of the file, which makes it as long as that if it was shorter, and has to forget the
+ * content.  See notifier_wake(). */
 void inode_grow(struct inodes *t, struct inode *inode);
 
 /* The kernel is about to be given an answer that it may believe for a while.  From now on an event
@@ -520,8 +520,9 @@ struct stale {
 	struct inode *inode;  /* with a reference */
 	uint64_t parent;      /* 0: only its attributes are stale */
 	bool paged;           /* the kernel may have its content */
-	char *content;        /* to be given to the kernel then, owned; NULL: nothing */
+	char *content;        /* to be given to the kernel first, owned; NULL: nothing */
 	size_t content_size;
+	size_t least_size;    /* that of the inode before it was given that */
 	bool given;           /* for the caller to set: the kernel has taken it */
 	char name[PATH_SIZE]; /* name in `parent` */
 };

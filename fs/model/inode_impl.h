@@ -66,7 +66,7 @@ enum changed_by {
  * costs anything. */
 void inode_outdate(struct inodes *t, struct inode *inode, enum changed_by by, bool name);
 
-/* The kernel has got a content of this size, which makes the file no shorter. */
+/* The kernel is about to be given a content of this size, which makes the file no shorter. */
 void inode_size_stored(struct inode *inode, size_t size);
 
 /* Nobody holds any more: what the kernel is told later because of that it is told now. */

@@ -124,21 +124,18 @@ static void take_content(struct inode *inode, struct stale *stale)
 		return;
 	memcpy(stale->content, inode->shown, inode->shown_size);
 	inode->giving = true;
-	/* An event that comes while it is given, or after that, finds the inode. */
-	inode_believed(inode);
-	inode->paged = true;
+	/* Before it is given, as it may not be the last that the kernel gets. */
+	stale->least_size = inode->least_size;
+	inode_size_stored(inode, stale->content_size);
 }
 
-/* The kernel was given that, or has refused it.  Who has written something else meanwhile must not read it. */
-static void content_given(struct inodes *t, struct inode *inode, struct stale *stale)
+/* The kernel was given that, or has refused it. */
+static void content_given(struct inode *inode, struct stale *stale)
 {
 	if (!stale->content)
 		return;
-	if (stale->given)
-		inode_size_stored(inode, stale->content_size);
-	if (!inode_shows_current(inode) || inode->shown_size != stale->content_size ||
-	    memcmp(inode->shown, stale->content, stale->content_size) != 0)
-		inode_drop_content(t, inode);
+	if (!stale->given)
+		inode_size_sent(inode, stale->least_size);
 	inode->giving = false;
 	free(stale->content);
 	stale->content = NULL;
@@ -195,7 +192,7 @@ bool inode_told(struct inodes *t, struct stale *stale)
 	struct inode *inode = stale->inode;
 
 	inode->tellings++;
-	content_given(t, inode, stale);
+	content_given(inode, stale);
 	inode_told_shown(inode);
 	/* Unless an event came meanwhile, for which the queue has a reference of its own. */
 	if (inode->stale != STALE_QUEUED) {

@@ -74,10 +74,6 @@ static void size_told(struct op *op)
 	struct inode *inode = op->inode;
 	struct stat st;
 
-	if (op->handle && inode_shows_current(inode) && !inode_size_may_be_less(inode, inode->shown_size)) {
-		op->events = inode->events;
-		poll_seen(op, false);
-	}
 	if (op->handle && inode_size_may_be_more(inode, inode->shown_size))
 		inode_size_hold(op->handle);
 	node_attr_file(op->fs, inode->shown_size, &st);
