@@ -200,6 +200,7 @@ struct inode {
 	uint64_t tellings;            /* counts when the kernel began to be told, and when it had been */
 	bool growing;                 /* the kernel is to be given what is shown, not only told to forget */
 	bool giving;                  /* it is being given that */
+	bool size_valid;              /* since it was last told, an answer has let it use a size without asking */
 
 	struct told told; /* what the readers of inotify know */
 

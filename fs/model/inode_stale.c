@@ -176,6 +176,7 @@ bool inode_take_stale(struct inodes *t, struct stale *stale)
 		stale->paged = inode->paged;
 		inode->paged = false;
 		take_content(inode, stale);
+		inode->size_valid = false;
 		inode->held = false;
 		inode->holds = 0;
 		inode->hold_round++;

@@ -39,7 +39,9 @@ static void reply_shown(struct op *op)
 	} else {
 		/* It may be cut, or have zeros behind it: who polls is told again. */
 		handle->seen = 0;
-		forget_page(op);
+		/* Or else the next read asks for the size anyway, and a mapping, which never does, is to keep its page. */
+		if (inode->size_valid)
+			forget_page(op);
 	}
 	/* The kernel may cut the file to it. */
 	inode_size_sent(inode, inode->shown_size);

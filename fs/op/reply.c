@@ -71,6 +71,7 @@ static double validity(const struct op *op, struct inode *inode)
 	inode_believed(inode);
 	if (events_since(&fs->events, op->seq, path))
 		return 0;
+	inode->size_valid = true;
 	return META_VALID_SECONDS;
 }
 

@@ -37,6 +37,10 @@ def until(look, want, name):
         time.sleep(.001)
     check(got, want, name)
 
+def invalidations():
+    with open(mnt + '/.xsfs/stats') as f:
+        return next(int(line.split()[1]) for line in f if line.startswith('invalidations '))
+
 # Who seeks to the end asks for the size, as a read does, and has read nothing.
 for value in b'x' * 50, b'x' * 3, b'y' * 3:
     fd, mapped = cached(b'begin')
@@ -52,3 +56,20 @@ for value in b'x' * 50, b'x' * 3, b'y' * 3:
     until(lambda: os.pread(fd, 4096, 0) and poll.poll(50), [], 'and then there is none')
     mapped.close()
     os.close(fd)
+
+# A value of another length, which is only looked at.
+fd, mapped = cached(b'begin')
+store.write(PATH, b'longer than it was')
+until(lambda: mapped[:6], b'longer', 'a mapping shows the longer value')
+deadline = time.monotonic() + PATIENCE
+before, after = 0, 1
+# The kernel is told of each change again, up to a second later.
+while before != after and time.monotonic() < deadline:
+    before = invalidations()
+    until_ms = time.monotonic() + .3
+    while time.monotonic() < until_ms:
+        mapped[:6]
+    after = invalidations()
+check(before, after, 'and is left alone then')
+mapped.close()
+os.close(fd)
