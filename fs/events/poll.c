@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fs/events/dispatch.h"
+#include "fs/events/notifier.h"
 #include "fs/events/poll.h"
 #include "fs/events/untold.h"
 #include "fs/model/inode_impl.h"
@@ -253,6 +254,9 @@ void poll_value(struct op *op)
 	bool by_base, unknown;
 	int err;
 
+	/* Who polls has read, though no READ may have come: a file that is empty, or that was only sought in. */
+	inode_size_let_go(&op->fs->inodes, op->handle);
+	notifier_wake(op->fs);
 	/* No event tells of changes inside a transaction. */
 	if (op->inode->view->tx) {
 		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);

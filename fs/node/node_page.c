@@ -76,6 +76,7 @@ static void size_told(struct op *op)
 	struct inode *inode = op->inode;
 	struct stat st;
 
+	/* Of an empty file, too: without that one of ten was full of zeros, for a program that reads without a pause. */
 	if (op->handle && inode_size_may_be_more(inode, inode->shown_size))
 		inode_size_hold(op->handle);
 	node_attr_file(op->fs, inode->shown_size, &st);
@@ -88,6 +89,11 @@ void node_reply_size(struct op *op, const struct stat *st)
 	bool shown = inode->shown && inode->shown_size == (size_t)st->st_size;
 	bool reads = shown && op->handle && op->handle->cached;
 
+	/* What it has asked for the size for before is over, though no READ may have come. */
+	if (op->handle) {
+		inode_size_let_go(&op->fs->inodes, op->handle);
+		notifier_wake(op->fs);
+	}
 	if (reads && inode_size_may_be_less(inode, inode->shown_size))
 		inode_grow(&op->fs->inodes, inode);
 	else if (!(reads && inode_size_may_be_more(inode, inode->shown_size)) && !(shown && inode->giving)) {
