@@ -88,19 +88,20 @@ void node_reply_size(struct op *op, const struct stat *st)
 	struct inode *inode = op->inode;
 	bool shown = inode->shown && inode->shown_size == (size_t)st->st_size;
 	bool reads = shown && op->handle && op->handle->cached;
+	bool grows = reads && inode_size_may_be_less(inode, inode->shown_size);
+	bool shrinks = reads && inode_size_may_be_more(inode, inode->shown_size);
 
 	/* What it has asked for the size for before is over, though no READ may have come. */
 	if (op->handle) {
 		inode_size_let_go(&op->fs->inodes, op->handle);
 		notifier_wake(op->fs);
 	}
-	if (reads && inode_size_may_be_less(inode, inode->shown_size))
+	if (grows)
 		inode_grow(&op->fs->inodes, inode);
-	else if (!(reads && inode_size_may_be_more(inode, inode->shown_size)) && !(shown && inode->giving)) {
+	if (grows || shrinks || (shown && inode->giving))
+		untold_wait_briefly(op, size_told);
+	else
 		op_reply_attr(op, st);
-		return;
-	}
-	untold_wait_briefly(op, size_told);
 }
 
 bool node_getattr_shown(struct op *op)
