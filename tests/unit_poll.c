@@ -133,6 +133,20 @@ static void who_was_woken_is_not_woken_again(void **state)
 	kernel_hears_nothing(fx);
 }
 
+static void who_polls_holds_back_no_change(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_value(fx), *other = open_value(fx);
+
+	read_all(fx, file);
+	inode_size_hold(file);
+	inode_size_hold(other);
+	poll_it(fx, file, 8);
+	assert_int_equal(file->inode->holds, 1);
+	poll_it(fx, other, 9);
+	assert_int_equal(file->inode->holds, 0);
+}
+
 static void an_event_elsewhere_wakes_nobody(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -443,6 +457,7 @@ int main(void)
 		TEST(what_was_read_is_none),
 		TEST(an_event_wakes_who_polls_and_is_news),
 		TEST(who_was_woken_is_not_woken_again),
+		TEST(who_polls_holds_back_no_change),
 		TEST(an_event_elsewhere_wakes_nobody),
 		TEST(what_changed_while_it_was_read_is_news),
 		TEST(each_open_file_has_its_own_news),
