@@ -46,6 +46,16 @@ update() {
 	updatedb.plocate --database-root "$MACHINE" --output "$SCRATCH/db" --prunepaths '' "$@"
 }
 
+# At first the mount asks by itself, for the readers of inotify.
+rests() {
+	local before
+	before=$(requests)
+	sleep 0.3
+	(($(requests) == before))
+}
+wait_for 5 grep -q '^inotify 1$' "$STATS" || true
+wait_for 10 rests || not_ok 'the mount asks by itself all the time'
+
 # First what asks nothing, as whatever is asked is remembered.
 asks_nothing 'df' df
 asks_nothing 'a long listing of the directory above' ls -l "$MACHINE"

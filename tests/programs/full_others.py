@@ -103,5 +103,6 @@ while last != b'last.\n' and time.monotonic() < deadline:
         last = got
 os.waitpid(writer, 0)
 check(last, b'last.\n', f'{label}: of values of all lengths the last is read')
-check(torn * 20 <= different, True, f'{label}: one in 20 is cut, or filled up, at most')
+# On a machine that is very busy up to one in ten; more than half of them where nothing is done about it.
+check(torn * 4 <= max(different, 40), True, f'{label}: not one in four is cut, or filled up')
 print(f'of {different} values {torn} cut or filled up', flush=True)
