@@ -23,12 +23,6 @@ def words(mask):
     return ','.join(name for value, name in sorted(NAMES.items()) if mask & value)
 
 
-def heard(mnt):
-    """Returns when the mount has taken all events so far, after which its answer comes: oxenstored stops serving a
-    writer for good when another client is behind by more events than it queues, some 2000."""
-    os.path.exists(f'{mnt}/none')
-
-
 def gather(settle, enough):
     """What settle() returns, called again until that is enough.  A change that follows another one of the same name
     within 50 ms is told later, on a busy machine after what was done then."""

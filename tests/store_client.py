@@ -10,6 +10,12 @@ PATIENCE = int(os.environ.get('XSFS_TEST_PATIENCE', 120))  # seconds: for what c
 DIRECTORY, READ, GET_PERMS, START, END, WRITE, MKDIR, RM, SET_PERMS, ERROR = 1, 2, 3, 6, 7, 11, 12, 13, 14, 16
 
 
+def heard(mnt):
+    """Returns when the mount has taken all events so far, after which its answer comes: oxenstored stops serving a
+    writer for good when another client is behind by more events than it queues, some 2000."""
+    os.path.exists(f'{mnt}/none')
+
+
 class Store:
     """One connection; one request at a time."""
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from store_client import PATIENCE, Store, check
+from store_client import PATIENCE, Store, check, heard
 
 mnt, seconds = sys.argv[1], float(sys.argv[2])
 PATH = '/locked/key'
@@ -25,6 +25,8 @@ def write():
         n += 1
         soon(store.write, PATH, b'x' * (n * 7 % 29 + 1))
         soon(store.write, f'/locked/other{n % 4}', b'')
+        if n % 25 == 0:
+            heard(mnt)
         turns['writer'] = n
     store.write(PATH, b'last')
 

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-from store_client import PATIENCE, Store, check
+from store_client import PATIENCE, Store, check, heard
 
 mnt, rounds, changes, label = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 store = Store()
@@ -91,6 +91,8 @@ if writer == 0:
     store = Store()
     for n in range(5 * changes):
         store.write(PATH, b'%d' % n + b'x' * (n * 7 % 29) + b'.')
+        if n % 50 == 49:
+            heard(mnt)
     store.write(PATH, b'last.')
     os._exit(0)
 last, different, torn = b'', 0, 0

@@ -10,8 +10,8 @@ import random
 import sys
 import threading
 
-from inotify_reader import Reader, heard
-from store_client import Store, check
+from inotify_reader import Reader
+from store_client import Store, check, heard
 
 mnt, rounds = sys.argv[1], int(sys.argv[2])
 store = Store()

@@ -5,8 +5,7 @@ import random
 import sys
 import time
 
-from inotify_reader import heard
-from store_client import Store
+from store_client import Store, heard
 
 top, mnt = sys.argv[1:3]
 keys = 20

@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 
-from inotify_reader import Reader, heard
-from store_client import SET_PERMS, Store, check
+from inotify_reader import Reader
+from store_client import SET_PERMS, Store, check, heard
 
 mnt, rounds = sys.argv[1], int(sys.argv[2])
 USERS, NAMES = 3, 3
