@@ -169,6 +169,12 @@ void notifier_wake(struct fs *fs)
 	}
 }
 
+void notifier_let_go(struct fs *fs, struct handle *reader)
+{
+	inode_size_let_go(&fs->inodes, reader);
+	notifier_wake(fs);
+}
+
 bool notifier_end(struct fs *fs)
 {
 	struct notifier *n = fs->notifier;

@@ -13,6 +13,7 @@
 #include "fs/op/capability.h"
 
 struct fs;
+struct handle;
 struct notifier;
 
 /* Starts the thread.  Returns 0 or -errno. */
@@ -21,6 +22,9 @@ int notifier_start(struct fs *fs) REQUIRES(fs_lock_held);
 /* There may be more that the kernel has to be told.  Wakes the thread only if it sleeps for longer than
  * until that is due.  Never waits.  Does nothing if there is no notifier. */
 void notifier_wake(struct fs *fs);
+
+/* inode_size_let_go(): what was held back for the reader alone is told now. */
+void notifier_let_go(struct fs *fs, struct handle *reader);
 
 /* Makes the kernel ask again for `name` in the directory with the nodeid `parent`, at once.  On a thread that
  * nothing waits for, like this one; without the lock. */

@@ -255,8 +255,7 @@ void poll_value(struct op *op)
 	int err;
 
 	/* Who polls has read, though no READ may have come: a file that is empty, or that was only sought in. */
-	inode_size_let_go(&op->fs->inodes, op->handle);
-	notifier_wake(op->fs);
+	notifier_let_go(op->fs, op->handle);
 	/* No event tells of changes inside a transaction. */
 	if (op->inode->view->tx) {
 		op_reply_poll(op, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);

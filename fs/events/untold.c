@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations that wait for the notifier.  They hold nothing that it, or anybody else, could wait for. */
+/* Operations that wait for the notifier.  A poll holds nothing that it, or anybody else, could wait for. */
 #include <errno.h>
 
 #include "fs/events/untold.h"
@@ -63,11 +63,12 @@ void untold_wait_briefly(struct op *op, void (*told)(struct op *op))
 
 int untold_give_up(struct fs *fs)
 {
-	uint64_t now_ms = fs->untold_brief > 0 ? inode_now_ms() : 0;
 	struct op *op, *next;
+	uint64_t now_ms;
 
 	if (!fs->untold_brief)
 		return -1;
+	now_ms = inode_now_ms();
 	for (op = TAILQ_FIRST(&fs->untold); op; op = next) {
 		next = TAILQ_NEXT(op, parked_link);
 		if (op->until_ms && op->until_ms > now_ms)

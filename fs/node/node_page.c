@@ -47,8 +47,7 @@ static void reply_shown(struct op *op)
 	inode_size_sent(inode, inode->shown_size);
 	handle->asked_ms = 0;
 	node_reply_content(op, inode->shown, inode->shown_size);
-	inode_size_let_go(&fs->inodes, handle);
-	notifier_wake(fs);
+	notifier_let_go(fs, handle);
 }
 
 void node_read_anew(struct op *op, const char *content, size_t size)
@@ -92,10 +91,8 @@ void node_reply_size(struct op *op, const struct stat *st)
 	bool shrinks = reads && inode_size_may_be_more(inode, inode->shown_size);
 
 	/* What it has asked for the size for before is over, though no READ may have come. */
-	if (op->handle) {
-		inode_size_let_go(&op->fs->inodes, op->handle);
-		notifier_wake(op->fs);
-	}
+	if (op->handle)
+		notifier_let_go(op->fs, op->handle);
 	if (grows)
 		inode_grow(&op->fs->inodes, inode);
 	if (grows || shrinks || (shown && inode->giving))
