@@ -316,7 +316,6 @@ struct record_config {
 	uint32_t ops;          /* a bit for each enum op that may be used, by the first of its calls */
 	uint32_t views;        /* a bit for each enum view */
 	enum disaster disaster; /* of each history */
-	int victim;            /* DISASTER_MOUNT: only this one; -1: any */
 };
 
 struct recorder *recorder_new(const struct record_config *config);

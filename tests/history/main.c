@@ -20,7 +20,6 @@
  *	            "victim DISASTER MOUNT" asks for "pid NUMBER", which gets the signal, unless it is an update; MOUNT
  *	            is 0 or 1.  At "strike DISASTER MOUNT" it is on its way; the answer "done" says that all are
  *	            there again
- *	-V MOUNT    only this mount dies
  *	-w WORDS    only these operations, separated by commas; -v WORDS: only these views
  *
  * The status is 1 if a history was refused.
@@ -308,7 +307,7 @@ static void allow(const char *name)
 int main(int argc, char **argv)
 {
 	struct record_config config = { .node = "/history", .clients_max = 5, .ops_max = 7, .reuse = 1,
-					.ops = ~0u, .views = ~0u, .victim = -1 };
+					.ops = ~0u, .views = ~0u };
 	uint64_t seed = time(NULL) * UINT64_C(100000);
 	unsigned long n = 100;
 	double limit = 0;
@@ -317,7 +316,7 @@ int main(int argc, char **argv)
 	may = exceptions_admitted();
 	/* The server dies while it is written to. */
 	signal(SIGPIPE, SIG_IGN);
-	while ((option = getopt(argc, argv, "m:s:b:n:t:S:cFC:O:R:o:a:d:V:w:v:")) != -1) {
+	while ((option = getopt(argc, argv, "m:s:b:n:t:S:cFC:O:R:o:a:d:w:v:")) != -1) {
 		switch (option) {
 		case 'm':
 			config.mounts[config.mounts[0] ? 1 : 0] = optarg;
@@ -360,9 +359,6 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			config.disaster = disaster_of_name(optarg);
-			break;
-		case 'V':
-			config.victim = atoi(optarg) != 0;
 			break;
 		case 'w':
 			config.ops = words(optarg, op_name, OPS);

@@ -937,10 +937,6 @@ static void disaster(struct recorder *r)
 /* Returns a mount that a client uses; there is one then. */
 static int used_mount(struct recorder *r, unsigned *random)
 {
-	if (r->config.victim >= 0) {
-		r->clients[0].view = VIEW_A + r->config.victim;
-		return r->config.victim;
-	}
 	for (unsigned i = 0, first = chance(random, r->n_clients); i < r->n_clients; i++) {
 		int mount = view_mount(r->clients[(first + i) % r->n_clients].view);
 
