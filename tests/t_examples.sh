@@ -8,7 +8,7 @@
 . "${0%/*}/load.sh"
 has_config HAVE_XEN || skip 'built without the Xen libraries'
 requires_fuse
-requires getfattr python3 xenstore-ls
+requires findmnt getfattr python3 xenstore-ls
 server_binary c >/dev/null || skip 'no xenstored (xen-utils)'
 
 # The embedded store's socket is below this directory.
@@ -44,7 +44,7 @@ permissions() {
 }
 
 for name in copy-subtree increment on-new-domain print-changes wait-backend; do
-	like "$(example $name --help)" "usage: $name *XSFS_MOUNT, or /xen)" "$name --help"
+	like "$(example $name --help)" "usage: $name \[-m MOUNT] *" "$name --help"
 done
 like "$(python3 "$examples/restore-json" --help)" 'usage: restore-json *' 'restore-json --help'
 like "$(example list-domains --help)|$(example list-devices -h)" 'usage: xsfs-ls *|usage: xsfs-devices *' 'those of tools'
@@ -54,6 +54,33 @@ is "$(example list-domains)" "$(xsfs ls)" 'list-domains is xsfs ls'
 is "$(example list-devices web)" "$(xsfs devices web)" 'list-devices is xsfs devices'
 XSFS_MOUNT=$SCRATCH refuses 2 'xsfs-ls: *no xenstore is mounted there' list-domains
 refuses 1 'xsfs-devices: there is no domain 3*' list-devices 3
+
+# Where the store is. The machine may have other mounts, but none that one stands in.
+is "$(example increment /tool/found)" 1 'the mount that XSFS_MOUNT names'
+is "$(XSFS_MOUNT=$SCRATCH example increment -m "$MNT" /tool/found)" 2 'that -m names'
+is "$(XSFS_MOUNT=$SCRATCH example increment "$MNT/tool/found") $(XSFS_MOUNT=$SCRATCH example increment "$MNT/tool/found2")" '3 1' \
+	'that a file is in, or will be'
+is "$(cd "$MNT/tool" && unset XSFS_MOUNT && example increment found)" 4 'that one stands in'
+first=$MNT first_pid=$MOUNT_PID
+mount_xsfs embedded
+for command in "increment /tool/found" "print-changes 1" "wait-backend vif 1 0" "on-new-domain echo"; do
+	# shellcheck disable=SC2086 # words
+	(unset XSFS_MOUNT && refuses 1 'find-mount: several stores are mounted: say which by -m, or by XSFS_MOUNT' $command)
+done
+umount_xsfs
+MNT=$first MOUNT_PID=$first_pid
+# among EXPRESSION COMMAND...: runs it where there are only those mounts for which that is true.
+among() {
+	# shellcheck disable=SC2016 # the dollars are the inner shell's
+	env -u XSFS_MOUNT unshare --mount --propagation private -- bash -c '
+		findmnt --list --noheadings --output TARGET --types fuse.xsfs | while IFS= read -r mount; do
+			eval "$1" || umount --lazy "$mount"
+		done
+		exec "${@:2}"' - "$@" 2>&1
+}
+is "$(among "[[ \$mount == '$MNT' ]]" bash "$examples/increment" /tool/found)" 5 'the only one that there is'
+is "$(among false bash "$examples/increment" /tool/found)" 'find-mount: no store is mounted' 'none that there is'
+rm "$MNT/tool/found" "$MNT/tool/found2"
 
 echo own >"$MNT/local/domain/1/device/.value"
 succeeds 'copy-subtree' bash "$examples/copy-subtree" /local/domain/1 /tool/saved

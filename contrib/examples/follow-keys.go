@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Prints each new value of the keys that are given: go run follow-keys.go KEY...
-// The mount is $XSFS_MOUNT, or /xen.
+// Of the store that -m names, or $XSFS_MOUNT, or that one stands in, or the only one that is mounted.
 //
 // Go waits for a file of this kind as for a socket: a goroutine that reads it keeps no thread meanwhile, and
 // SetReadDeadline ends the wait. A key's .next is ready only after a change, and reading it gives the value. Changes
@@ -13,11 +13,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
 
-const usage = "usage: follow-keys KEY...    (the mount: $XSFS_MOUNT, or /xen)"
+const usage = "usage: follow-keys [-m MOUNT] KEY...    (keys like /tool/job, or files in the mount)"
 
 var isKey = regexp.MustCompile(`^(/[A-Za-z0-9@_-]+)+$`).MatchString
 
@@ -53,21 +55,53 @@ func follow(key string, file *os.File, lines chan<- string) {
 	}
 }
 
-func main() {
-	mount := os.Getenv("XSFS_MOUNT")
-	if mount == "" {
-		mount = "/xen"
+func findMount() string {
+	if mount := os.Getenv("XSFS_MOUNT"); mount != "" {
+		return mount
 	}
-	keys := os.Args[1:]
-	if len(keys) == 0 {
+	find := []string{"--list", "--noheadings", "--output", "TARGET", "--types", "fuse.xsfs"}
+	found, err := exec.Command("findmnt", append(find, "-T", ".")...).Output()
+	if err != nil {
+		found, err = exec.Command("findmnt", find...).Output()
+	}
+	mounts := strings.TrimSpace(string(found))
+	if err != nil || strings.Contains(mounts, "\n") {
+		fail("follow-keys: no store is mounted, or several: say which by -m, or by XSFS_MOUNT", 1)
+	}
+	return mounts
+}
+
+// The key that a word means: itself, or what a file in the mount stands for.
+func keyOf(word, mount string) string {
+	file, err := filepath.Abs(word)
+	if err != nil {
+		return word
+	}
+	top, err := filepath.Abs(mount)
+	if err != nil || !strings.HasPrefix(file, top+"/") {
+		return word
+	}
+	return strings.TrimPrefix(file, top)
+}
+
+func main() {
+	words := os.Args[1:]
+	if len(words) == 0 {
 		fail(usage, 2)
 	}
-	if keys[0] == "-h" || keys[0] == "--help" {
+	if words[0] == "-h" || words[0] == "--help" {
 		fmt.Println(usage)
 		return
 	}
+	mount := ""
+	if words[0] == "-m" && len(words) > 2 {
+		mount, words = words[1], words[2:]
+	} else {
+		mount = findMount()
+	}
 	lines := make(chan string)
-	for _, key := range keys {
+	for _, word := range words {
+		key := keyOf(word, mount)
 		if !isKey(key) {
 			fail(usage, 2)
 		}
