@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Messages of the build itself: which libfuse is too old, what is left out without ncurses, and that a target which tested
-# nothing has failed.
+# Messages of the build itself: which libfuse is too old, what is left out without ncurses, what a build by hand needs, and
+# that a target which tested nothing has failed.
 . "${0%/*}/functions.sh"
 requires pkg-config make
 unset MAKEFLAGS MFLAGS MAKELEVEL TESTS LIMIT
 
+# configure takes its time on a busy machine.
+XSFS_TEST_PATIENCE=$((10 * XSFS_TEST_PATIENCE))
 SOURCE=$(cd "$TEST_DIR/.." && pwd)
 
 # configure VERSION [ARGS]: runs it with a libfuse that says it is of that version. Prints the checks' results.
@@ -52,6 +54,39 @@ test_ncurses() {
 	like "$output" '*xsfs-top needs ncurses with wide characters*' 'and configure says why not'
 }
 
+# README.md, "Building by hand": its command does with the libraries that it names, and without those that it says may be
+# missing. A pkg-config that finds no others; the one thing that it does not name is Xen's version, for xsfs -V.
+test_by_hand() {
+	local output status text words module
+	if [[ -e $SOURCE/config.status ]]; then
+		skip_one 'by hand' 'the source directory is built in itself'
+		return 0
+	fi
+	has_config HAVE_XEN || { skip_one 'by hand' 'Xen'"'"'s libraries may be missing'; return 0; }
+	text=$(sed -n '/^## Building by hand/,/^Packages/p' "$SOURCE/README.md")
+	words=$(sed -n 's/^    \.\.\/configure\(.*\) && make && .*/\1/p' <<<"$text")
+	is "$(grep -c '^    \.\./configure' <<<"$text")" 1 'the manual of the build has one command'
+	for module in 'libfuse3 (3.13 or newer)' jansson libxenevtchn libxenforeignmemory uthash libxencall libseccomp ncurses; do
+		like "$text" "*$module*" "it names $module"
+	done
+	cat >"$SCRATCH/pkg-config" <<-END
+		#!/bin/sh
+		case "\$*" in
+		*fuse3* | *jansson* | *xenevtchn* | *xenforeignmemory* | *xencontrol* | --atleast-pkgconfig-version*) exec pkg-config "\$@" ;;
+		esac
+		exit 1
+	END
+	chmod +x "$SCRATCH/pkg-config"
+	mkdir -p "$SCRATCH/hand"
+	# What is known of the compiler, but not of libraries.
+	grep -v -e ac_cv_env -e pkg_cv "$SCRATCH/cache" >"$SCRATCH/hand/cache" || true
+	# shellcheck disable=SC2086 # words
+	output=$(cd "$SCRATCH/hand" && bounded "$SOURCE/configure" PKG_CONFIG="$SCRATCH/pkg-config" --cache-file=cache $words \
+		2>&1 </dev/null) && status=0 || status=$?
+	is "$status" 0 'which does on a machine that has no more' || note "$(tail -n 5 <<<"$output")"
+	like "$output" '*hypercalls (xencall) *no*xsfs-top *no: *system calls filtered *no*' 'and leaves out what needs the others'
+}
+
 # A machine without QEMU, by a PATH that has all programs but that: all tests on a real Xen are skipped.
 test_check_xen() {
 	local output status directories directory
@@ -71,4 +106,5 @@ test_check_xen() {
 
 test_libfuse
 test_ncurses
+test_by_hand
 test_check_xen
