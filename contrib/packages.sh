@@ -50,6 +50,7 @@ packages_test=(
 	fish
 	git
 	gnuplot-nox
+	groff-base
 	inotify-tools
 	libclang-rt-dev
 	libcmocka-dev
