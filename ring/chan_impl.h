@@ -27,6 +27,7 @@
 #include <pthread.h>
 
 #include "ring/chan.h"
+#include "ring/rate.h"
 #include "ring/table.h"
 
 /* Messages handed to the transport at a time. */
@@ -50,6 +51,7 @@ struct chan_rx {
 	uint64_t retry_ns;    /* when to try again after memory ran out; 0: it did not */
 	bool oom_logged;
 	bool unknown_logged;  /* an unknown reply was logged on this connection */
+	struct rate errors;   /* of the lines about errors that nobody knows */
 	char scratch[WIRE_EVENT_MAX + 1]; /* for events and for bodies to be swallowed */
 };
 

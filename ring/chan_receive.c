@@ -176,15 +176,14 @@ static void log_reply(struct chan *chan, const struct request *req, uint64_t ns)
 /* Returns the errno for which an XS_ERROR stands. */
 static int reply_error(struct chan *chan)
 {
-	const struct chan_rx *rx = &chan->rx;
+	struct chan_rx *rx = &chan->rx;
 	const struct request *req = rx->req;
 	bool known;
 	int error = wire_error_parse(rx->body, rx->hdr.len, &known);
 
 	if (!known)
-		log_warning(chan->log, "%s %.*s: unknown error \"%.*s\"",
-			    wire_type_name(req->msg.type), (int)req->msg.len, req->payload,
-			    (int)rx->hdr.len, rx->body);
+		rate_log(&rx->errors, chan->log, LOGGER_WARNING, "%s %.*s: unknown error \"%.*s\"",
+			 wire_type_name(req->msg.type), (int)req->msg.len, req->payload, (int)rx->hdr.len, rx->body);
 	return error;
 }
 

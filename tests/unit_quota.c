@@ -105,20 +105,6 @@ static void refusals_are_counted_each_and_logged_once(void **state)
 	assert_int_equal(quotas.kinds[KIND].rate.missed, 99);
 }
 
-static void a_minute_later_the_log_says_how_many_there_were(void **state)
-{
-	unsigned long missed;
-
-	(void)state;
-	assert_true(rate_allows(&quotas.kinds[KIND].rate, &missed));
-	assert_false(rate_allows(&quotas.kinds[KIND].rate, &missed));
-	assert_false(rate_allows(&quotas.kinds[KIND].rate, &missed));
-	quotas.kinds[KIND].rate.told_at -= 61;
-	assert_true(rate_allows(&quotas.kinds[KIND].rate, &missed));
-	assert_int_equal(missed, 2);
-	assert_false(rate_allows(&quotas.kinds[KIND].rate, &missed));
-}
-
 static void without_memory_nothing_is_taken(void **state)
 {
 	(void)state;
@@ -148,7 +134,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(all_users_together_leave_root_the_rest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_root_takes_is_not_taken_from_users, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refusals_are_counted_each_and_logged_once, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_minute_later_the_log_says_how_many_there_were, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_memory_nothing_is_taken, set_up, tear_down),
 	};
 

@@ -86,8 +86,8 @@ static void cover_armed(struct cover_ref *ref, int error)
 	cover->outcome = error ? OUTCOME_REFUSED : OUTCOME_SET;
 	if (error) {
 		if (!cover->warned)
-			log_warning(fs->log, "%s is not watched: %s; who polls it is told every second",
-				    cover->path, strerror(-error));
+			rate_log(&fs->rates.unwatched, fs->log, LOGGER_WARNING,
+				 "%s is not watched: %s; who polls it is told every second", cover->path, strerror(-error));
 		cover->warned = true;
 		not_watched(fs, cover->handle);
 		return;

@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "fs/model/rate.h"
 #include "ring/logger.h"
+#include "ring/rate.h"
 
 enum quota_kind {
 	QUOTA_STREAMS,      /* open event streams; a number */

@@ -297,7 +297,8 @@ static void release_done(struct op *op, int err)
 	else if (op->may_create)
 		inode_set_unwritten(&op->fs->inodes, op->inode, false);
 	if (err && err != -ENOENT && !inode_path(&op->fs->inodes, op->inode, NULL, path))
-		log_warning(op->fs->log, "%s: empty value lost at close: %s", path, strerror(-err));
+		rate_log(&op->fs->rates.values, op->fs->log, LOGGER_WARNING, "%s: empty value lost at close: %s",
+			 path, strerror(-err));
 	op_reply_error(op, err);
 }
 

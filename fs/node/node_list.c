@@ -37,10 +37,11 @@ MAY_WAIT static int list_parts(struct op *op, uint32_t tx_id, const char *path,
 			rc = name_parts_add(&parts, op->calls[0]->reply, op->calls[0]->reply_len);
 	} while (rc == NAME_PARTS_MORE);
 	if (rc == NAME_PARTS_CHANGING)
-		log_warning(op->fs->log, "%s keeps changing: listed as it was seen last", path);
+		rate_log(&op->fs->rates.listings, op->fs->log, LOGGER_WARNING,
+			 "%s keeps changing: listed as it was seen last", path);
 	if (rc == -EOPNOTSUPP) {
-		log_error(op->fs->log,
-			  "%s: too large to be listed: the server has no DIRECTORY_PART", path);
+		rate_log(&op->fs->rates.listings, op->fs->log, LOGGER_ERROR,
+			 "%s: too large to be listed: the server has no DIRECTORY_PART", path);
 		rc = -E2BIG;
 	}
 	if (rc >= 0)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "fs/model/guarded.h"
-#include "fs/model/rate.h"
 #include "fs/node/protect.h"
 #include "fs/op/process.h"
 
@@ -151,7 +150,7 @@ static void tell(struct op *op, const char *path)
 {
 	unsigned long missed;
 
-	if (rate_allows(&op->fs->protect->rate, &missed))
+	if (rate_allows(&op->fs->protect->rate, 1, &missed))
 		log_warning(op->fs->log, "process %d must not remove or move %s: a running host needs it; "
 					 "see protect= in xsfs(8) (%lu lines like this were left out)",
 			    (int)fuse_req_ctx(op->req)->pid, path, missed);

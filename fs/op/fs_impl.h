@@ -41,6 +41,7 @@
 #include "fs/op/op_count.h"
 #include "ring/chan.h"
 #include "ring/logger.h"
+#include "ring/rate.h"
 
 struct cover;
 struct inotify;
@@ -130,6 +131,14 @@ struct fs {
 	bool greeted;      /* the kernel's first request, INIT, was answered */
 	atomic_int broken; /* -errno with which that failed: nothing can work any more; 0: it did not */
 	bool store_died;  /* for good: nothing that somebody waits for will come */
+	/* Of the log's lines about ... */
+	struct {
+		struct rate values;       /* empty values that were lost at close */
+		struct rate listings;     /* directories that could not be listed, or not as they are */
+		struct rate nodes;        /* nodes that a dump leaves out */
+		struct rate unwatched;    /* keys that are polled, and have no watch */
+		struct rate transactions; /* those that cannot be committed, or were not used */
+	} rates;
 	struct op_counters op_counters;
 	struct poll_counters poll_counters;
 	unsigned long ops_interrupted;

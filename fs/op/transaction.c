@@ -189,8 +189,8 @@ void transaction_spoil(struct transaction *tx)
 {
 	if (tx->health == TX_SOUND)
 		tx->health = TX_SPOILED;
-	log_warning(tx->fs->log, "transaction %s cannot be committed: an operation in it failed half "
-				 "way", tx->name);
+	rate_log(&tx->fs->rates.transactions, tx->fs->log, LOGGER_WARNING,
+		 "transaction %s cannot be committed: an operation in it failed half way", tx->name);
 }
 
 void transaction_conflict(struct transaction *tx)

@@ -106,9 +106,9 @@ static void bulk_end(struct bulk *bulk, int error)
 	bulk->over = true;
 	bulk->error = error;
 	if (unreadable)
-		log_warning(bulk->fs->log,
-			    "%u nodes below %s could not be read and are left out of its %s",
-			    unreadable, walk_path(bulk->walk), bulk->special->name);
+		rate_log(&bulk->fs->rates.nodes, bulk->fs->log, LOGGER_WARNING,
+			 "%u nodes below %s could not be read and are left out of its %s",
+			 unreadable, walk_path(bulk->walk), bulk->special->name);
 }
 
 /* Turns what the walk has produced into text, up to the wanted offset and some more. */

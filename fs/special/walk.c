@@ -313,21 +313,21 @@ void walk_go(struct walk *walk)
 static int parts_go_on(struct step *step, struct request **next)
 {
 	struct request *req = step->names;
+	struct fs *fs = step->walk->fs;
 	char path[PATH_SIZE], offset[24];
 	int rc = 0;
 
 	if (req->error == -ENOSYS) {
-		log_error(step->walk->fs->log,
-			  "%s: too large to be listed: the server has no DIRECTORY_PART",
-			  req->payload);
+		rate_log(&fs->rates.listings, fs->log, LOGGER_ERROR,
+			 "%s: too large to be listed: the server has no DIRECTORY_PART", req->payload);
 		return -E2BIG;
 	}
 	if (req->msg.type == XS_DIRECTORY_PART)
 		rc = req->error ? NAME_PARTS_DONE
 				: name_parts_add(&step->parts, req->reply, req->reply_len);
 	if (rc == NAME_PARTS_CHANGING)
-		log_warning(step->walk->fs->log, "%s keeps changing: walked as it was seen last",
-			    req->payload);
+		rate_log(&fs->rates.listings, fs->log, LOGGER_WARNING, "%s keeps changing: walked as it was seen last",
+			 req->payload);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	snprintf(path, sizeof(path), "%s", req->payload);
