@@ -12,6 +12,7 @@
 
 #include "fs/events/cover.h"
 #include "fs/events/poll.h"
+#include "fs/events/untold.h"
 #include "fs/fs.h"
 #include "fs/loop.h"
 #include "fs/model/listing.h"
@@ -197,16 +198,22 @@ static void time_passes(struct mount *m)
 	ops_interrupt(m->fs);
 	transactions_expire(m->fs);
 	polls_tell_unwatched(m->fs);
+	untold_give_up(m->fs);
 }
 
 /* What the notifier does, without asking anybody. */
 static void tell_kernel(struct mount *m)
 {
 	struct stale stale;
+	bool last;
 
-	while (inode_take_stale(&m->fs->inodes, &stale))
-		if (inode_told(&m->fs->inodes, &stale))
+	while (inode_take_stale(&m->fs->inodes, &stale)) {
+		stale.given = stale.content;
+		last = inode_told(&m->fs->inodes, &stale);
+		untold_told(m->fs, stale.inode);
+		if (last)
 			inode_put(&m->fs->inodes, stale.inode);
+	}
 }
 
 static void ask(struct mount *m)
@@ -288,7 +295,7 @@ static void begin(struct mount *m)
 		.root = more & 1 ? "/a" : "/",
 		.format = bits & 1 ? FS_RAW : FS_TEXT,
 		.layout = bits & 2 ? FS_NODES : FS_TREE,
-		.cache = bits & 4 ? FS_CACHE_META : FS_CACHE_OFF,
+		.cache = !(bits & 4) ? FS_CACHE_OFF : more & 8 ? FS_CACHE_FULL : FS_CACHE_META,
 		.umask = 0077,
 		.strict_modes = bits & 8,
 		.privileged = bits & 16,
@@ -313,9 +320,10 @@ static void begin(struct mount *m)
 	fs_lock(m->fs);
 	turns_begin(m->fs);
 	kernel_begin(m->fs);
-	if (config.cache == FS_CACHE_META) {
+	if (config.cache != FS_CACHE_OFF) {
 		m->fs->caching = true;
 		m->fs->inodes.track_stale = true;
+		m->fs->inodes.track_shown = config.cache == FS_CACHE_FULL;
 		cover_start(m->fs);
 	}
 	pump(m);
