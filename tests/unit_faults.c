@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every fault that the scripted server knows meets every operation, at each request that the operation makes: over
- * a stream, over a stream that gives single bytes, and over the page of a ring.  So does each allocation that fails.
+ * a stream, over a stream that gives single bytes (then with cache=full), and over the page of a ring.  So does each
+ * allocation that fails.
  *
  * The result must be an errno that fits, or success; success means the right answer and the right tree.  Nothing
  * may wait beyond its deadline.  On the sound store everything works afterwards, and nothing is left behind.
@@ -29,15 +30,16 @@
 #define OPERATIONS_MAX 100
 #define FAULTS_MAX 64
 
-/* How the bytes travel. */
+/* How the bytes travel, and whether the kernel keeps values (cache=full). */
 static const struct way {
 	const char *name;
 	bool paged;
 	size_t piece;
+	bool keeps_values;
 } ways[] = {
-	{ "stream", false, SIZE_MAX },
-	{ "bytes", false, 1 },
-	{ "page", true, SIZE_MAX },
+	{ "stream", false, SIZE_MAX, false },
+	{ "bytes", false, 1, true },
+	{ "page", true, SIZE_MAX, false },
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
@@ -255,7 +257,7 @@ static void fail_cell(const struct cell *c, struct machine *m, const char *wrong
 static bool run_cell(struct cell *c, unsigned *bits)
 {
 	struct fake_tree *tree = scene_tree(c->op->big);
-	struct machine *m = machine_new(tree, c->way->paged, c->way->piece, c->fault);
+	struct machine *m = machine_new(tree, c->way->paged, c->way->piece, c->way->keeps_values, c->fault);
 	struct scene s = { 0 };
 	const char *wrong;
 	bool struck;
@@ -287,7 +289,7 @@ static bool run_cell(struct cell *c, unsigned *bits)
 static void learn(const struct operation *op, const struct way *way, struct right *right)
 {
 	struct fake_tree *tree = scene_tree(op->big), *before;
-	struct machine *m = machine_new(tree, way->paged, way->piece, NULL);
+	struct machine *m = machine_new(tree, way->paged, way->piece, way->keeps_values, NULL);
 	struct scene s = { 0 };
 	const char *wrong;
 	int result;

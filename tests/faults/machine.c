@@ -269,11 +269,12 @@ static void start_caching(struct machine *m)
 		abort();
 	m->fs->caching = true;
 	m->fs->inodes.track_stale = true;
+	m->fs->inodes.track_shown = m->fs->config.cache == FS_CACHE_FULL;
 	cover_start(m->fs);
 	fs_unlock(m->fs);
 }
 
-static void fs_start(struct machine *m)
+static void fs_start(struct machine *m, bool keeps_values)
 {
 	const struct chan_config chan_config = {
 		.transport = &m->wire.transport,
@@ -284,7 +285,7 @@ static void fs_start(struct machine *m)
 		.log = &m->log,
 		.root = "/",
 		.umask = 0077,
-		.cache = FS_CACHE_META,
+		.cache = keeps_values ? FS_CACHE_FULL : FS_CACHE_META,
 		.privileged = true,
 		.self_domid = -1,
 		.threads = 1,
@@ -302,7 +303,8 @@ static void fs_start(struct machine *m)
 		abort();
 }
 
-struct machine *machine_new(const struct fake_tree *tree, bool paged, size_t piece, const struct fault *fault)
+struct machine *machine_new(const struct fake_tree *tree, bool paged, size_t piece, bool keeps_values,
+			    const struct fault *fault)
 {
 	struct machine *m = must(calloc(1, sizeof(*m)));
 
@@ -312,7 +314,7 @@ struct machine *machine_new(const struct fake_tree *tree, bool paged, size_t pie
 	pthread_mutex_init(&m->lock, NULL);
 	m->server = machine_server_new(tree);
 	wire_init(&m->wire, paged, piece);
-	fs_start(m);
+	fs_start(m, keeps_values);
 	session_start(m);
 	if (fault && fault->from_start)
 		machine_arm(m, fault, 0);

@@ -102,8 +102,9 @@ struct machine {
 };
 
 /* Makes a filesystem on a tree (copied), over a page or a stream of which each receive gets `piece` bytes at most.
- * `fault`: see from_start; NULL: none. */
-struct machine *machine_new(const struct fake_tree *tree, bool paged, size_t piece, const struct fault *fault);
+ * `keeps_values`: with cache=full, else cache=meta.  `fault`: see from_start; NULL: none. */
+struct machine *machine_new(const struct fake_tree *tree, bool paged, size_t piece, bool keeps_values,
+			    const struct fault *fault);
 
 void machine_free(struct machine *m);
 
