@@ -87,7 +87,8 @@ static void cover_armed(struct cover_ref *ref, int error)
 	if (error) {
 		if (!cover->warned)
 			rate_log(&fs->rates.unwatched, fs->log, LOGGER_WARNING,
-				 "%s is not watched: %s; who polls it is told every second", cover->path, strerror(-error));
+				 "%s is not watched: %s; who polls it is told every second", cover->path,
+				 strerror(-error));
 		cover->warned = true;
 		not_watched(fs, cover->handle);
 		return;

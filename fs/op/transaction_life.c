@@ -398,8 +398,8 @@ int transactions_expire(struct fs *fs)
 	idle = !transaction_is_over(tx);
 	if (tx_end(tx, false) && idle) {
 		all->idle_ends++;
-		rate_log(&fs->rates.transactions, fs->log, LOGGER_WARNING, "transaction %s was not used for %u s: aborted",
-			 tx->name, fs->config.tx_idle_s);
+		rate_log(&fs->rates.transactions, fs->log, LOGGER_WARNING,
+			 "transaction %s was not used for %u s: aborted", tx->name, fs->config.tx_idle_s);
 	}
 	transaction_put(tx);
 	return 0;
