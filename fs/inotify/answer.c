@@ -164,10 +164,13 @@ static void answer_make(struct fs *fs, const struct fuse_in_header *in, const ch
 		return;
 	}
 	e->done = true;
-	if (e->kind == RAISE_PROBE)
+	if (e->kind == RAISE_PROBE) {
 		reply(fs, in, -INOTIFY_PROBE_ERROR, NULL, 0);
-	else
-		reply_entry(fs, in, e->inode, e->size);
+		return;
+	}
+	/* Not only when the teller goes on: what a user, or somebody else in the store, does until then comes after this. */
+	told_new(e->inode);
+	reply_entry(fs, in, e->inode, e->size);
 }
 
 static void answer_remove(struct fs *fs, const struct fuse_in_header *in, const char *name, bool dir)
@@ -185,6 +188,8 @@ static void answer_remove(struct fs *fs, const struct fuse_in_header *in, const 
 		return;
 	}
 	e->done = true;
+	/* As in answer_make(): an event below a directory that is made again finds no inode of it from now on. */
+	told_gone(e->inode);
 	/* The kernel marks the directory dead: its nodeid must not be given out again (fs/model/inode.h).  A file
 	 * lives on for who has it open. */
 	if (dir)

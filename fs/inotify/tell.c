@@ -48,10 +48,9 @@ REQUIRES(fs_lock_held) static bool tell_of(struct sight *s, enum raise_kind kind
 	}
 	err = raise_event(s->fs, &e);
 	s->lookups += e.lookups;
-	if (kind == RAISE_CREATE && (e.done || err != -EAGAIN)) {
-		inode->told.deleted = false;
-		told_name_add(s->news->dir, s->news->name, s->is);
-	}
+	/* Nobody can be told. */
+	if (kind == RAISE_CREATE && !e.done && err != -EAGAIN)
+		told_new(inode);
 	return err != -EAGAIN;
 }
 
@@ -73,6 +72,7 @@ REQUIRES(fs_lock_held) static int tell_gone(struct fs *fs, struct inode *inode, 
 {
 	struct inode *dir = inode_get_parent(inode);
 	struct expected e = expect(RAISE_DELETE, dir, inode->name, inode, changes);
+	const uint64_t moved = inode_moved(inode);
 	char name[PATH_SIZE];
 	int err;
 
@@ -82,11 +82,9 @@ REQUIRES(fs_lock_held) static int tell_gone(struct fs *fs, struct inode *inode, 
 	e.stirred = *stirred;
 	err = raise_event(fs, &e);
 	*stirred = e.stirred;
-	if (e.done || err != -EAGAIN) {
-		inode->told.deleted = true;
-		inode->told.value_state = TOLD_NOTHING;
-		told_name_remove(dir, name);
-	}
+	/* Nobody can be told; of what has another name by now, perhaps of that. */
+	if (!e.done && err != -EAGAIN && inode_moved(inode) == moved)
+		told_gone(inode);
 	inode_put(&fs->inodes, dir);
 	return err == -EAGAIN ? err : 0;
 }

@@ -216,12 +216,24 @@ void told_looked_up(struct inode *inode)
 		told_name_add(dir, inode->name, TOLD_SEEN);
 }
 
-void told_made(struct inode *inode)
+void told_new(struct inode *inode)
 {
 	inode->told.deleted = false;
+	told_name_add(inode->parent, inode->name, kind_of(inode));
+}
+
+void told_gone(struct inode *inode)
+{
+	inode->told.deleted = true;
+	inode->told.value_state = TOLD_NOTHING;
+	told_name_remove(inode->parent, inode->name);
+}
+
+void told_made(struct inode *inode)
+{
+	told_new(inode);
 	told_value(inode, "", 0);
 	told_own(inode);
-	told_name_add(inode->parent, inode->name, kind_of(inode));
 	inode->parent->told.changes++;
 }
 

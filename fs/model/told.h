@@ -104,6 +104,10 @@ void told_stir(struct inode *inode);
 void told_made(struct inode *inode);
 void told_removed(struct inode *dir, const char *name);
 
+/* The same for what others have made or removed, of which fs/inotify/ tells. */
+void told_new(struct inode *inode);
+void told_gone(struct inode *inode);
+
 /* Something was done through this mount, to the inode, or to all below it too: the store will tell of it, or
  * just has. */
 void told_own(struct inode *inode);
