@@ -183,6 +183,54 @@ test_late() {
 	fake_end
 }
 
+# looks MOUNT: prints how often the teller has asked the store.
+looks() {
+	sed -n 's/^xsfs_operations_total{operation="own_tell"} //p' "$1/.xsfs/metrics"
+}
+
+# looked_after COUNT: the teller has looked at something, after so often, and has its answer.
+looked_after() {
+	(($(looks "$MNT") > $1)) && at_rest
+}
+
+# A directory with an open file below is not told to be gone before that is closed, or it is back.
+test_owed() {
+	local held before i=0 busy
+	fake_start -o inotify=on,cache=meta
+	wait_for 5 telling || not_ok 'it tells readers'
+	fake 'set /u/d/x 1'
+	fake 'set /u/d/held 1'
+	fake 'set /u/k 1'
+	ls -lR "$MNT/u" >/dev/null
+	inotify_start "$MNT/u" "$MNT/u/d"
+	exec {held}<"$MNT/u/d/held"
+	wait_for 5 at_rest
+	before=$(looks "$MNT")
+	fake 'remove /u/d'
+	wait_for 5 looked_after "$before" || not_ok 'the teller looks at it'
+	fake 'set /u/d/new 1'
+	succeeds 'a directory with an open file is removed and made again: what is new' wait_for 5 inotify_has '/d/ CREATE new'
+	succeeds 'what has gone' wait_for 5 inotify_has '/d/ DELETE x'
+	is "$(grep -c 'DELETE,ISDIR d' "$SCRATCH/inotify" || true)" 0 'it is there itself'
+	exec {held}<&-
+
+	# However busy the store is.
+	exec {held}<"$MNT/u/d/new"
+	before=$(looks "$MNT")
+	fake 'remove /u/d'
+	wait_for 5 looked_after "$before" || not_ok 'the teller looks at it'
+	while printf 'set /u/k %d\n' "$((i++))" >&8; do
+		sleep 0.2
+	done {held}<&- &
+	busy=$!
+	PIDS+=("$busy")
+	exec {held}<&-
+	succeeds 'one that has gone is told of while something changes all the time' wait_for 10 inotify_has 'DELETE,ISDIR d'
+	end_process "$busy"
+	inotify_stop
+	fake_end
+}
+
 test_attack() {
 	local threads
 	for threads in $XSFS_TEST_THREADS; do
@@ -232,11 +280,7 @@ test_pids() {
 	xs rm /y
 }
 
-# looks MOUNT: prints how often the teller has asked the store; has_looked BEFORE: it has done so since.
-looks() {
-	sed -n 's/^xsfs_operations_total{operation="own_tell"} //p' "$1/.xsfs/metrics"
-}
-
+# has_looked BEFORE: the teller has asked the store since.
 has_looked() {
 	(($(looks "$SCRATCH/side") > $1))
 }
@@ -335,6 +379,7 @@ for_each_store test_pids
 for_each_store test_life
 for_each_store test_moved
 test_refused
+test_owed
 test_own
 test_late 'delay 1500'
 test_late 'after 1 delay 1500'

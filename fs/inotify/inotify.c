@@ -22,8 +22,8 @@
 /* After a flood of events, how long none must have come before everything is compared. */
 #define FLOOD_QUIET_NS (100 * NSEC_PER_MSEC)
 
-/* How often it is looked whether what is owed can be told, and whether the filesystem can be written to again. */
-#define OWED_NS NSEC_PER_SEC
+/* How often it is looked whether the filesystem can be written to again. */
+#define READONLY_NS NSEC_PER_SEC
 
 void inotify_wake(struct fs *fs)
 {
@@ -55,20 +55,32 @@ REQUIRES(fs_lock_held) static void rest(struct fs *fs, uint64_t until, bool what
 		wait_ns(fs, until - now);
 }
 
-/* Returns how long there may be nothing to do before there is something after all; 0: for ever. */
-static uint64_t idle_ns(const struct inotify *in)
+/* Waits until there is something in the queue, or something else to do after all. */
+REQUIRES(fs_lock_held) static void await_work(struct fs *fs)
 {
-	if (queue_was_flooded(&in->queue))
-		return FLOOD_QUIET_NS;
-	return TAILQ_EMPTY(&in->owed) ? 0 : OWED_NS;
+	struct inotify *in = fs->inotify;
+	const bool flooded = queue_was_flooded(&in->queue);
+	uint64_t now = clock_now_ns(CLOCK_MONOTONIC), ns = flooded ? FLOOD_QUIET_NS : 0;
+
+	if (!TAILQ_EMPTY(&in->owed)) {
+		if (in->owed_due_ns <= now)
+			return;
+		if (!ns || in->owed_due_ns - now < ns)
+			ns = in->owed_due_ns - now;
+	}
+	wait_ns(fs, ns);
+	/* Nothing was reported for a while. */
+	if (flooded && !in->work && clock_now_ns(CLOCK_MONOTONIC) - now >= FLOOD_QUIET_NS)
+		queue_sweep(fs, false);
 }
 
-/* Nothing was reported for a while: does what had to wait for that. */
-static void idle(struct fs *fs)
+/* Not only when nothing else happens: some store is never quiet. */
+static void take_owed(struct fs *fs)
 {
-	queue_owed(fs);
-	if (queue_was_flooded(&fs->inotify->queue))
-		queue_sweep(fs, false);
+	const struct inotify *in = fs->inotify;
+
+	if (!TAILQ_EMPTY(&in->owed) && clock_now_ns(CLOCK_MONOTONIC) >= in->owed_due_ns)
+		queue_owed(fs);
 }
 
 /* Looks at the next names in the queue.  Returns false if there was none. */
@@ -97,7 +109,7 @@ REQUIRES(fs_lock_held) static void leave(struct fs *fs)
 REQUIRES(fs_lock_held) static void await_writable(struct fs *fs)
 {
 	while (fs->inotify->readonly && !fs->inotify->ending) {
-		rest(fs, clock_now_ns(CLOCK_MONOTONIC) + OWED_NS, true);
+		rest(fs, clock_now_ns(CLOCK_MONOTONIC) + READONLY_NS, true);
 		raise_retry(fs);
 		leave(fs);
 	}
@@ -142,11 +154,10 @@ REQUIRES(fs_lock_held) static void serve(struct fs *fs)
 	while (!in->ending) {
 		await_writable(fs);
 		if (!in->work)
-			wait_ns(fs, idle_ns(in));
-		if (!in->work)
-			idle(fs);
-		else if (!in->urgent)
+			await_work(fs);
+		if (in->work && !in->urgent)
 			rest(fs, in->queue.patient_due_ns, false);
+		take_owed(fs);
 		queue_wait_over(&in->queue);
 		in->work = !TAILQ_EMPTY(&in->queue.patient);
 		in->urgent = false;

@@ -46,7 +46,7 @@ void queue_deinit(struct fs *fs, struct news_queue *queue);
 /* Adds a name, or merges it with what is there.  Without memory everything will be compared. */
 void queue_add(struct fs *fs, struct inode *dir, const char *name, const struct news *like);
 
-/* Puts a name aside, to be added when there is nothing else to do. */
+/* Puts a name aside, to be added a second later, whatever else there is to do then. */
 void queue_owe(struct fs *fs, struct inode *dir, const char *name, const struct news *like);
 void queue_owed(struct fs *fs);
 
@@ -146,6 +146,7 @@ struct inotify {
 	struct expected *expected; /* NULL: there must be no request */
 	struct news_queue queue;
 	struct news_list owed; /* what cannot be told now: a removed directory with an open file below, and other names */
+	uint64_t owed_due_ns;  /* CLOCK_MONOTONIC: when it is tried again, if there is any */
 };
 
 /* Has the teller look at the queue. */

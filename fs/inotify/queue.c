@@ -19,6 +19,9 @@
 #define PATIENT_MS 50
 #define NSEC_PER_MSEC UINT64_C(1000000)
 
+/* How long it takes until it is looked whether what is owed can be told. */
+#define OWED_NS UINT64_C(1000000000)
+
 /* With more names than this, everything that is known is compared instead. */
 #define QUEUE_MAX 8192
 
@@ -183,6 +186,8 @@ void queue_owe(struct fs *fs, struct inode *dir, const char *name, const struct 
 	}
 	merge(news, like);
 	news->tries = like->tries;
+	if (TAILQ_EMPTY(&fs->inotify->owed))
+		fs->inotify->owed_due_ns = clock_now_ns(CLOCK_MONOTONIC) + OWED_NS;
 	TAILQ_INSERT_TAIL(&fs->inotify->owed, news, link);
 }
 

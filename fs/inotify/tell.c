@@ -124,9 +124,9 @@ REQUIRES(fs_lock_held) static bool tell_removal(struct sight *s)
 	if (!inode)
 		return false;
 	/* A program that has a file below open goes on with it when the node comes back, and could not if the
-	 * directory were removed. */
+	 * directory were removed.  Then there may be less in it than was told: hence deep. */
 	if (inode->kind == INODE_DIR && inode_is_open(inode)) {
-		queue_owe(fs, s->news->dir, s->news->name, &(struct news){ 0 });
+		queue_owe(fs, s->news->dir, s->news->name, &(struct news){ .deep = true, .lost = s->news->lost });
 	} else {
 		err = inode->kind == INODE_DIR ? tell_gone_below(fs, inode, s->changes, s->sub_stirred)
 					       : tell_gone(fs, inode, s->changes, inode, &s->leaf_stirred);
