@@ -3,6 +3,7 @@
  * What the teller does about a name while somebody else does something to it: no news is dropped that nothing else would bring.
  */
 #include <linux/fuse.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "fs/inotify/inotify_impl.h"
+#include "fs/op/lock.h"
 #include "tests/fs_fixture.h"
 
 /* The thread id of the teller, as the kernel gives it. */
@@ -42,6 +44,66 @@ static int setup(void **state)
 	return 0;
 }
 
+/* ---- the teller ---- */
+
+struct looker {
+	struct fs_fixture *fx;
+	pthread_t thread;
+	bool done;
+};
+
+static void *look_at_next(void *arg)
+{
+	struct looker *looker = arg;
+	struct fs *fs = &looker->fx->fs;
+	struct news *news;
+
+	fs_lock(fs);
+	news = queue_take(fs);
+	look(fs, &news, 1);
+	news_free(fs, news);
+	looker->done = true;
+	fs_unlock(fs);
+	return NULL;
+}
+
+static bool has_looked(void *arg)
+{
+	return ((struct looker *)arg)->done;
+}
+
+/* The teller begins to look at a name. */
+static void look_begins(struct looker *looker, struct fs_fixture *fx, struct inode *dir, const char *name)
+{
+	*looker = (struct looker){ .fx = fx };
+	queue_add(&fx->fs, dir, name, &(struct news){ .deep = true });
+	assert_int_equal(pthread_create(&looker->thread, NULL, look_at_next, looker), 0);
+}
+
+static void look_ends(struct looker *looker)
+{
+	wait_until(looker->fx, has_looked, looker);
+	pthread_join(looker->thread, NULL);
+}
+
+/* The teller looks at a name in the root whose path that is: there is a value, or NULL. */
+static void look_at(struct fs_fixture *fx, const char *path, const char *value)
+{
+	struct looker looker;
+
+	look_begins(&looker, fx, fx->fs.inodes.root, path + 1);
+	if (value) {
+		store_answers(fx, XS_READ, path, value);
+		store_answers(fx, XS_DIRECTORY, path, "");
+		store_answers(fx, XS_GET_PERMS, path, "n0");
+	} else {
+		store_refuses(fx, XS_READ, path, "ENOENT");
+		store_refuses(fx, XS_DIRECTORY, path, "ENOENT");
+		store_refuses(fx, XS_GET_PERMS, path, "ENOENT");
+	}
+	look_ends(&looker);
+}
+
 /* Fails the test unless a name in the root is looked at again, and nothing else is, if not at once. */
 static void is_looked_at_again(struct fs_fixture *fx, const char *name, bool at_once)
 {
@@ -58,6 +120,82 @@ static void is_looked_at_again(struct fs_fixture *fx, const char *name, bool at_
 	assert_true(news->deep);
 	news_free(&fx->fs, news);
 	assert_int_equal(in.queue.count, 0);
+}
+
+/* ---- looking ---- */
+
+static void what_is_being_removed_here_is_looked_at_afterwards(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *root = fx->fs.inodes.root;
+	struct leaving leaving;
+
+	known_inode(fx, "k", INODE_LEAF);
+	told_name_add(root, "k", TOLD_FILE);
+	/* The store has removed it for us, and somebody else has made it again, before our removal is noted. */
+	inode_begin_leaving(&fx->fs.inodes, root, "k", &leaving);
+	look_at(fx, "/k", "1");
+	inode_remove(&fx->fs.inodes, root, "k", &fx->fs.wakeups);
+	inode_end_leaving(&fx->fs.inodes, &leaving);
+	is_looked_at_again(fx, "k", false);
+}
+
+static void an_event_of_what_is_being_removed_here_can_wait(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct leaving leaving;
+
+	known_inode(fx, "d", INODE_DIR);
+	inode_begin_leaving(&fx->fs.inodes, fx->fs.inodes.root, "d", &leaving);
+	queue_note_event(&fx->fs, "/d", false);
+	inode_end_leaving(&fx->fs.inodes, &leaving);
+	is_looked_at_again(fx, "d", false);
+}
+
+static void what_is_being_made_here_is_looked_at_afterwards(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *root = fx->fs.inodes.root;
+
+	/* Somebody else has removed it, before it is noted that it was made. */
+	root->told.making++;
+	look_at(fx, "/k", NULL);
+	root->told.making--;
+	is_looked_at_again(fx, "k", false);
+	look_at(fx, "/k", NULL);
+	assert_int_equal(in.queue.count, 0);
+}
+
+static void a_file_whose_first_value_is_sent_is_looked_at_afterwards(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *file = known_inode(fx, "k", INODE_LEAF);
+
+	told_made(file);
+	inode_set_unwritten(&fx->fs.inodes, file, true);
+	look_at(fx, "/k", NULL);
+	assert_int_equal(in.queue.count, 0);
+	told_write(file, "1", 1);
+	look_at(fx, "/k", NULL);
+	is_looked_at_again(fx, "k", false);
+	inode_set_unwritten(&fx->fs.inodes, file, false);
+}
+
+static void news_of_a_removed_directory_are_about_its_name(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *root = fx->fs.inodes.root, *dir = known_inode(fx, "d", INODE_DIR);
+	struct looker looker;
+
+	/* It was made again, and is not known yet. */
+	queue_note_event(&fx->fs, "/d/k", false);
+	news_free(&fx->fs, queue_take(&fx->fs));
+	inode_ref(dir);
+	inode_remove(&fx->fs.inodes, root, "d", &fx->fs.wakeups);
+	look_begins(&looker, fx, dir, "k");
+	look_ends(&looker);
+	inode_put(&fx->fs.inodes, dir);
+	is_looked_at_again(fx, "d", true);
 }
 
 /* ---- telling ---- */
@@ -130,6 +268,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, fs_fixture_teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(what_is_being_removed_here_is_looked_at_afterwards),
+		TEST(an_event_of_what_is_being_removed_here_can_wait),
+		TEST(what_is_being_made_here_is_looked_at_afterwards),
+		TEST(a_file_whose_first_value_is_sent_is_looked_at_afterwards),
+		TEST(news_of_a_removed_directory_are_about_its_name),
 		TEST(a_directory_that_is_back_before_the_teller_goes_on_is_noticed),
 		TEST(what_a_user_does_before_the_teller_goes_on_comes_after),
 	};

@@ -63,6 +63,30 @@ void look_patiently(struct sight *s)
 	inotify_wake(s->fs);
 }
 
+/* Something that this mount does to it is under way. */
+static void look_soon(struct sight *s)
+{
+	struct news again = *s->news;
+
+	again.patient = true;
+	again.tries++;
+	queue_add(s->fs, s->news->dir, s->news->name, &again);
+	inotify_wake(s->fs);
+}
+
+/* The directory has gone, and with it what there was to tell below; but that may have been about a new one of the same
+ * name, which was not known as such when it was reported. */
+static void look_above(struct sight *s)
+{
+	const struct inode *gone = NULL;
+
+	for (const struct inode *dir = s->news->dir; dir; dir = dir->parent)
+		if (dir->removed)
+			gone = dir;
+	if (gone)
+		queue_add(s->fs, gone->parent, gone->name, &(struct news){ .deep = true });
+}
+
 static uint64_t writes_of(const struct inode *inode)
 {
 	if (!inode)
@@ -114,6 +138,21 @@ static bool is_moving(const struct sight *s)
 	       (s->sub && inode_is_moving(s->sub));
 }
 
+/* Returns whether a removal through this mount is under way, of the node or of what is above it: it is not known yet whether
+ * that was told. */
+static bool is_leaving(const struct sight *s)
+{
+	return inode_is_leaving(s->news->dir) || (s->leaf && s->leaf->leaving) || (s->sub && s->sub->leaving);
+}
+
+/* Returns whether what is missing may have been made through this mount, and removed before that was noted. */
+static bool may_be_made(const struct sight *s)
+{
+	if (s->leaf && s->leaf->unwritten)
+		return s->leaf->told.writes > 0 && s->news->tries < WRITTEN_OVER_MAX;
+	return s->told == TOLD_NOT && s->news->dir->told.making > 0;
+}
+
 /* Returns whether the directory was renamed since, or has gone, perhaps by what was told before this name. */
 static bool is_elsewhere(const struct sight *s)
 {
@@ -150,15 +189,23 @@ REQUIRES(fs_lock_held) static void looked(struct sight *s)
 		look_again(s);
 		return;
 	}
+	if (is_leaving(s)) {
+		look_soon(s);
+		return;
+	}
 	if (!*s->news->name) {
 		if (!err)
 			tell_root(s);
 		return;
 	}
+	decide(s, err != 0);
+	if (err && may_be_made(s)) {
+		look_soon(s);
+		return;
+	}
 	/* A file that was created here and is not in the store yet is there all the same. */
 	if (err && s->leaf && s->leaf->unwritten)
 		return;
-	decide(s, err != 0);
 	if (s->is != s->told && is_outdated(s)) {
 		look_again(s);
 		return;
@@ -186,6 +233,7 @@ static bool sight_begin(struct sight *s, struct fs *fs, struct news *news)
 		return false;
 	}
 	if (inode_path(&fs->inodes, news->dir, *news->name ? news->name : NULL, path)) {
+		look_above(s);
 		op_reply_error(op, 0);
 		return false;
 	}

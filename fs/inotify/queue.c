@@ -270,10 +270,12 @@ static void note_end(struct fs *fs, struct inode *dir, const char *name, struct 
 {
 	bool own = (leaf && inode_is_written(leaf)) || (sub && inode_is_written(sub));
 	bool again = reported_again(leaf ? leaf : sub ? sub : dir, now);
+	/* What it stands for is known when the removal is over. */
+	bool leaving = (leaf && leaf->leaving) || (sub && sub->leaving);
 	const struct news news = {
 		.foreign = !own,
 		.reported_ms = own ? 0 : now,
-		.patient = own || again,
+		.patient = own || again || leaving,
 		.deep = sub,
 	};
 

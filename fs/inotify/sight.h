@@ -26,6 +26,9 @@ struct sight {
 	uint64_t lookups; /* how often the kernel looked the inode up for this */
 };
 
+/* How often a value is looked at again because this mount was writing it. */
+#define WRITTEN_OVER_MAX 20
+
 /* A number of writes that is never reached. */
 #define WRITING UINT64_MAX
 

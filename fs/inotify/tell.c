@@ -10,9 +10,6 @@
 #include "fs/special/special.h"
 #include "ring/wire.h"
 
-/* How often a value is looked at again because this mount was writing it. */
-#define WRITTEN_OVER_MAX 20
-
 static struct expected expect(enum raise_kind kind, struct inode *dir, const char *name, struct inode *inode,
 			      uint64_t changes)
 {

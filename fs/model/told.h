@@ -54,6 +54,7 @@ struct told {
 	bool names_known;
 	uint64_t *names;
 	unsigned n_names, max_names;
+	unsigned making;  /* nodes in it that this mount is making now: the store may have them already */
 	uint64_t changes; /* counts the names made and removed through this mount */
 	uint64_t reported_ms; /* when the store told of the inode for the last time, or of a name in it without one; 0: never */
 	uint64_t stirred; /* counts what was reported of the inode, or of anything below, and how often a user got there */

@@ -112,14 +112,23 @@ static void made_entry(struct op *op, enum inode_kind kind)
 	inode_put(&fs->inodes, inode);
 }
 
-MAY_WAIT static void mkdir_run(struct op *op)
+/* Others may remove it, and the store tell of that, before it is noted here that it was made. */
+MAY_WAIT static void make_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id), enum inode_kind kind)
 {
-	int err = tx_run(op, mkdir_body);
+	int err;
 
+	op->inode->told.making++;
+	err = tx_run(op, body);
+	op->inode->told.making--;
 	if (err)
 		op_reply_error(op, err);
 	else
-		made_entry(op, INODE_DIR);
+		made_entry(op, kind);
+}
+
+MAY_WAIT static void mkdir_run(struct op *op)
+{
+	make_run(op, mkdir_body, INODE_DIR);
 }
 
 void node_mkdir(struct op *op)
@@ -134,12 +143,7 @@ void node_mkdir(struct op *op)
 
 MAY_WAIT static void mknod_run(struct op *op)
 {
-	int err = tx_run(op, mknod_body);
-
-	if (err)
-		op_reply_error(op, err);
-	else
-		made_entry(op, INODE_LEAF);
+	make_run(op, mknod_body, INODE_LEAF);
 }
 
 void node_mknod(struct op *op)
