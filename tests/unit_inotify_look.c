@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the teller does about a name while somebody else does something to it: no news is dropped that nothing else would bring.
- */
+/* What the teller does about a name while somebody else does something to it: no news is lost. */
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <setjmp.h>

@@ -168,7 +168,7 @@ static void answer_make(struct fs *fs, const struct fuse_in_header *in, const ch
 		reply(fs, in, -INOTIFY_PROBE_ERROR, NULL, 0);
 		return;
 	}
-	/* Not only when the teller goes on: what a user, or somebody else in the store, does until then comes after this. */
+	/* Not only when the teller goes on: what a user, or somebody else in the store, does until then comes after. */
 	told_new(e->inode);
 	reply_entry(fs, in, e->inode, e->size);
 }

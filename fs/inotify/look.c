@@ -138,8 +138,8 @@ static bool is_moving(const struct sight *s)
 	       (s->sub && inode_is_moving(s->sub));
 }
 
-/* Returns whether a removal through this mount is under way, of the node or of what is above it: it is not known yet whether
- * that was told. */
+/* Returns whether a removal through this mount is under way, of the node or of what is above it: it is not known yet
+ * whether that was told. */
 static bool is_leaving(const struct sight *s)
 {
 	return inode_is_leaving(s->news->dir) || (s->leaf && s->leaf->leaving) || (s->sub && s->sub->leaving);
