@@ -78,7 +78,7 @@ test_valgrind() {
 	XSFS_TEST_WRAPPER="valgrind --quiet --error-exitcode=99 --leak-check=full --track-fds=no
 		--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible
 		--child-silent-after-fork=yes --log-file=$log" \
-		mount_xsfs "$STORE" -o threads=4,seccomp=off
+		mount_xsfs "$STORE" -o threads=4,seccomp=off,timeout=600
 	operate 600 'valgrind: the work is done'
 	hold_start 5 5 20
 	kill -s STOP "$SERVER_PID"
