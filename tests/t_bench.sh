@@ -43,10 +43,12 @@ test_results() {
 	echo 'mount pread 10 ring-1 lib 2' >"$SCRATCH/some-goals"
 	succeeds 'rounds are read' results 'mount pread 10 lib-1 100 100' 'mount pread 10 ring-1 200 100' \
 		'mount pread 10 ring-1 900 300' 'mount pread 10 ring-1 400 100' 'mount fstatfs 10 ring-1 800 100' \
-		'mount pread 10 before-ring-1 160 100' '# a comment'
+		'mount pread 10 before-ring-1 160 100' 'growth pread-beside-pollers 100 ring-1 600 100' '# a comment'
 	is "$(figures ratio best rate floor before rounds)" '3.0 4.0 400 0.5 2.5 3' \
 		'ratios are taken round by round, and to the floor and the other build'
 	like "$(cat "$SCRATCH/table")" '*2 x lib: reached*' 'a goal is reached'
+	like "$(cat "$SCRATCH/table")" '*pread-beside-pollers: 100*ring-1*6.00x*6.00x*0.75x*' \
+		'a read beside many pollers is compared with the floor, too'
 	like "$(cat "$SCRATCH/table")" '*  a comment*' 'comments follow'
 	is "$(grep before-ring "$SCRATCH/table" || true)" '' 'the other build is a column, not a row'
 	echo 'mount pread 10 ring-1 before 2.6' >"$SCRATCH/some-goals"

@@ -89,7 +89,7 @@ def compare(rows):
     floors = {way: row.rate for (what, operation, _, way), row in rows.items() if (what, operation) == ('mount', 'fstatfs')}
     for (what, operation, size, way), row in rows.items():
         floor = floors.get(way.removeprefix(BEFORE))
-        if what == 'mount' and floor and not operation.startswith('wake-up'):
+        if what in ('mount', 'growth') and floor and not operation.startswith('wake-up'):
             row.floor = row.rate / floor
         before = rows.get((what, operation, size, BEFORE + way))
         if before and before.rate:
