@@ -7,37 +7,11 @@
 
 #include <cmocka.h>
 
-#include "fs/inotify/inotify_impl.h"
 #include "tests/failing_malloc.h"
-#include "tests/fs_fixture.h"
+#include "tests/inotify_fixture.h"
 
 /* More names than the queue keeps. */
 #define MANY 10000
-
-static struct inotify in;
-
-static void queues_deinit(struct fs_fixture *fx)
-{
-	while (!TAILQ_EMPTY(&in.owed))
-		queue_owed(&fx->fs);
-	queue_deinit(&fx->fs, &in.queue);
-	pthread_cond_destroy(&in.wake);
-	fx->fs.inotify = NULL;
-}
-
-static int setup(void **state)
-{
-	struct fs_fixture *fx = fs_fixture_new();
-
-	in = (struct inotify){ .work = false };
-	queue_init(&in.queue);
-	TAILQ_INIT(&in.owed);
-	pthread_cond_init(&in.wake, NULL);
-	fx->fs.inotify = &in;
-	fx->deinit = queues_deinit;
-	*state = fx;
-	return 0;
-}
 
 static void add(struct fs_fixture *fx, const char *name)
 {
@@ -66,13 +40,6 @@ static void take_none(struct fs_fixture *fx)
 {
 	assert_null(queue_take(&fx->fs));
 	assert_int_equal(in.queue.count, 0);
-}
-
-/* The time has come for what was to wait. */
-static void patience_ends(void)
-{
-	in.queue.patient_due_ns = 0;
-	queue_wait_over(&in.queue);
 }
 
 /* ---- names ---- */
@@ -445,7 +412,7 @@ static void more_names_than_there_is_room_for_are_all_compared(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, fs_fixture_teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, inotify_fixture_setup, fs_fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(names_come_in_their_order),
 		TEST(a_name_is_there_once_and_keeps_its_place),
