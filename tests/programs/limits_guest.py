@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Users of a guest, of whom the store knows only the guest: limits_guest.py MOUNT. The store allows it some 10
 transactions and 100 watches."""
-from limits_users import MOUNT, User, stat
+from limits_users import User, stat
 from store_client import check
 
 users = [User(54330 + n) for n in range(4)]
