@@ -231,6 +231,67 @@ test_owed() {
 	fake_end
 }
 
+# large_key N [NAME]: a key in one of so many nodes that one answer does not hold their names.
+large_key() {
+	printf '/l/00000000-0000-0000-0000-%012d/%s' "$1" "${2:-name}"
+}
+
+# A directory of which the store gives the names in parts only, and which nobody has listed: what is new in it is told,
+# and nothing else.
+test_large() {
+	local i pairs=() PREFIX="${PREFIX}large: "
+	for ((i = 0; i < 300; i++)); do
+		pairs+=("$(large_key "$i")" x)
+	done
+	xs write "${pairs[@]}"
+	mount_telling
+	inotify_start "$MNT/l"
+	if [[ $PREFIX == *'[o/ring]'* ]]; then
+		xs write "$(large_key 300)" x
+		xs write /l/made x
+		succeeds 'a server that cannot give its names: what is made by itself' wait_for 5 inotify_has 'CREATE made'
+	else
+		xs write "$(large_key 7 other)" x
+		xs write "$(large_key 300)" x
+		succeeds 'a new directory that comes with something in it' wait_for 5 inotify_has "CREATE,ISDIR 0*-.*300"
+		is "$(grep -c CREATE "$SCRATCH/inotify" || true)" 1 'no other is told to be new'
+		xs rm "/l/00000000-0000-0000-0000-000000000008"
+		succeeds 'one that has gone' wait_for 5 inotify_has 'DELETE.*0*-.*008'
+	fi
+	inotify_stop
+	umount_xsfs
+	mount_telling -o root=/l
+	inotify_start "$MNT"
+	if [[ $PREFIX != *'[o/ring]'* ]]; then
+		xs write "$(large_key 301)" x
+		succeeds 'the same in the root of the mount' wait_for 5 inotify_has "CREATE,ISDIR 0*-.*301"
+	fi
+	inotify_stop
+	umount_xsfs
+	xs rm /l
+}
+
+# The same after a gap: the store had nobody to report to.
+test_large_gap() {
+	local i PREFIX='a large directory: '
+	fake_start -o inotify=on,cache=meta
+	wait_for 5 telling || not_ok 'it tells readers'
+	for ((i = 0; i < 300; i++)); do
+		printf 'set %s x\n' "$(large_key "$i")"
+	done >&8
+	fake 'set /l/mark 1'
+	inotify_start "$MNT/l"
+	wait_for 5 at_rest
+	fake 'refuse on'
+	fake close
+	fake "set $(large_key 300) x"
+	fake 'refuse off'
+	succeeds 'after a gap a new name is told' wait_for 5 inotify_has "CREATE,ISDIR 0*-.*300"
+	is "$(grep -c CREATE "$SCRATCH/inotify" || true)" 1 'and no other'
+	inotify_stop
+	fake_end
+}
+
 test_attack() {
 	local threads
 	for threads in $XSFS_TEST_THREADS; do
@@ -378,6 +439,8 @@ for_each_store test_attack
 for_each_store test_pids
 for_each_store test_life
 for_each_store test_moved
+for_each_store test_large
+test_large_gap
 test_refused
 test_owed
 test_own

@@ -100,6 +100,20 @@ static void an_empty_directory_stays_one_whose_parent_moved_meanwhile(void **sta
 	assert_false(empty_nodes_has(&fx->fs.empty_nodes, "/q/d"));
 }
 
+/* Somebody else may remove it at the new place before it is noted here that it is there: readers of inotify are told. */
+static void what_moves_is_being_made_at_the_new_place(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *dir = directory_with_one_inside(fx);
+
+	begin_rename(fx, dir);
+	store_moves(fx, "/p");
+	assert_int_equal(dir->told.making, 1);
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+	assert_int_equal(dir->told.making, 0);
+}
+
 /* A rename of /p to /q that the store is about to commit. */
 struct rename {
 	uint64_t unique;
@@ -289,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_empty_directory_stays_one),
 		TEST(an_empty_directory_stays_one_whose_parent_moved_meanwhile),
+		TEST(what_moves_is_being_made_at_the_new_place),
 		TEST(what_is_in_a_directory_is_found_while_that_moves),
 		TEST(what_was_emptied_is_found_at_close_while_its_directory_moves),
 		TEST(what_was_created_is_looked_for_at_close_while_its_directory_moves),

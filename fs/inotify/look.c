@@ -215,8 +215,33 @@ REQUIRES(fs_lock_held) static void looked(struct sight *s)
 	tell(s);
 }
 
+/* The names in a directory that do not fit into one reply. */
+MAY_WAIT static void look_at_large(struct sight *s)
+{
+	struct inodes *inodes = &s->fs->inodes;
+	struct listing *listing = listing_new();
+	struct op *op = op_new(s->fs, NULL, s->large->nodeid, OP_OWN_TELL);
+	const uint64_t moved = inode_moved(s->large);
+	char path[PATH_SIZE];
+	int err = op && listing ? inode_path(inodes, s->large, NULL, path) : -ENOMEM;
+
+	if (!err)
+		err = node_list(op, 0, path, listing);
+	if (!err && (inode_moved(s->large) != moved || inode_is_moving(s->large)))
+		look_again(s);
+	else if (!err)
+		tell_names(s, s->large, listing);
+	/* No such node is an event of its own, and that the server has no DIRECTORY_PART does not change. */
+	else if (err != -ENOENT && err != -ESTALE && err != -E2BIG)
+		look_later(s);
+	listing_put(listing);
+	if (op)
+		op_reply_error(op, 0);
+}
+
 static void sight_end(struct sight *s)
 {
+	inode_put(&s->fs->inodes, s->large);
 	sight_put(s);
 	op_reply_error(s->op, 0);
 }
@@ -262,6 +287,8 @@ void look(struct fs *fs, struct news *const *news, unsigned n)
 	for (unsigned i = 0; i < asked; i++) {
 		if (!op_wait_end(sights[i].op))
 			looked(&sights[i]);
+		if (sights[i].large)
+			look_at_large(&sights[i]);
 		sight_end(&sights[i]);
 	}
 }

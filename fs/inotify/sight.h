@@ -4,6 +4,7 @@
 #define FS_INOTIFY_SIGHT_H
 
 #include "fs/inotify/inotify_impl.h"
+#include "fs/model/listing.h"
 #include "fs/node/node.h"
 
 /* The calls of a sight. */
@@ -24,6 +25,7 @@ struct sight {
 	enum told_kind is;
 	struct node_facts facts;
 	uint64_t lookups; /* how often the kernel looked the inode up for this */
+	struct inode *large; /* with a reference: its names are to be compared, and do not fit into one reply; or NULL */
 };
 
 /* How often a value is looked at again because this mount was writing it. */
@@ -53,5 +55,8 @@ void tell(struct sight *s) REQUIRES(fs_lock_held);
 
 /* The same for the root of a view, which is there in any case. */
 void tell_root(struct sight *s) REQUIRES(fs_lock_held);
+
+/* Compares all names in a directory, in `listing`, with those that were told, and has those looked at that are new. */
+void tell_names(struct sight *s, struct inode *dir, const struct listing *listing);
 
 #endif

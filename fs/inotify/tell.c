@@ -268,29 +268,50 @@ REQUIRES(fs_lock_held) static void tell_changes(struct sight *s, struct inode *i
 
 /* ---- what differs ---- */
 
-/* Something may have been made or removed below: its names are looked at, each in its turn. */
-static void look_below(struct sight *s, struct inode *dir)
+/* What is below is looked at, each name in its turn. */
+static struct news news_below(const struct sight *s)
 {
-	const struct news below = { .deep = true, .foreign = s->news->lost, .lost = s->news->lost };
-	const struct request *list = s->op->calls[CALL_DIRECTORY];
-	struct wire_strings names;
+	return (struct news){ .deep = true, .foreign = s->news->lost, .lost = s->news->lost };
+}
+
+void tell_names(struct sight *s, struct inode *dir, const struct listing *listing)
+{
+	const struct news below = news_below(s);
 	enum told_kind told;
 	const char *name;
-	size_t len;
 
-	queue_add_children(s->fs, dir, &below);
-	if (op_call_raw_error(s->op, CALL_DIRECTORY))
-		return;
 	if (!dir->told.names_known) {
-		told_names_first(dir, list->reply, list->reply_len);
+		told_listing(dir, listing);
 		return;
 	}
-	names = wire_strings_init(list->reply, list->reply_len);
-	while (wire_strings_next(&names, &name, &len) > 0) {
-		told = len > 0 ? told_name(dir, name) : TOLD_FILE;
+	for (unsigned i = 0; i < listing->count; i++) {
+		name = listing->names[i];
+		told = told_name(dir, name);
 		if ((told == TOLD_NOT || told == TOLD_SEEN) && name_is_legal(name))
 			queue_add(s->fs, dir, name, &below);
 	}
+}
+
+/* Something may have been made or removed below. */
+static void look_below(struct sight *s, struct inode *dir)
+{
+	const struct request *names = s->op->calls[CALL_DIRECTORY];
+	const struct news below = news_below(s);
+	int err = op_call_raw_error(s->op, CALL_DIRECTORY);
+	struct listing *listing;
+
+	queue_add_children(s->fs, dir, &below);
+	if (err == -E2BIG)
+		s->large = inode_ref(dir);
+	if (err)
+		return;
+	listing = listing_new();
+	/* Of a reply without an end the names that have one. */
+	if (!listing || listing_add_names(listing, names->reply, names->reply_len) == -ENOMEM)
+		look_again(s);
+	else
+		tell_names(s, dir, listing);
+	listing_put(listing);
 }
 
 void tell(struct sight *s)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fs/events/notifier.h"
+#include "fs/model/listing.h"
 #include "fs/model/text.h"
 #include "fs/node/node.h"
 
@@ -32,6 +33,48 @@ static void lookup_missing(struct op *op, const char *path, int err)
 	inode_put(&fs->inodes, leaf);
 }
 
+/*
+ * Whoever watches a directory with inotify(7) is told of the names that come after it was looked up, so what there was
+ * by then has to be known.  A directory that does not fit into one reply is read in parts for that, once.  Returns
+ * whether this is due; op->target is the directory if it was tried.
+ */
+static bool wants_names(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct inode *dir;
+	bool known;
+
+	if (!inodes->telling || op->inode->view->tx || op->target || op_call_raw_error(op, 1) != -E2BIG)
+		return false;
+	dir = inode_find(inodes, op->inode, op->name, INODE_DIR);
+	known = dir && dir->told.names_known;
+	inode_put(inodes, dir);
+	return !known;
+}
+
+/* Without its names it is a directory all the same: then new ones in it are not told before it is listed. */
+MAY_WAIT static void learn_names(struct op *op)
+{
+	struct inodes *inodes = &op->fs->inodes;
+	struct listing *listing = listing_new();
+	char path[PATH_SIZE];
+	int err;
+
+	op->target = inode_intern(inodes, op->inode, op->name, INODE_DIR, op->inode->view, NULL);
+	err = op->target && listing ? inode_path(inodes, op->target, NULL, path) : -ENOMEM;
+	if (!err)
+		err = node_list(op, op->inode->view->tx_id, path, listing);
+	if (!err && !op->target->told.names_known)
+		told_listing(op->target, listing);
+	listing_put(listing);
+	if (err == -EINTR || !op->target) {
+		op_reply_error(op, err);
+		return;
+	}
+	op_calls_clear(op);
+	node_lookup(op);
+}
+
 static void lookup_done(struct op *op)
 {
 	struct fs *fs = op->fs;
@@ -48,6 +91,10 @@ static void lookup_done(struct op *op)
 	}
 	if (err) {
 		op_reply_error(op, err);
+		return;
+	}
+	if (wants_names(op)) {
+		op_run(op, learn_names);
 		return;
 	}
 	node_reply_found(op, path, node_is_dir(op, &facts, path), facts.readable, facts.value_len);

@@ -405,12 +405,15 @@ MAY_WAIT static void rename_run(struct op *op)
 
 	inode_begin_leaving(inodes, op->inode, op->name, &source);
 	inode_begin_leaving(inodes, op->target, op->new_name, &target);
+	/* As in make_run(). */
+	op->target->told.making++;
 	err = write_unwritten(op);
 	if (!err)
 		err = tx_run(op, rename_body);
 	set_moving(op, false);
 	if (!err)
 		err = moved(op);
+	op->target->told.making--;
 	inode_end_leaving(inodes, &source);
 	inode_end_leaving(inodes, &target);
 	ops_ask_again(op->fs);
