@@ -35,12 +35,16 @@ memory_fails() {
 }
 
 test_running() {
+	local cache PREFIX=$PREFIX
 	memory_fails || return 0
-	XSFS_TEST_WRAPPER="$SCRATCH/starving $XSFS_TEST_WRAPPER" mount_xsfs "$STORE" -o cache=meta
-	starve run memory "$XSFS_STARVED_STRIDE"
-	comes_true 5 'nothing is left of it' at_rest
-	is "$(stat_of transactions)" 0 'no transaction is open'
-	umount_xsfs
+	for cache in meta full; do
+		PREFIX="${PREFIX%cache=*}cache=$cache: "
+		XSFS_TEST_CACHE=$cache XSFS_TEST_WRAPPER="$SCRATCH/starving $XSFS_TEST_WRAPPER" mount_xsfs "$STORE"
+		starve run memory "$XSFS_STARVED_STRIDE"
+		comes_true 5 'nothing is left of it' at_rest
+		is "$(stat_of transactions)" 0 'no transaction is open'
+		umount_xsfs
+	done
 }
 
 # fd_count: how many descriptors the mount has.

@@ -218,6 +218,9 @@ class Workload:
             slurp(f'{self.own}/{name}')
         os.readlink(f'{self.own}/self')
 
+    def do_space(self):
+        expect(os.statvfs(self.dir).f_namemax > 0, True)
+
     def do_stream(self):
         fd = os.open(f'{self.own}/watch', os.O_RDWR)
         try:
@@ -229,6 +232,21 @@ class Workload:
                 expect(text, b'changed /starved/b\n')
         finally:
             os.close(fd)
+
+    def do_sync(self):
+        fd = os.open(f'{self.dir}/excl', os.O_WRONLY | os.O_CREAT)
+        try:
+            os.fsync(fd)
+            expect(os.path.getsize(f'{self.dir}/excl'), 0)
+        finally:
+            os.close(fd)
+        os.unlink(f'{self.dir}/excl')
+
+    def do_touch(self):
+        os.mknod(f'{self.dir}/excl', 0o600)
+        os.utime(f'{self.dir}/excl')
+        os.chmod(f'{self.dir}/excl', 0o666)
+        os.unlink(f'{self.dir}/excl')
 
     def do_transaction(self):
         fd = os.open(f'{self.own}/transaction', os.O_RDWR)
@@ -253,6 +271,11 @@ class Workload:
         os.setxattr(f'{self.dir}/a', 'user.xenstore.perms', b'n0,r4')
         expect(os.getxattr(f'{self.dir}/a', 'user.xenstore.perms'), b'n0,r4')
         os.listxattr(f'{self.dir}/a')
+        try:
+            os.removexattr(f'{self.dir}/a', 'user.xenstore.perms')
+        except OSError as error:
+            if error.errno != errno.EPERM:
+                raise
 
 
 def attempt(operation):
