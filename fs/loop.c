@@ -168,6 +168,19 @@ REQUIRES(fs_lock_held) static int service_channel(struct fs *fs, int taken, bool
 	return received;
 }
 
+bool loop_may_sleep(struct fs *fs, int *wait_ms)
+{
+	if (!chan_may_sleep(fs->chan))
+		return false;
+	/* Another thread may have put something on a list before it saw us asleep. */
+	fs_lock(fs);
+	*wait_ms = run_timers(fs);
+	fs_send_signals(fs);
+	fs_unlock(fs);
+	/* What was due has had the channel serviced, and then nobody would wake us. */
+	return chan_is_asleep(fs->chan);
+}
+
 /*
  * Spinning pays while a reply is outstanding, and for a moment after it, when its receiver may send
  * its next request; `active` means that there was traffic since the last sleep.
@@ -197,13 +210,8 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 		}
 		if (active && spin_again(&spin))
 			continue;
-		if (!chan_may_sleep(fs->chan))
+		if (!loop_may_sleep(fs, &wait_ms))
 			continue;
-		/* Another thread may have put something on a list before it saw us asleep. */
-		fs_lock(fs);
-		wait_ms = run_timers(fs);
-		fs_send_signals(fs);
-		fs_unlock(fs);
 		sleep_and_wake(fs, extra, n_extra, wait_ms);
 		spin_restart(&spin);
 		active = false;

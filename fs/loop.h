@@ -3,6 +3,8 @@
 #ifndef FS_LOOP_H
 #define FS_LOOP_H
 
+#include <stdbool.h>
+
 #include "fs/op/capability.h"
 
 struct fs;
@@ -25,6 +27,10 @@ void fs_store_died(struct fs *fs) EXCLUDES(fs_lock_held);
 /* The I/O thread's loop, see fs_run().  Returns 0 or -errno. */
 int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	EXCLUDES(fs_lock_held);
+
+/* Returns whether the I/O thread may sleep in poll(2), and in *wait_ms for how long at most (-1: for ever): whatever
+ * other threads leave for it from now on wakes it.  I/O thread. */
+bool loop_may_sleep(struct fs *fs, int *wait_ms) EXCLUDES(fs_lock_held);
 
 /* Answers all that wait for something else than the store, while those who poll can still be told: the end is near, and
  * the channel is shut down.  I/O thread. */

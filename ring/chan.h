@@ -175,8 +175,11 @@ void chan_abandon(struct chan *chan, struct request *req, int error);
 int chan_service(struct chan *chan);
 
 /* Returns whether the I/O thread may sleep in poll(); if not, chan_service() has work.  After true,
- * anything that comes makes one of the chan_pollfds() readable. */
+ * anything that comes makes one of the chan_pollfds() readable, until chan_service() is called. */
 bool chan_may_sleep(struct chan *chan);
+
+/* Returns whether chan_may_sleep() still holds: chan_service() was not called since, nor chan_wake().  I/O thread. */
+bool chan_is_asleep(struct chan *chan);
 
 /* Fills in at most CHAN_POLLFDS descriptors and returns how many.  I/O thread, after
  * chan_may_sleep() returned true. */

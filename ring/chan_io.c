@@ -319,6 +319,11 @@ bool chan_may_sleep(struct chan *chan)
 	return false;
 }
 
+bool chan_is_asleep(struct chan *chan)
+{
+	return atomic_load(&chan->sleeping);
+}
+
 int chan_pollfds(struct chan *chan, struct pollfd *fds)
 {
 	bool blocked, connected;
