@@ -8,7 +8,6 @@
 #include "fs/model/text.h"
 #include "fs/op/lock.h"
 #include "fs/special/special.h"
-#include "ring/wire.h"
 
 static struct expected expect(enum raise_kind kind, struct inode *dir, const char *name, struct inode *inode,
 			      uint64_t changes)
@@ -278,17 +277,15 @@ void tell_names(struct sight *s, struct inode *dir, const struct listing *listin
 {
 	const struct news below = news_below(s);
 	enum told_kind told;
-	const char *name;
 
 	if (!dir->told.names_known) {
 		told_listing(dir, listing);
 		return;
 	}
 	for (unsigned i = 0; i < listing->count; i++) {
-		name = listing->names[i];
-		told = told_name(dir, name);
-		if ((told == TOLD_NOT || told == TOLD_SEEN) && name_is_legal(name))
-			queue_add(s->fs, dir, name, &below);
+		told = told_name(dir, listing->names[i]);
+		if (told == TOLD_NOT || told == TOLD_SEEN)
+			queue_add(s->fs, dir, listing->names[i], &below);
 	}
 }
 

@@ -44,7 +44,7 @@ static bool wants_names(struct op *op)
 	struct inode *dir;
 	bool known;
 
-	if (!inodes->telling || op->inode->view->tx || op->target || op_call_raw_error(op, 1) != -E2BIG)
+	if (!inodes->telling || op->target || op_call_raw_error(op, 1) != -E2BIG)
 		return false;
 	dir = inode_find(inodes, op->inode, op->name, INODE_DIR);
 	known = dir && dir->told.names_known;
