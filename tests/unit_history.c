@@ -755,6 +755,18 @@ static void what_a_death_interrupted_may_have_happened(void **state)
 		  "0 A 4 5 new-mount = ok\n"
 		  "1 direct 6 7 xs-read q = v1\n"
 		  "1 direct 8 9 xs-read p = v1\n");
+	/* Not only at a time at which it would have changed nothing. */
+	CAN_BE("0 B.raw 1 - xs-rm p = lost\n"
+	       "1 direct 2 3 xs-write p v1 = ok\n"
+	       "1 direct 4 5 xs-read p = ENOENT\n");
+	CAN_BE("initial p v1\n"
+	       "0 B.raw 1 - xs-write p v1 = lost\n"
+	       "1 direct 2 3 xs-write p v2 = ok\n"
+	       "1 direct 4 5 xs-read p = v1\n");
+	CANNOT_BE("0 B.raw 1 - xs-rm p = lost\n"
+		  "1 direct 2 3 xs-write p v1 = ok\n"
+		  "1 direct 4 5 xs-read p = ENOENT\n"
+		  "1 direct 6 7 xs-read p = v1\n");
 }
 
 static void a_new_server_has_nothing(void **state)

@@ -262,7 +262,7 @@ bool step_is_open(const struct step *step);
 /* Whether the step may have been answered from what the mount knew before it began. */
 bool step_may_be_stale(const struct history *h, const struct step *step);
 
-/* Whether the step, with its result, changes the store or what a mount shows. */
+/* Whether the step, with its result, changes the store or what a mount shows; or may do so, where it was given up. */
 bool step_changes(const struct step *step);
 
 /* ---- check.c ---- */

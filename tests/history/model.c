@@ -1254,7 +1254,7 @@ bool step_may_be_stale(const struct history *h, const struct step *step)
 
 bool step_changes(const struct step *step)
 {
-	if (step->err)
+	if (step->err && !step_is_open(step))
 		return false;
 	switch (step->op) {
 	case OP_OPEN:
