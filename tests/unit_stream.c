@@ -61,7 +61,7 @@ static void subscribe_to(struct fs_fixture *fx, struct handle *file, const char 
 	char *const paths[] = { (char *)first, (char *)second };
 
 	op->handle = file;
-	stream_subscribe(file->own, op, paths, second ? 2 : 1, subscribed);
+	stream_subscribe(file->own, op, paths, !!first + !!second, subscribed);
 }
 
 /* Returns a stream that reports `path`, which the watch on everything covers. */
@@ -614,6 +614,43 @@ static void who_is_interrupted_while_he_subscribes_is_subscribed(void **state)
 	assert_lines(fx, "changed @releaseDomain\n");
 }
 
+/* A subscriber that was interrupted while its watch is on the way to the store. */
+static struct fake_msg interrupted_subscription(struct fs_fixture *fx, struct handle *file, const char *path)
+{
+	struct fake_msg msg;
+
+	subscribe_to(fx, file, path, NULL);
+	msg = store_gets(fx, XS_WATCH, path);
+	kernel_interrupts(fx, fx->unique);
+	grace_is_over(fx);
+	kernel_hears_error(fx, -EINTR);
+	return msg;
+}
+
+static void for_the_watch_of_a_subscription_that_was_ended_nobody_waits(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_stream(fx);
+
+	interrupted_subscription(fx, file, "@releaseDomain");
+	assert_int_equal(stream_unsubscribe(file->own, "@releaseDomain"), 0);
+	subscribe_to(fx, file, NULL, NULL);
+	kernel_hears_error(fx, 0);
+}
+
+/* The kernel lets no second write to the file in, but that is its affair. */
+static void who_waits_for_a_watch_that_is_taken_away_is_answered(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_stream(fx);
+
+	subscribe_to(fx, file, "@releaseDomain", NULL);
+	store_gets(fx, XS_WATCH, "@releaseDomain");
+	kernel_hears_nothing(fx);
+	assert_int_equal(stream_unsubscribe(file->own, "@releaseDomain"), 0);
+	kernel_hears_error(fx, 0);
+}
+
 static void a_stream_that_is_closed_gives_its_watches_back(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -718,6 +755,8 @@ int main(void)
 		TEST(a_second_subscription_to_a_path_is_no_error_and_no_second_line),
 		TEST(of_an_ended_subscription_nothing_is_told),
 		TEST(who_is_interrupted_while_he_subscribes_is_subscribed),
+		TEST(for_the_watch_of_a_subscription_that_was_ended_nobody_waits),
+		TEST(who_waits_for_a_watch_that_is_taken_away_is_answered),
 		TEST(a_stream_that_is_closed_gives_its_watches_back),
 		TEST(of_a_lost_watch_it_is_told_behind_all_that_came_before),
 		TEST(who_subscribes_again_goes_on),

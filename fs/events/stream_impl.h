@@ -28,6 +28,7 @@ struct subscription {
 	struct cover_ref ref;
 	struct path_user user; /* in the index */
 	struct stream *stream;
+	bool pending; /* its watch is under way: one of stream->unarmed */
 	bool armed;
 	int error;  /* why it is none, or is none any more */
 	TAILQ_ENTRY(subscription) link;

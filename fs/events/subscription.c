@@ -6,14 +6,21 @@
 
 #include "fs/events/stream_impl.h"
 
-/* Ends a subscription. */
+static void settle(struct stream *stream);
+
+/* Ends a subscription.  Nobody waits for its watch any more. */
 static void subscription_end(struct subscription *sub)
 {
-	path_index_remove(&sub->stream->fs->streams->index, &sub->user);
-	TAILQ_REMOVE(&sub->stream->subscriptions, sub, link);
-	cover_remove(sub->stream->fs, &sub->ref);
-	quota_release(&sub->stream->fs->quotas, QUOTA_WATCHED, sub->stream->user, sub->charged);
+	struct stream *stream = sub->stream;
+	bool pending = sub->pending;
+
+	path_index_remove(&stream->fs->streams->index, &sub->user);
+	TAILQ_REMOVE(&stream->subscriptions, sub, link);
+	cover_remove(stream->fs, &sub->ref);
+	quota_release(&stream->fs->quotas, QUOTA_WATCHED, stream->user, sub->charged);
 	free(sub);
+	if (pending)
+		settle(stream);
 }
 
 void subscriptions_end(struct stream *stream)
@@ -67,8 +74,8 @@ static void drop_failed(struct stream *stream)
 		subscription_end(sub);
 }
 
-/* A watch is set, or was refused; after the last one the subscriber is answered.  Without one, as
- * it was interrupted, what failed is left to the next, for the stream may be about to end. */
+/* A watch is set, was refused, or is not wanted any more; after the last one the subscriber is answered.  Without
+ * one, as it was interrupted, what failed is left to the next, for the stream may be about to end. */
 static void settle(struct stream *stream)
 {
 	struct op *op = NULL;
@@ -97,6 +104,7 @@ static void subscription_armed(struct cover_ref *ref, int error)
 	stream->failed |= error != 0;
 	if (error && !stream->error)
 		stream->error = error;
+	sub->pending = false;
 	settle(stream);
 }
 
@@ -168,6 +176,7 @@ void stream_subscribe(struct stream *stream, struct op *op, char *const *paths, 
 		if (!sub)
 			break;
 		stream->unarmed++;
+		sub->pending = true;
 		if (cover_add(stream->fs, &sub->ref, paths[i]))
 			subscription_armed(&sub->ref, -ENOMEM);
 	}
