@@ -123,15 +123,18 @@ static struct request *watch_request(const struct watch *watch, uint32_t type)
 	return req;
 }
 
-/* Queues the UNWATCH, even if the WATCH is not answered yet: the server handles them in order. */
+/* Queues the UNWATCH, even if the WATCH is not answered yet: the server handles them in order.  It has no deadline, as
+ * otherwise the watch of a server that reads nothing for a while would stay set; with the connection it ends. */
 static void unwatch(struct watches *ws, const struct watch *watch)
 {
 	struct request *req = watch_request(watch, XS_UNWATCH);
 
-	if (req)
-		TAILQ_INSERT_TAIL(&ws->outgoing, req, queue_link);
-	else
+	if (!req) {
 		log_error(ws->log, "out of memory: the watch on %s stays set", watch->path);
+		return;
+	}
+	req->timeout_ms = UINT32_MAX;
+	TAILQ_INSERT_TAIL(&ws->outgoing, req, queue_link);
 }
 
 /* Submits what was queued.  A request that is refused completes inside, and anything queued then is

@@ -3,6 +3,7 @@
  * Tests ring/watch.c: one server watch for each path, tokens, initial events, failures, removal at
  * awkward moments, setting again after a reconnect.  The test plays the store and the I/O thread.
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -759,6 +760,24 @@ static void removal_does_not_overtake(void **state)
 	assert_int_equal(watches_count(w->ws), 1);
 }
 
+/* For as long as the server reads nothing the removal waits, however long that is: nothing would make up for it. */
+static void a_removal_does_not_time_out(void **state)
+{
+	struct world *w = *state;
+	struct spy spy;
+
+	spy_add(&spy, w, "/a");
+	serve_watch(w, "/a");
+	chan_set_timeout(w->fx->chan, 20);
+	fake_store_fill(w->fx->store);
+	watch_remove(w->ws, &spy.watcher);
+	poll(NULL, 0, 50);
+	chan_service(w->fx->chan);
+	fake_store_room(w->fx->store, SIZE_MAX);
+	pump(w->fx);
+	take(w->fx, XS_UNWATCH, "/a");
+}
+
 static void shutdown_tells(void **state)
 {
 	struct world *w = *state;
@@ -807,6 +826,7 @@ int main(void)
 		TEST(removed_while_not_connected),
 		TEST(no_memory_to_set_again),
 		TEST(removal_does_not_overtake),
+		TEST(a_removal_does_not_time_out),
 		TEST(shutdown_tells),
 	};
 
