@@ -90,7 +90,7 @@ static bool is_late(const struct sleeper *s)
 
 	if (!s->timed)
 		return false;
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec > s->until.tv_sec ||
 	       (now.tv_sec == s->until.tv_sec && now.tv_nsec >= s->until.tv_nsec);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
 
+#include "fs/op/lock.h"
 #include "tests/inotify_fixture.h"
 
 struct inotify in;
@@ -22,7 +23,7 @@ int inotify_fixture_setup(void **state)
 	in = (struct inotify){ .work = false };
 	queue_init(&in.queue);
 	TAILQ_INIT(&in.owed);
-	pthread_cond_init(&in.wake, NULL);
+	fs_cond_init(&in.wake);
 	fx->fs.inotify = &in;
 	fx->deinit = inotify_deinit;
 	*state = fx;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -26,10 +27,26 @@ static int errors[2];
 /* Operations that the pool has started. */
 static unsigned runs;
 
+/* So many seconds later than it is in truth this program takes the time of day to be. */
+static time_t ahead;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int ret = __real_clock_gettime(clock, now);
+
+	if (clock == CLOCK_REALTIME)
+		now->tv_sec += ahead;
+	return ret;
+}
+
 static int begin(void **state)
 {
 	rounds = 0;
 	runs = 0;
+	ahead = 0;
 	return fs_fixture_setup(state);
 }
 
@@ -828,6 +845,15 @@ static void a_sleep_ends_by_itself(void **state)
 	kernel_hears_error(fx, 0);
 }
 
+static void a_sleep_is_no_longer_when_the_clock_is_set_back(void **state)
+{
+	struct fs_fixture *fx = *state;
+
+	ahead = 3600;
+	op_run(kernel_asks(fx, ROOT), sleep_for_a_moment);
+	kernel_hears_error(fx, 0);
+}
+
 static void the_end_of_the_mount_ends_who_waits_on_the_pool(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -971,6 +997,7 @@ int main(void)
 		TEST(when_the_pool_has_ended_it_is_an_error),
 		TEST(a_sleep_is_interrupted),
 		TEST(a_sleep_ends_by_itself),
+		TEST(a_sleep_is_no_longer_when_the_clock_is_set_back),
 		TEST(the_end_of_the_mount_ends_who_waits_on_the_pool),
 		TEST(a_held_signal_is_sent_later),
 		TEST(a_signal_that_is_not_held_is_sent_at_once),

@@ -147,7 +147,7 @@ int notifier_start(struct fs *fs)
 
 	if (!n)
 		return -ENOMEM;
-	pthread_cond_init(&n->wake, NULL);
+	fs_cond_init(&n->wake);
 	fs->notifier = n;
 	err = fs_thread_start(&n->thread, notifier_thread, fs);
 	if (err) {

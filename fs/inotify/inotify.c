@@ -233,7 +233,7 @@ int inotify_start(struct fs *fs, const struct inotify_place *place)
 	in->place.mountpoint = in->mountpoint;
 	queue_init(&in->queue);
 	TAILQ_INIT(&in->owed);
-	pthread_cond_init(&in->wake, NULL);
+	fs_cond_init(&in->wake);
 	/* Before the thread, which takes it back if nothing can be told. */
 	fs->tell_readers = queue_note_event;
 	fs->inodes.telling = true;

@@ -70,11 +70,21 @@ int fs_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg)
 	return -err;
 }
 
+void fs_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 struct timespec fs_time_after(uint64_t ns)
 {
 	struct timespec at;
 
-	clock_gettime(CLOCK_REALTIME, &at);
+	clock_gettime(CLOCK_MONOTONIC, &at);
 	at.tv_nsec += ns % NSEC_PER_SEC;
 	at.tv_sec += ns / NSEC_PER_SEC + at.tv_nsec / NSEC_PER_SEC;
 	at.tv_nsec %= NSEC_PER_SEC;

@@ -42,12 +42,15 @@ void fs_send_signals(struct fs *fs) REQUIRES(fs_lock_held);
  * Returns 0 or -errno. */
 int fs_thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 
-/* Returns the CLOCK_REALTIME time `ns` nanoseconds from now, for fs_wait(). */
+/* Makes a condition for fs_wait() with a time, which nobody's setting of the clock makes longer or shorter. */
+void fs_cond_init(pthread_cond_t *cond);
+
+/* Returns the CLOCK_MONOTONIC time `ns` nanoseconds from now, for fs_wait(). */
 struct timespec fs_time_after(uint64_t ns);
 
 /*
- * Waits, with the lock released, until `cond` is signalled or until the CLOCK_REALTIME time `until`
- * (NULL: for ever).  May return spuriously, as pthread_cond_wait(3) may.
+ * Waits, with the lock released, until `cond` is signalled or until the CLOCK_MONOTONIC time `until`
+ * (NULL: for ever; else `cond` is one of fs_cond_init()).  May return spuriously, as pthread_cond_wait(3) may.
  * Returns 0 or ETIMEDOUT.  Not on a thread that reads /dev/fuse, nor on the I/O thread.
  */
 int fs_wait(struct fs *fs, pthread_cond_t *cond, const struct timespec *until)

@@ -61,7 +61,7 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind
 	op->changes = fs->inodes.changes;
 	op->epoch = inode ? inode->view->epoch : 0;
 	op->refs = 1;
-	pthread_cond_init(&op->wake, NULL);
+	fs_cond_init(&op->wake);
 	fs->ops_now++;
 	if (req)
 		op_arm(op);

@@ -36,7 +36,7 @@ static pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t quiet = PTHREAD_COND_INITIALIZER; /* awake has become 0 */
 static unsigned awake;      /* threads that do not sleep; the test's own does not count */
 static unsigned generation; /* of signals */
-static uint64_t due_ns[SLEEPERS_MAX]; /* CLOCK_REALTIME: until when each sleeps */
+static uint64_t due_ns[SLEEPERS_MAX]; /* CLOCK_MONOTONIC: until when each sleeps */
 static unsigned sleepers;
 
 static uint64_t ns_of(const struct timespec *ts)
@@ -58,7 +58,7 @@ static uint64_t now_ns(void)
 {
 	struct timespec ts;
 
-	__wrap_clock_gettime(CLOCK_REALTIME, &ts);
+	__wrap_clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ns_of(&ts);
 }
 
