@@ -18,6 +18,7 @@
 #include "src/journal.h"
 #include "src/log.h"
 #include "src/log_text.h"
+#include "src/system_log.h"
 
 /* A longer line is cut. */
 #define LINE_MAX_BYTES 2048
@@ -31,9 +32,9 @@ static struct {
 	atomic_bool started;
 	pthread_mutex_t lock; /* guards `cause` */
 	char cause[LINE_MAX_BYTES];
-	pthread_mutex_t stderr_lock; /* guards `lost`, and lets one thread write at a time */
-	unsigned long lost;          /* lines for which standard error had no room */
-} self = { .mount = "", .lock = PTHREAD_MUTEX_INITIALIZER, .stderr_lock = PTHREAD_MUTEX_INITIALIZER };
+	pthread_mutex_t out_lock; /* guards `lost`, and lets one thread write at a time */
+	unsigned long lost;       /* lines for which the log had no room */
+} self = { .mount = "", .lock = PTHREAD_MUTEX_INITIALIZER, .out_lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const int priorities[] = {
 	[LOGGER_ERROR] = LOG_ERR,
@@ -60,25 +61,7 @@ static bool write_at_once(const char *line, size_t len)
 	return true;
 }
 
-/* Writes a line, and before it how many were lost. */
-static void write_or_lose(const char *line, size_t len)
-{
-	char note[80];
-	int n;
-
-	pthread_mutex_lock(&self.stderr_lock);
-	if (self.lost) {
-		n = snprintf(note, sizeof(note), "xsfs: %lu lines were lost here, as nobody read them\n",
-			     self.lost);
-		if (write_at_once(note, n))
-			self.lost = 0;
-	}
-	if (self.lost || !write_at_once(line, len))
-		self.lost++;
-	pthread_mutex_unlock(&self.stderr_lock);
-}
-
-static void write_stderr(const char *text)
+static bool write_stderr(const char *text)
 {
 	char line[PIPE_BUF];
 	size_t len = 0;
@@ -99,7 +82,31 @@ static void write_stderr(const char *text)
 		len = sizeof(line) - 1;
 		line[len - 1] = '\n';
 	}
-	write_or_lose(line, len);
+	return write_at_once(line, len);
+}
+
+/* Passes a line to the log in use.  Returns false, without having waited, if that had no room for it. */
+static bool pass(enum log_level level, const char *line)
+{
+	if (self.journal && journal_send(priorities[level], self.mount, line))
+		return true;
+	return self.foreground ? write_stderr(line) : system_log_send(priorities[level], line);
+}
+
+/* Passes a line, and before it how many were lost. */
+static void pass_or_lose(enum log_level level, const char *line)
+{
+	char note[80];
+
+	pthread_mutex_lock(&self.out_lock);
+	if (self.lost) {
+		snprintf(note, sizeof(note), "%lu lines were lost here, as nobody read them", self.lost);
+		if (pass(LOGGER_WARNING, note))
+			self.lost = 0;
+	}
+	if (self.lost || !pass(level, line))
+		self.lost++;
+	pthread_mutex_unlock(&self.out_lock);
 }
 
 /* Passes a line, with its mount, to the log in use. */
@@ -112,12 +119,7 @@ static void deliver(enum log_level level, const char *text)
 	if (!strncmp(text, self.mount_text, len))
 		len = 0;
 	snprintf(line, sizeof(line), "%.*s%s", (int)len, self.mount_text, text);
-	if (self.journal && journal_send(priorities[level], self.mount, line))
-		return;
-	if (self.foreground)
-		write_stderr(line);
-	else
-		syslog(priorities[level], "%s", line);
+	pass_or_lose(level, line);
 }
 
 static void write_line(enum log_level level, const char *raw)
@@ -175,7 +177,7 @@ struct logger *log_init(bool foreground, bool debug)
 	self.foreground = foreground;
 	self.journal = (!foreground || journal_has_stderr()) && journal_open();
 	if (!foreground)
-		openlog("xsfs", LOG_PID, LOG_DAEMON);
+		system_log_open();
 	fuse_set_log_func(log_fuse);
 	return &self.logger;
 }
@@ -184,6 +186,7 @@ void log_close(void)
 {
 	self.journal = false;
 	journal_close();
+	system_log_close();
 }
 
 void log_set_mount(const char *path)

@@ -106,4 +106,53 @@ succeeds 'in the background of a mount unit' env JOURNAL_STREAM="$(stat -c %d:%i
 	bash -c 'exec "${@:2}" 2>>"$1"' - "$log" "$XSFS" socket:"$FAKE/socket" "$MNT"
 comes_true 20 'lines go to the journal there, too' in_journal "mounted on $MNT over socket\", $(fields "$MNT" 6)"
 umount "$MNT"
+end_process "$JOURNAL_PID" KILL
+
+# A /dev of this test's own, in which /dev/log can be.
+mkdir "$SCRATCH/dev"
+mount -t tmpfs none "$SCRATCH/dev"
+cp -a /dev/fuse /dev/null /dev/zero /dev/urandom "$SCRATCH/dev"
+mount --move "$SCRATCH/dev" /dev
+
+# log_stops SOCKET: a log daemon is there that reads nothing, and others have filled its queue.
+log_stops() {
+	rm -f "$1"
+	python3 "$TEST_DIR/programs/log_stopped.py" "$1" >"$SCRATCH/stopped" &
+	STOPPED_PID=$!
+	PIDS+=("$STOPPED_PID")
+	disown "$STOPPED_PID"
+	wait_for "$XSFS_TEST_PATIENCE" grep -qx full "$SCRATCH/stopped"
+}
+
+# nobody_waits NAME: for the daemon that has stopped.
+nobody_waits() {
+	fake 'error 1 ENOSUCH'
+	timeout "$XSFS_TEST_PATIENCE" cat "$MNT/key" >/dev/null 2>&1 || true
+	like "$(timeout "$XSFS_TEST_PATIENCE" cat "$MNT/.xsfs/stats")" '*state connected*' "$1 is not waited for"
+	kill -USR1 "$STOPPED_PID"
+	wait_for "$XSFS_TEST_PATIENCE" grep -q others "$SCRATCH/stopped"
+	fake 'error 1 ENOSUCH'
+	cat "$MNT/key" >/dev/null 2>&1 || true
+	comes_true "$XSFS_TEST_PATIENCE" "$1: when it reads again it gets how many lines were lost" \
+		grep -q '[0-9] lines were lost here, as nobody read them' "$SCRATCH/stopped"
+	comes_true "$XSFS_TEST_PATIENCE" "$1: and the next one" grep -q 'unknown error' "$SCRATCH/stopped"
+}
+
+rm -f /run/systemd/journal/socket
+log_stops /dev/log
+MNT=$(mktemp -d "$SCRATCH/mnt.XXXXXX")
+MOUNTS+=("$MNT")
+succeeds 'in the background, while syslog has stopped' timeout "$XSFS_TEST_PATIENCE" "$XSFS" socket:"$FAKE/socket" "$MNT"
+nobody_waits syslog
+like "$(grep 'unknown error' "$SCRATCH/stopped")" '<28>??? ?? ??:??:?? xsfs?[0-9]*?: *' 'syslog: in its own form'
+umount "$MNT"
+end_process "$STOPPED_PID" KILL
+
+log_stops /run/systemd/journal/socket
+MNT=$(mktemp -d "$SCRATCH/mnt.XXXXXX")
+MOUNTS+=("$MNT")
+succeeds 'in the background, while the journal has stopped' timeout "$XSFS_TEST_PATIENCE" "$XSFS" socket:"$FAKE/socket" "$MNT"
+nobody_waits 'the journal'
+umount "$MNT"
+end_process "$STOPPED_PID" KILL
 end_process "$FAKE_PID"
