@@ -507,6 +507,24 @@ static void who_has_written_nothing_leaves_it_empty_at_the_end(void **state)
 	store_gets_nothing(fx);
 }
 
+static void what_cannot_be_made_at_the_end_is_shown_no_longer(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY | O_TRUNC);
+	struct inode *inode = file->inode;
+	struct pool *pool = fx->fs.pool;
+
+	inode_set_unwritten(&fx->fs.inodes, inode, true);
+	file->missing_at_close = true;
+	inode_found(inode, 0);
+	/* As where no thread can be started. */
+	fx->fs.pool = NULL;
+	node_release(&fx->fs, file);
+	fx->fs.pool = pool;
+	assert_false(inode->unwritten);
+	store_gets_nothing(fx);
+}
+
 /* ---- listings ---- */
 
 static void begin_list(struct fs_fixture *fx)
@@ -669,6 +687,7 @@ int main(void)
 		TEST(what_no_message_can_carry_is_too_large),
 		TEST(who_could_not_write_does_not_empty_it_at_the_end),
 		TEST(who_has_written_nothing_leaves_it_empty_at_the_end),
+		TEST(what_cannot_be_made_at_the_end_is_shown_no_longer),
 		TEST(what_goes_while_it_is_listed_is_not_there),
 		TEST(a_large_directory_that_goes_while_it_is_listed_is_not_there),
 		TEST(without_an_open_file_it_is_emptied_at_once),

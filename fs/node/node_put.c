@@ -123,6 +123,14 @@ MAY_WAIT static void put_run(struct op *op)
 	op->put(op, err == -EEXIST && op->keep ? 0 : err);
 }
 
+static void put_later(struct op *op)
+{
+	int err = op_try_run(op, put_run);
+
+	if (err)
+		op->put(op, err);
+}
+
 static void put_sent(struct op *op)
 {
 	int err = op_call_error(op, 0);
@@ -147,7 +155,7 @@ static void put_send(struct op *op)
 	}
 	/* By the time it is there this path may be that of nothing, or of another node. */
 	if (inode_is_leaving(op->inode)) {
-		op_run(op, put_run);
+		put_later(op);
 		return;
 	}
 	inode_wrote(op->inode);
@@ -184,7 +192,7 @@ void node_put_value(struct op *op, size_t len, void (*put)(struct op *op, int er
 	if (err) {
 		put(op, err);
 	} else if (op->may_create || inode_is_leaving(op->inode)) {
-		op_run(op, put_run);
+		put_later(op);
 	} else if (node_may_be_gone(op, op->inode, path)) {
 		op->foreign = inode_foreign(op->inode);
 		op_call(op, XS_READ, 0, path, NULL, 0);
@@ -200,7 +208,7 @@ void node_put_known(struct op *op, bool known, void (*put)(struct op *op, int er
 	if (known)
 		put_send(op);
 	else
-		op_run(op, put_run);
+		put_later(op);
 }
 
 void node_content_changed(struct op *op)

@@ -291,20 +291,24 @@ static void op_work(struct pool_work *work)
 	op->run(op);
 }
 
-void op_run(struct op *op, void (*run)(struct op *op))
+int op_try_run(struct op *op, void (*run)(struct op *op))
 {
-	int err;
-
 	op_calls_clear(op);
 	op->run = run;
 	op->work.run = op_work;
 	op->work.uid = op_user(op);
 	if (op->interrupted)
-		err = -EINTR;
-	else if (!op->fs->pool)
-		err = -EIO; /* loop_answer(): the pool has ended already */
-	else
-		err = pool_submit(op->fs->pool, &op->work);
+		return -EINTR;
+	/* loop_answer(): the pool has ended already */
+	if (!op->fs->pool)
+		return -EIO;
+	return pool_submit(op->fs->pool, &op->work);
+}
+
+void op_run(struct op *op, void (*run)(struct op *op))
+{
+	int err = op_try_run(op, run);
+
 	if (err)
 		op_reply_error(op, err);
 }

@@ -161,8 +161,11 @@ int op_wait_for_rename(struct op *op) MAY_WAIT;
 /* A rename is over: what waited for that is asked for again. */
 void ops_ask_again(struct fs *fs);
 
-/* Hands the operation to the pool, where `run` goes on with it. */
+/* Hands the operation to the pool, where `run` goes on with it.  If that cannot be, it replies with the error. */
 void op_run(struct op *op, void (*run)(struct op *op));
+
+/* The same, but returns 0 or the error, which the caller replies with. */
+int op_try_run(struct op *op, void (*run)(struct op *op));
 
 /*
  * Sends the round off and waits for all its answers.  Pool threads only.
