@@ -24,7 +24,7 @@ fd_count() {
 # operate NUMBER NAME
 operate() {
 	local output
-	if output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 $((60 + $1 / 200)) \
+	if output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 $((XSFS_TEST_PATIENCE + $1 / 200)) \
 		"$BUILD/tests/stress" -n "$1" -w 8 "$MNT/stress" /stress 2>&1); then
 		ok "$2"
 	else

@@ -57,7 +57,7 @@ test_guest() {
 # rounds NAME MODE WRITERS [ANCESTOR]
 rounds() {
 	local output
-	output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 $((60 + SHARE / 20)) "$BUILD/tests/watchers" \
+	output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 $((XSFS_TEST_PATIENCE + SHARE / 20)) "$BUILD/tests/watchers" \
 		rounds "$2" "$MNT/r/x/y/z" /r/x/y/z $((SHARE / $3)) "$3" ${4:+"$4"} 2>&1) || true
 	like "$output" 'ok *' "no wake-up is lost: $1"
 	note "$output changes, reads"
@@ -90,7 +90,7 @@ test_first() {
 		mount_xsfs "$STORE" -o "threads=$threads,cache=full"
 		for ((i = 0; i < XSFS_POLL_CHANGES / 100; i++)); do
 			xs write "/first/$i" 0
-			output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 60 "$BUILD/tests/watchers" \
+			output=$(XENSTORED_PATH=$SERVER_SOCKET timeout --kill-after=2 "$XSFS_TEST_PATIENCE" "$BUILD/tests/watchers" \
 				rounds poll "$MNT/first/$i" "/first/$i" 1 1 2>&1) || true
 			[[ $output == ok* ]] || bad+="$i: $output "
 		done
@@ -105,7 +105,7 @@ test_many() {
 	local few many
 	mount_xsfs "$STORE" -o cache=meta
 	export XENSTORED_PATH=$SERVER_SOCKET XSFS_MOUNT=$MNT
-	few=$(timeout 60 "$BUILD/tests/watchers" many "$MNT/few" /few 10 1 300) || true
+	few=$(timeout "$XSFS_TEST_PATIENCE" "$BUILD/tests/watchers" many "$MNT/few" /few 10 1 300) || true
 	like "$few" 'ok *' 'few: each change wakes the one'
 	many=$(timeout 300 "$BUILD/tests/watchers" many "$MNT/many" /many "$XSFS_POLL_KEYS" \
 		"$XSFS_POLL_STREAMS" 300) || true

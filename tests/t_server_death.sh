@@ -6,7 +6,7 @@
 requires "$BUILD/tests/hold" xenstore-write
 
 # The timeout= of the mounts, in seconds: where a deadline has to pass, and where nobody may wait for it.
-TIMEOUT=2
+TIMEOUT=4
 LONG_TIMEOUT=600
 
 # The most that `at once` and `in time` may be on a machine that is busy with other things, in milliseconds.

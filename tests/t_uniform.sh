@@ -162,7 +162,7 @@ existence() {
 	wait_for 5 test -e "$nodes/e/.value"
 	is "$(<"$nodes/e/.value")" 2 'it is there when somebody else writes it'
 	xs write /e ''
-	is "$(cat "$nodes/e/.value")|$(wait_for 5 test ! -s "$nodes/e/.value" && ls -A "$nodes/e")" '|.value' 'and stays, empty'
+	is "$(wait_for 5 test ! -s "$nodes/e/.value" && cat "$nodes/e/.value")|$(ls -A "$nodes/e")" '|.value' 'and stays, empty'
 	rm "$nodes/e/.value"
 	: >"$nodes/e/.value"
 	is "$(ls -A "$nodes/e")" .value 'an empty one that was written is there'

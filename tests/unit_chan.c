@@ -583,7 +583,7 @@ static void deadline_passes(void **state)
 
 static void deadlines_are_kept_in_order(void **state)
 {
-	static const unsigned timeouts[] = { 60, 20, 80, 40 };
+	static const unsigned timeouts[] = { 300, 100, 400, 200 };
 	static const unsigned order[] = { 3, 1, 4, 2 };
 	struct fixture *fx = *state;
 	struct call *calls[4];
