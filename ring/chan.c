@@ -170,7 +170,7 @@ static void set_deadline_locked(struct chan *chan, struct request *req)
 	unsigned timeout_ms = req->timeout_ms ? req->timeout_ms : chan->timeout_ms;
 	struct request *before;
 
-	if (timeout_ms == 0)
+	if (timeout_ms == 0 || timeout_ms == REQUEST_PATIENT)
 		return;
 	req->deadline_ns = req->submitted_ns + timeout_ms * NSEC_PER_MSEC;
 	req->has_deadline = true;

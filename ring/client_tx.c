@@ -42,7 +42,7 @@ struct client_tx *client_tx_new(void)
 	/* Sent after everything that the client did in the transaction, and with no deadline: if it
 	 * were given up while queued, the transaction would stay open. */
 	tx->end->bulk = true;
-	tx->end->timeout_ms = UINT_MAX;
+	tx->end->timeout_ms = REQUEST_PATIENT;
 	return tx;
 }
 

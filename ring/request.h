@@ -18,6 +18,7 @@
 #ifndef RING_REQUEST_H
 #define RING_REQUEST_H
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,12 +34,15 @@ enum request_state { REQUEST_NEW, REQUEST_QUEUED, REQUEST_SENT, REQUEST_DONE };
 /* A reply of up to this many bytes needs no allocation of its own. */
 #define REQUEST_INLINE_REPLY 120
 
+/* No deadline: the request lasts until it is answered, abandoned, or its connection ends. */
+#define REQUEST_PATIENT UINT_MAX
+
 struct request {
 	/* Set by the issuer before chan_submit(). */
 	void (*complete)(struct request *req); /* or NULL; see chan_submit() */
 	void *arg;                             /* the issuer's own */
 	struct gather *gather;                 /* or NULL: counts this request's completion */
-	unsigned timeout_ms;                   /* 0: the channel's default */
+	unsigned timeout_ms;                   /* 0: the channel's default; REQUEST_PATIENT: for ever */
 	uint32_t epoch;                        /* the connection it belongs to, 0: any */
 	bool bulk;                             /* takes only a share of the slots in flight */
 	bool keep_error;                       /* keep the bytes of an XS_ERROR as ->reply */

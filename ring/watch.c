@@ -108,32 +108,35 @@ static void release(struct watch *watch)
 	free_unused(watch);
 }
 
-/* Makes the request that sets or unsets a watch; NULL when out of memory. */
-static struct request *watch_request(const struct watch *watch, uint32_t type)
+/* Makes the request that sets a watch; NULL when out of memory. */
+static struct request *watch_request(const struct watch *watch)
 {
 	char data[TOKEN_SIZE + WATCH_DEPTH_SIZE];
 	size_t len = snprintf(data, TOKEN_SIZE, "%" PRIu64, watch->token) + 1;
 	struct request *req;
 
-	if (watch->depth && type == XS_WATCH)
+	if (watch->depth)
 		len += snprintf(data + len, WATCH_DEPTH_SIZE, "%s", watch->depth) + 1;
-	req = request_new_path(type, 0, watch->path, data, len);
+	req = request_new_path(XS_WATCH, 0, watch->path, data, len);
 	if (req)
 		req->epoch = watch->epoch;
 	return req;
 }
 
-/* Queues the UNWATCH, even if the WATCH is not answered yet: the server handles them in order.  It has no deadline, as
- * otherwise the watch of a server that reads nothing for a while would stay set; with the connection it ends. */
-static void unwatch(struct watches *ws, const struct watch *watch)
+/* Queues the UNWATCH of a watch that the server has, or may have.  It has no deadline: nothing makes up for it, and a
+ * server that reads nothing for a while would keep the watch until the connection ends. */
+static void unwatch(struct watches *ws, const char *path, uint64_t token, uint32_t epoch)
 {
-	struct request *req = watch_request(watch, XS_UNWATCH);
+	char data[TOKEN_SIZE];
+	size_t len = snprintf(data, sizeof(data), "%" PRIu64, token) + 1;
+	struct request *req = request_new_path(XS_UNWATCH, 0, path, data, len);
 
 	if (!req) {
-		log_error(ws->log, "out of memory: the watch on %s stays set", watch->path);
+		log_error(ws->log, "out of memory: the watch on %s stays set", path);
 		return;
 	}
-	req->timeout_ms = UINT32_MAX;
+	req->epoch = epoch;
+	req->timeout_ms = REQUEST_PATIENT;
 	TAILQ_INSERT_TAIL(&ws->outgoing, req, queue_link);
 }
 
@@ -252,7 +255,7 @@ static int arm(struct watches *ws, struct watch *watch)
 	HASH_ADD(by_token, ws->by_token, token, sizeof(watch->token), watch);
 	if (!watch->by_token.tbl)
 		return -ENOMEM;
-	req = watch_request(watch, XS_WATCH);
+	req = watch_request(watch);
 	if (!req)
 		return -ENOMEM;
 	watch->pending = true;
@@ -286,10 +289,14 @@ static void watch_failed(struct watches *ws, struct watch *watch, int error)
 		release(watch);
 		return;
 	}
-	/* A refused watch is not set; one that timed out may be set late. */
-	if (error == -ETIMEDOUT)
-		unwatch(ws, watch);
 	failed(ws, watch, error);
+}
+
+/* Whether a WATCH has set its watch, or may do so late: one that timed out after it was sent.  One that was refused
+ * sets nothing. */
+static bool may_be_set(const struct request *req)
+{
+	return !req->error || (req->error == -ETIMEDOUT && req->msg.req_id);
 }
 
 /* Reply to a WATCH. */
@@ -301,6 +308,9 @@ static void watch_replied(struct request *req)
 	struct watch *watch;
 
 	watch = find_token(ws, token);
+	/* Nobody wants it any more: see watch_remove(). */
+	if (may_be_set(req) && (!watch || req->error))
+		unwatch(ws, path, token, req->epoch);
 	if (watch && req->error) {
 		watch_failed(ws, watch, req->error);
 	} else if (watch) {
@@ -488,7 +498,9 @@ void watch_remove(struct watches *ws, struct watcher *w)
 		TAILQ_REMOVE(&watch->watchers, w, link);
 		w->watch = NULL;
 		if (watch->listed && TAILQ_EMPTY(&watch->watchers)) {
-			unwatch(ws, watch);
+			/* Else the WATCH is under way, if at all: its reply finds out whether there is something to remove. */
+			if (watch->replied)
+				unwatch(ws, watch->path, watch->token, watch->epoch);
 			unlist(ws, watch);
 			free_unused(watch);
 		}

@@ -312,14 +312,16 @@ static void tokens_of_a_predecessor_are_not_ours(void **state)
 static void removed_before_the_reply(void **state)
 {
 	struct world *w = *state;
-	struct fake_msg watch;
+	struct fake_msg watch, unwatch;
 	struct spy spy;
 
 	spy_add(&spy, w, "/a");
 	watch_remove(w->ws, &spy.watcher);
 	watch = take(w->fx, XS_WATCH, "/a");
-	take(w->fx, XS_UNWATCH, "/a");
+	take_nothing(w->fx);
 	answer(w->fx, &watch, "OK");
+	unwatch = take(w->fx, XS_UNWATCH, "/a");
+	assert_string_equal(token_of(&unwatch), token_of(&watch));
 	serve_event(w, "/a", &watch);
 	assert_int_equal(spy.armed, 0);
 	/* Once more is nothing. */
@@ -425,7 +427,8 @@ static void added_inside_event(void **state)
 	one.other = &two;
 	serve_event(w, "/a", &watch);
 	assert_int_equal(two.armed, 1);
-	take(w->fx, XS_WATCH, "/b");
+	watch = take(w->fx, XS_WATCH, "/b");
+	answer(w->fx, &watch, "OK");
 	take(w->fx, XS_UNWATCH, "/b");
 	take_nothing(w->fx);
 }
@@ -743,6 +746,7 @@ static void remove_other(void *arg)
 static void removal_does_not_overtake(void **state)
 {
 	struct world *w = *state;
+	struct fake_msg watch;
 	struct spy spy, other;
 
 	spy_add(&spy, w, "/a");
@@ -755,9 +759,32 @@ static void removal_does_not_overtake(void **state)
 	lose_connection(w);
 	await_connection(w);
 	serve_watch(w, "/a");
-	take(w->fx, XS_WATCH, "/b");
+	watch = take(w->fx, XS_WATCH, "/b");
+	answer(w->fx, &watch, "OK");
 	take(w->fx, XS_UNWATCH, "/b");
 	assert_int_equal(watches_count(w->ws), 1);
+}
+
+/* While the server reads nothing, watchers that come and go leave nothing behind. */
+static void a_watch_that_was_never_sent_is_not_removed(void **state)
+{
+	struct world *w = *state;
+	struct spy spy;
+
+	fake_store_fill(w->fx->store);
+	chan_set_timeout(w->fx->chan, 20);
+	for (int i = 0; i < 100; i++) {
+		spy_add(&spy, w, "/a");
+		watch_remove(w->ws, &spy.watcher);
+	}
+	spy_add(&spy, w, "/b");
+	while (!spy.armed)
+		sleep_and_pump(w->fx);
+	assert_int_equal(spy.error, -ETIMEDOUT);
+	assert_int_equal(stats(w->fx).queued, 0);
+	fake_store_room(w->fx->store, SIZE_MAX);
+	pump(w->fx);
+	take_nothing(w->fx);
 }
 
 /* For as long as the server reads nothing the removal waits, however long that is: nothing would make up for it. */
@@ -826,6 +853,7 @@ int main(void)
 		TEST(removed_while_not_connected),
 		TEST(no_memory_to_set_again),
 		TEST(removal_does_not_overtake),
+		TEST(a_watch_that_was_never_sent_is_not_removed),
 		TEST(a_removal_does_not_time_out),
 		TEST(shutdown_tells),
 	};

@@ -22,7 +22,7 @@ void tx_abort(struct fs *fs, uint32_t tx_id, uint32_t epoch)
 	}
 	req->epoch = epoch;
 	/* However long the store is silent: it has to get this. */
-	req->timeout_ms = UINT32_MAX;
+	req->timeout_ms = REQUEST_PATIENT;
 	chan_submit(fs->chan, req);
 	request_put(req);
 }
