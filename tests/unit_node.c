@@ -498,6 +498,31 @@ static void who_could_not_write_does_not_empty_it_at_the_end(void **state)
 	store_gets_nothing(fx);
 }
 
+/* Nor who was interrupted before the pool had come to it, or where that had no thread. */
+static void what_the_pool_never_began_has_failed_too(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY | O_APPEND | O_TRUNC);
+	struct pool *pool = fx->fs.pool;
+
+	inode_set_unwritten(&fx->fs.inodes, file->inode, true);
+	/* The lock is held until the answer is looked for: no thread goes on before. */
+	begin_write(fx, file, "new\n", 0, O_APPEND);
+	kernel_interrupts(fx, fx->unique);
+	grace_is_over(fx);
+	kernel_hears_error(fx, -EINTR);
+	assert_false(handle_ends_empty(file));
+	handle_cut(file, 0);
+	assert_true(handle_ends_empty(file));
+	fx->fs.pool = NULL;
+	begin_write(fx, file, "new\n", 0, O_APPEND);
+	fx->fs.pool = pool;
+	kernel_hears_error(fx, -EIO);
+	assert_false(handle_ends_empty(file));
+	node_release(&fx->fs, file);
+	store_gets_nothing(fx);
+}
+
 static void who_has_written_nothing_leaves_it_empty_at_the_end(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -686,6 +711,7 @@ int main(void)
 		TEST(an_append_finds_what_this_mount_makes_meanwhile),
 		TEST(what_no_message_can_carry_is_too_large),
 		TEST(who_could_not_write_does_not_empty_it_at_the_end),
+		TEST(what_the_pool_never_began_has_failed_too),
 		TEST(who_has_written_nothing_leaves_it_empty_at_the_end),
 		TEST(what_cannot_be_made_at_the_end_is_shown_no_longer),
 		TEST(what_goes_while_it_is_listed_is_not_there),

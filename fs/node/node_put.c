@@ -125,10 +125,7 @@ MAY_WAIT static void put_run(struct op *op)
 
 static void put_later(struct op *op)
 {
-	int err = op_try_run(op, put_run);
-
-	if (err)
-		op->put(op, err);
+	op_run_else(op, put_run, op->put);
 }
 
 static void put_sent(struct op *op)

@@ -194,7 +194,7 @@ void node_write(struct op *op)
 	if (whole)
 		write_whole(op);
 	else
-		op_run(op, edit_run);
+		op_run_else(op, edit_run, write_failed);
 }
 
 /* ---- truncate ---- */

@@ -291,26 +291,28 @@ static void op_work(struct pool_work *work)
 	op->run(op);
 }
 
-int op_try_run(struct op *op, void (*run)(struct op *op))
+void op_run_else(struct op *op, void (*run)(struct op *op), void (*failed)(struct op *op, int error))
 {
+	int err;
+
 	op_calls_clear(op);
 	op->run = run;
+	op->not_run = failed;
 	op->work.run = op_work;
 	op->work.uid = op_user(op);
 	if (op->interrupted)
-		return -EINTR;
-	/* loop_answer(): the pool has ended already */
-	if (!op->fs->pool)
-		return -EIO;
-	return pool_submit(op->fs->pool, &op->work);
+		err = -EINTR;
+	else if (!op->fs->pool)
+		err = -EIO; /* loop_answer(): the pool has ended already */
+	else
+		err = pool_submit(op->fs->pool, &op->work);
+	if (err)
+		failed(op, err);
 }
 
 void op_run(struct op *op, void (*run)(struct op *op))
 {
-	int err = op_try_run(op, run);
-
-	if (err)
-		op_reply_error(op, err);
+	op_run_else(op, run, op_reply_error);
 }
 
 void op_keep_poll(struct op *op, struct kept_poll **kept)

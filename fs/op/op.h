@@ -75,6 +75,7 @@ struct op {
 
 	void (*done)(struct op *op);
 	void (*run)(struct op *op);
+	void (*not_run)(struct op *op, int error); /* instead of that */
 	void (*then)(struct op *op); /* what goes on after node_flush_empty(), or untold_wait_briefly() */
 	uint64_t until_ms;           /* of the latter: the time, by inode_now_ms(), past which to wait no more */
 
@@ -161,11 +162,12 @@ int op_wait_for_rename(struct op *op) MAY_WAIT;
 /* A rename is over: what waited for that is asked for again. */
 void ops_ask_again(struct fs *fs);
 
-/* Hands the operation to the pool, where `run` goes on with it.  If that cannot be, it replies with the error. */
+/* Hands the operation to the pool, where `run` goes on with it.  If it never gets there, as there is no memory, or it is
+ * interrupted before, that replies with the error. */
 void op_run(struct op *op, void (*run)(struct op *op));
 
-/* The same, but returns 0 or the error, which the caller replies with. */
-int op_try_run(struct op *op, void (*run)(struct op *op));
+/* The same, but calls `failed` then, at once or later, which replies. */
+void op_run_else(struct op *op, void (*run)(struct op *op), void (*failed)(struct op *op, int error));
 
 /*
  * Sends the round off and waits for all its answers.  Pool threads only.

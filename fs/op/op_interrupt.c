@@ -140,7 +140,7 @@ static void op_give_up(struct op *op)
 	if (unpark)
 		unpark(op);
 	else if (unqueued)
-		op_reply_error(op, -EINTR);
+		op->not_run(op, -EINTR);
 }
 
 /* Returns the first of a list if it is due; else NULL, and *wait_ms ends when it will be. */
