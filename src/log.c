@@ -96,11 +96,11 @@ static bool pass(enum log_level level, const char *line)
 /* Passes a line, and before it how many were lost. */
 static void pass_or_lose(enum log_level level, const char *line)
 {
-	char note[80];
+	char note[LINE_MAX_BYTES + 80];
 
 	pthread_mutex_lock(&self.out_lock);
 	if (self.lost) {
-		snprintf(note, sizeof(note), "%lu lines were lost here, as nobody read them", self.lost);
+		snprintf(note, sizeof(note), "%s%lu lines were lost here, as the log did not take them", self.mount_text, self.lost);
 		if (pass(LOGGER_WARNING, note))
 			self.lost = 0;
 	}

@@ -42,7 +42,7 @@ bool system_log_send(int priority, const char *text)
 	ssize_t n;
 	int len;
 
-	/* As the C library writes it: the local time, and the months in English, as nothing here sets a locale. */
+	/* As glibc writes it: the local time, and the months in English, as nothing here sets a locale. */
 	localtime_r(&now, &tm);
 	strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
 	len = snprintf(message, sizeof(message), "<%d>%s xsfs[%d]: %s", LOG_DAEMON | priority, when, (int)getpid(), text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The system's log, /dev/log, without waiting: syslog(3) waits while the daemon behind it reads nothing, and whoever
- * logs may hold the filesystem's lock.  For log.c; on any thread, except at the start.
+ * logs may hold the filesystem's lock.  For log.c.  Lines come from any thread; it is opened and
+ * closed while there is no other.
  */
 #ifndef SRC_SYSTEM_LOG_H
 #define SRC_SYSTEM_LOG_H
@@ -11,7 +12,7 @@
 /* Opens it.  May be called again, and then does nothing. */
 void system_log_open(void);
 
-/* Closes it, so that system_log_open() opens it anew.  While there is no other thread. */
+/* Closes it, so that system_log_open() opens it anew. */
 void system_log_close(void);
 
 /* Sends a line of severity `priority` and facility "daemon" (as in syslog(3)).  Never waits.  Returns false if the line

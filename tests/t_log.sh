@@ -121,7 +121,12 @@ log_stops() {
 	STOPPED_PID=$!
 	PIDS+=("$STOPPED_PID")
 	disown "$STOPPED_PID"
-	wait_for "$XSFS_TEST_PATIENCE" grep -qx full "$SCRATCH/stopped"
+	wait_for "$XSFS_TEST_PATIENCE" grep -q full "$SCRATCH/stopped"
+}
+
+# others_are_through: the daemon has read all that others had sent.
+others_are_through() {
+	(($(grep -c 'others: ' "$SCRATCH/stopped") == $(sed -n 's/^full //p' "$SCRATCH/stopped")))
 }
 
 # nobody_waits NAME: for the daemon that has stopped.
@@ -130,11 +135,11 @@ nobody_waits() {
 	timeout "$XSFS_TEST_PATIENCE" cat "$MNT/key" >/dev/null 2>&1 || true
 	like "$(timeout "$XSFS_TEST_PATIENCE" cat "$MNT/.xsfs/stats")" '*state connected*' "$1 is not waited for"
 	kill -USR1 "$STOPPED_PID"
-	wait_for "$XSFS_TEST_PATIENCE" grep -q others "$SCRATCH/stopped"
+	wait_for "$XSFS_TEST_PATIENCE" others_are_through
 	fake 'error 1 ENOSUCH'
 	cat "$MNT/key" >/dev/null 2>&1 || true
 	comes_true "$XSFS_TEST_PATIENCE" "$1: when it reads again it gets how many lines were lost" \
-		grep -q '[0-9] lines were lost here, as nobody read them' "$SCRATCH/stopped"
+		grep -q "$MNT: [0-9]* lines were lost here, as the log did not take them" "$SCRATCH/stopped"
 	comes_true "$XSFS_TEST_PATIENCE" "$1: and the next one" grep -q 'unknown error' "$SCRATCH/stopped"
 }
 
