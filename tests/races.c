@@ -41,7 +41,7 @@
 #define PATH_SIZE 512
 #define TRIES_MIN 3
 #define TIMEOUT_US 1000000 /* timeout= of the mount */
-#define LATES_MAX 5
+#define LATES_MAX 2
 #define GAP_US_MAX 400
 #define WRONGS_SHOWN 10
 #define DISTURBERS_MAX 32
@@ -512,8 +512,10 @@ static unsigned long meet(int fd, int which_op, int which_disturber, uint64_t us
 		took = now_us() - begin;
 		n.slowest_us = took > n.slowest_us ? took : n.slowest_us;
 		/* The server had no processor for so long, which says nothing of the mount. */
-		if (err == ETIMEDOUT && took >= TIMEOUT_US && lates++ < LATES_MAX)
+		if (err == ETIMEDOUT && took >= TIMEOUT_US && lates++ < LATES_MAX) {
+			fprintf(stderr, "%s, %s: no answer for %.1f s\n", op->name, d->name, took / 1e6);
 			continue;
+		}
 		right = may_say(op, d, err) && state_is_right(fd, op, d, err);
 		count(&n, op, d, err, !right);
 	}

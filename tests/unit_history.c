@@ -255,7 +255,7 @@ static void a_write_may_be_late(void **state)
 		  "initial p v1\n"
 		  "0 A 1 2 open p write,trunc = ok\n"
 		  "1 direct 3 4 xs-rm p = ok\n"
-		  "0 A 2000000 2000001 write v2 = ok\n");
+		  "0 A 200000 200001 write v2 = ok\n");
 	/* A mount knows at once what it has removed itself. */
 	CANNOT_BE("cache meta\n"
 		  "initial p v1\n"

@@ -15,10 +15,12 @@
 
 #include "fs/op/lock.h"
 #include "fs/op/transaction.h"
+#include "ring/clock.h"
 #include "tests/failing_malloc.h"
 #include "tests/fs_fixture.h"
 
 #define ROOT INODE_ROOT_ID
+#define MOMENT_NS UINT64_C(1000000)
 
 /* Rounds of the test that have ended, and the errors of their first two calls. */
 static unsigned rounds;
@@ -832,8 +834,10 @@ static void a_sleep_is_interrupted(void **state)
 
 static void sleep_for_a_moment(struct op *op)
 {
-	int err = op_sleep(op, 1000000);
+	uint64_t begin = clock_now_ns(CLOCK_MONOTONIC);
+	int err = op_sleep(op, MOMENT_NS);
 
+	assert_true(clock_now_ns(CLOCK_MONOTONIC) - begin >= MOMENT_NS);
 	op_reply_error(op, err);
 }
 

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -53,7 +52,7 @@ static int set_up(void **state)
 
 	assert_non_null(fx);
 	fs_lock_init(&fx->fs);
-	pthread_cond_init(&fx->changed, NULL);
+	fs_cond_init(&fx->changed);
 	fx->pool = pool_new(&fx->fs, THREADS);
 	assert_non_null(fx->pool);
 	fs_lock(&fx->fs);
@@ -83,10 +82,8 @@ static void submit(struct pool_fixture *fx, unsigned n, uid_t uid)
 
 static void wait_for_count(struct pool_fixture *fx, const unsigned *count, unsigned value)
 {
-	struct timespec until;
+	const struct timespec until = fs_time_after(patience_s() * UINT64_C(1000000000));
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += patience_s();
 	while (*count < value)
 		assert_int_equal(fs_wait(&fx->fs, &fx->changed, &until), 0);
 	assert_int_equal(*count, value);

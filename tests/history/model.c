@@ -529,9 +529,9 @@ static bool removes(const struct step *step, int path)
 	return false;
 }
 
-/* When the event of what somebody else did has surely come.  The manual says 25 ms of 99 in 100, and later where xsfs
- * gets no processor, as beside other tests. */
-#define EVENT_NS 1000000000
+/* When the event of what somebody else did has come: the manual says 25 ms of 99 in 100, and later where xsfs gets no
+ * processor, as beside other tests. */
+#define EVENT_NS 100000000
 
 /* Whether the path was removed while the step's XS_WRITE may have been under way, or a moment before:
  * a mount that does not wait for events asks for the path first. */

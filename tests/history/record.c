@@ -30,7 +30,7 @@
 
 /* How long a mount may take to show what the store has, and a history to end. */
 #define SETTLE_NS INT64_C(60000000000)
-#define END_SECONDS 300
+#define END_SECONDS 120
 
 #define PATH_MAX_ 512
 #define STEPS_PER_CLIENT 40
