@@ -19,6 +19,7 @@
 #include "fs/op/op.h"
 #include "fs/op/transaction.h"
 #include "fs/special/raw.h"
+#include "ring/clock.h"
 #include "ring/spin.h"
 
 /* How many requests to take from /dev/fuse before servicing the channel. */
@@ -72,14 +73,10 @@ static int take_requests(struct fs *fs, struct fuse_buf *buf)
 	return count;
 }
 
-/* Returns for how many seconds the machine was suspended since it started. */
-static time_t suspended(void)
+/* Returns for how many milliseconds the machine was suspended since it started. */
+static int64_t suspended_ms(void)
 {
-	struct timespec boot, running;
-
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	clock_gettime(CLOCK_MONOTONIC, &running);
-	return boot.tv_sec - running.tv_sec;
+	return clock_now_ms(CLOCK_BOOTTIME) - clock_now_ms(CLOCK_MONOTONIC);
 }
 
 /* Returns the earlier of two timeouts of poll(2). */
@@ -116,13 +113,28 @@ void fs_store_died(struct fs *fs)
 	fs_unlock(fs);
 }
 
+void loop_begin(struct fs *fs)
+{
+	fs->suspended_ms = suspended_ms();
+}
+
+void loop_look_for_suspension(struct fs *fs)
+{
+	int64_t now = suspended_ms();
+
+	/* The two clocks are read one after the other, so less than a second means nothing. */
+	if (now < fs->suspended_ms + 1000)
+		return;
+	fs->suspended_ms = now;
+	fs_gap(fs);
+}
+
 /* Sleeps until something happens, or for `wait_ms` (-1: for ever), and runs the callbacks of the
  * caller's descriptors. */
 static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra,
 			   int wait_ms)
 {
 	struct pollfd fds[1 + EXTRA_MAX + CHAN_POLLFDS];
-	time_t before = suspended();
 	unsigned n = 0;
 	int ready;
 
@@ -131,10 +143,7 @@ static void sleep_and_wake(struct fs *fs, const struct fs_extra_fd *extra, unsig
 		fds[n++] = (struct pollfd){ .fd = extra[i].fd, .events = POLLIN };
 	n += chan_pollfds(fs->chan, fds + n);
 	ready = poll(fds, n, earlier(chan_timeout(fs->chan), wait_ms));
-	/* The two clocks are read one after the other, so a difference of one
-	 * second means nothing. */
-	if (suspended() > before + 1)
-		fs_gap(fs);
+	loop_look_for_suspension(fs);
 	/* It fails at once without memory, and when the limit for descriptors was lowered to fewer than these.  The loop
 	 * looks at the kernel and the store all the same, but should leave the processor to others. */
 	if (ready < 0 && errno != EINTR) {
@@ -193,6 +202,7 @@ int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	int taken = 0, received, wait_ms;
 
 	spin_init(&spin);
+	loop_begin(fs);
 	while (!ended(fs)) {
 		taken = take_requests(fs, &buf);
 		if (taken < 0)

@@ -24,6 +24,11 @@ void fs_gap(struct fs *fs) EXCLUDES(fs_lock_held);
 /* The store has died, for good: whoever waits for something to happen in it is told.  I/O thread. */
 void fs_store_died(struct fs *fs) EXCLUDES(fs_lock_held);
 
+/* Looks whether the machine was suspended since loop_begin(), or since it was seen here that it was, however busy this
+ * thread has been: fs_gap() then.  I/O thread. */
+void loop_begin(struct fs *fs);
+void loop_look_for_suspension(struct fs *fs) EXCLUDES(fs_lock_held);
+
 /* The I/O thread's loop, see fs_run().  Returns 0 or -errno. */
 int loop_run(struct fs *fs, const struct fs_extra_fd *extra, unsigned n_extra)
 	EXCLUDES(fs_lock_held);

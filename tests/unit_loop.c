@@ -6,12 +6,29 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "fs/loop.h"
 #include "fs/op/lock.h"
+#include "fs/special/raw.h"
 #include "tests/events_fixture.h"
+
+/* For so many seconds the machine has been suspended. */
+static time_t away;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int ret = __real_clock_gettime(clock, now);
+
+	if (clock == CLOCK_BOOTTIME)
+		now->tv_sec += away;
+	return ret;
+}
 
 /* More than an interrupted operation is given to end by itself. */
 #define GRACE_MS 20
@@ -71,12 +88,35 @@ static void who_has_just_given_up_an_operation_looks_once_more(void **state)
 	assert_true(may_sleep(fx));
 }
 
+/* However busy the thread was then. */
+static void after_a_suspension_events_may_have_been_lost(void **state)
+{
+	struct fs_fixture *fx = *state;
+	unsigned said = fx->base->logged[LOGGER_INFO];
+
+	fx->fs.raws = raws_new();
+	assert_non_null(fx->fs.raws);
+	fs_unlock(&fx->fs);
+	loop_begin(&fx->fs);
+	loop_look_for_suspension(&fx->fs);
+	assert_int_equal(fx->base->logged[LOGGER_INFO], said);
+	away += 10;
+	loop_look_for_suspension(&fx->fs);
+	assert_int_equal(fx->base->logged[LOGGER_INFO], said + 1);
+	loop_look_for_suspension(&fx->fs);
+	assert_int_equal(fx->base->logged[LOGGER_INFO], said + 1);
+	fs_lock(&fx->fs);
+	raws_free(fx->fs.raws);
+	fx->fs.raws = NULL;
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, events_fixture_setup, fs_fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(with_nothing_to_do_it_sleeps),
 		TEST(who_has_just_given_up_an_operation_looks_once_more),
+		TEST(after_a_suspension_events_may_have_been_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,7 @@ struct fs {
 	struct view root_view;
 	struct view nodes_view;
 	struct timespec mounted_at;
+	int64_t suspended_ms; /* loop_look_for_suspension() */
 	uint32_t generation; /* makes nodeids differ from those of another mount */
 	struct pool *pool;
 	int wake_readers; /* eventfd, readable when the readers are to end */
