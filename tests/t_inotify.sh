@@ -275,8 +275,11 @@ test_large() {
 settled() {
 	local before
 	before=$(looks "$MNT")
-	sleep 0.3
-	[[ $(looks "$MNT") == "$before" ]] && at_rest
+	for _ in {1..4}; do
+		sleep 0.3
+		[[ $(looks "$MNT") == "$before" ]] || return 1
+	done
+	at_rest
 }
 
 # The same after a gap: the store had nobody to report to.

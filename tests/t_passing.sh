@@ -50,8 +50,10 @@ update() {
 rests() {
 	local before
 	before=$(requests)
-	sleep 0.3
-	(($(requests) == before))
+	for _ in {1..4}; do
+		sleep 0.3
+		(($(requests) == before)) || return 1
+	done
 }
 wait_for 5 grep -q '^inotify 1$' "$STATS" || true
 wait_for 10 rests || not_ok 'the mount asks by itself all the time'
