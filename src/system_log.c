@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See system_log.h. */
 #include <errno.h>
-#include <paths.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,7 +15,7 @@
 
 static const struct sockaddr_un address = {
 	.sun_family = AF_UNIX,
-	.sun_path = _PATH_LOG,
+	.sun_path = "/dev/log",
 };
 
 static int log_fd = -1;
