@@ -1,29 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* See journal.h. */
 #include <endian.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "src/journal.h"
+#include "src/log_socket.h"
 
 /* Room for a line, a path and the names of the fields. */
 #define MESSAGE_MAX 16384
 
-static const struct sockaddr_un address = {
-	.sun_family = AF_UNIX,
-	.sun_path = "/run/systemd/journal/socket",
-};
-
-static int journal_fd = -1;
+static struct log_socket journal = LOG_SOCKET_INIT("/run/systemd/journal/socket");
 
 struct message {
 	char data[MESSAGE_MAX];
@@ -77,38 +70,23 @@ bool journal_has_stderr(void)
 
 bool journal_open(void)
 {
-	if (access(address.sun_path, F_OK) < 0)
-		return false;
-	if (journal_fd < 0)
-		journal_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return journal_fd >= 0;
+	return access(journal.address.sun_path, F_OK) == 0 && log_socket_open(&journal);
 }
 
 void journal_close(void)
 {
-	if (journal_fd >= 0)
-		close(journal_fd);
-	journal_fd = -1;
+	log_socket_close(&journal);
 }
 
 bool journal_send(int priority, const char *mount, const char *text)
 {
 	struct message m = { .len = 0 };
-	ssize_t n;
 
-	if (journal_fd < 0)
-		return false;
 	add_number(&m, "PRIORITY", priority);
 	add_number(&m, "SYSLOG_FACILITY", LOG_FAC(LOG_DAEMON));
 	add_field(&m, "SYSLOG_IDENTIFIER", "xsfs");
 	if (*mount)
 		add_field(&m, "XSFS_MOUNT", mount);
 	add_field(&m, "MESSAGE", text);
-	if (m.full)
-		return false;
-	do
-		n = sendto(journal_fd, m.data, m.len, MSG_NOSIGNAL,
-			   (const struct sockaddr *)&address, sizeof(address));
-	while (n < 0 && errno == EINTR);
-	return n >= 0;
+	return !m.full && log_socket_send(&journal, m.data, m.len);
 }

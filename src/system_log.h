@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The system's log, /dev/log, without waiting: syslog(3) waits while the daemon behind it reads nothing, and whoever
- * logs may hold the filesystem's lock.  For log.c.  Lines come from any thread; it is opened and
- * closed while there is no other.
+ * logs may hold the filesystem's lock.  For log.c.  Lines come from any thread; it is opened
+ * and closed while there is no other.
  */
 #ifndef SRC_SYSTEM_LOG_H
 #define SRC_SYSTEM_LOG_H
