@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -14,21 +13,7 @@
 #include "fs/op/lock.h"
 #include "fs/special/raw.h"
 #include "tests/events_fixture.h"
-
-/* For so many seconds the machine has been suspended. */
-static time_t away;
-
-int __real_clock_gettime(clockid_t clock, struct timespec *now);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
-{
-	int ret = __real_clock_gettime(clock, now);
-
-	if (clock == CLOCK_BOOTTIME)
-		now->tv_sec += away;
-	return ret;
-}
+#include "tests/shifted_clock.h"
 
 /* More than an interrupted operation is given to end by itself. */
 #define GRACE_MS 20
@@ -100,7 +85,9 @@ static void after_a_suspension_events_may_have_been_lost(void **state)
 	loop_begin(&fx->fs);
 	loop_look_for_suspension(&fx->fs);
 	assert_int_equal(fx->base->logged[LOGGER_INFO], said);
-	away += 10;
+	/* For so long it was. */
+	shifted_clock = CLOCK_BOOTTIME;
+	clock_shift = 10;
 	loop_look_for_suspension(&fx->fs);
 	assert_int_equal(fx->base->logged[LOGGER_INFO], said + 1);
 	loop_look_for_suspension(&fx->fs);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -18,6 +17,7 @@
 #include "ring/clock.h"
 #include "tests/failing_malloc.h"
 #include "tests/fs_fixture.h"
+#include "tests/shifted_clock.h"
 
 #define ROOT INODE_ROOT_ID
 #define MOMENT_NS UINT64_C(1000000)
@@ -29,26 +29,11 @@ static int errors[2];
 /* Operations that the pool has started. */
 static unsigned runs;
 
-/* So many seconds later than it is in truth this program takes the time of day to be. */
-static time_t ahead;
-
-int __real_clock_gettime(clockid_t clock, struct timespec *now);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
-{
-	int ret = __real_clock_gettime(clock, now);
-
-	if (clock == CLOCK_REALTIME)
-		now->tv_sec += ahead;
-	return ret;
-}
-
 static int begin(void **state)
 {
 	rounds = 0;
 	runs = 0;
-	ahead = 0;
+	clock_shift = 0;
 	return fs_fixture_setup(state);
 }
 
@@ -853,7 +838,9 @@ static void a_sleep_is_no_longer_when_the_clock_is_set_back(void **state)
 {
 	struct fs_fixture *fx = *state;
 
-	ahead = 3600;
+	/* What a wait until then takes when it is set back. */
+	shifted_clock = CLOCK_REALTIME;
+	clock_shift = 3600;
 	op_run(kernel_asks(fx, ROOT), sleep_for_a_moment);
 	kernel_hears_error(fx, 0);
 }
