@@ -82,6 +82,12 @@ static int parts_new(struct fs *fs, struct fuse_args *args)
 #define STORE_WATCHES_SHARE 32
 #define STORE_WATCHES_USERS 96
 
+/*
+ * When a process ends the kernel closes all its files at once, and the empty values that are due then go to the store
+ * before whatever is asked next.  A large directory can make a server take milliseconds for each.
+ */
+#define EMPTY_SHARE 32
+
 static void shares_set(struct fs *fs)
 {
 	const struct fs_config *config = &fs->config;
@@ -92,6 +98,7 @@ static void shares_set(struct fs *fs)
 		[QUOTA_TRANSACTIONS] = counted && config->transactions > STORE_TRANSACTIONS_SHARE
 					       ? STORE_TRANSACTIONS_SHARE : config->transactions,
 		[QUOTA_WATCHES] = counted ? STORE_WATCHES_SHARE : QUOTA_NONE,
+		[QUOTA_EMPTY] = EMPTY_SHARE,
 	};
 
 	quotas_init(&fs->quotas, shares, fs->log);
@@ -127,7 +134,7 @@ int fs_new(struct fs **out, const struct fs_config *config, int argc, char **arg
 	TAILQ_INIT(&fs->parked);
 	TAILQ_INIT(&fs->untold);
 	TAILQ_INIT(&fs->astray);
-	handles_init(&fs->handles, &fs->inodes, fs);
+	handles_init(&fs->handles, &fs->inodes, &fs->quotas, fs);
 	shares_set(fs);
 	empty_nodes_init(&fs->empty_nodes);
 	events_init(&fs->events);

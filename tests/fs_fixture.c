@@ -311,7 +311,7 @@ static void tell_kernel(struct fs *fs)
 
 struct fs_fixture *fs_fixture_new(void)
 {
-	static const uint64_t shares[QUOTA_KINDS] = { QUOTA_NONE, QUOTA_NONE, QUOTA_NONE, QUOTA_NONE };
+	static const uint64_t shares[QUOTA_KINDS] = { QUOTA_NONE, QUOTA_NONE, QUOTA_NONE, QUOTA_NONE, QUOTA_NONE };
 	/* Tests call the operations of a floor themselves. */
 	static const struct inode_ops *const no_ops[INODE_KINDS];
 	struct fs_fixture *fx = calloc(1, sizeof(*fx));
@@ -347,7 +347,7 @@ struct fs_fixture *fs_fixture_new(void)
 	TAILQ_INIT(&fs->untold);
 	TAILQ_INIT(&fs->astray);
 	fs_lock_init(fs);
-	handles_init(&fs->handles, &fs->inodes, fs);
+	handles_init(&fs->handles, &fs->inodes, &fs->quotas, fs);
 	empty_nodes_init(&fs->empty_nodes);
 	quotas_init(&fs->quotas, shares, fs->log);
 	events_init(&fs->events);

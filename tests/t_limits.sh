@@ -11,6 +11,9 @@ test_limits() {
 	checked python3 "$TEST_DIR/programs/limits.py" "$MNT"
 	is "$(grep -c 'is refused more open event streams' "$MOUNT_LOG")" 1 'the log has a line, not one each time'
 	umount_xsfs
+	mount_xsfs "$STORE" -o allow_other,umask=0000
+	checked python3 "$TEST_DIR/programs/limits_empty.py" "$MNT"
+	umount_xsfs
 	# A sanitizer surrounds and keeps what is allocated.
 	if ! has_sanitizer; then
 		mount_xsfs "$STORE"

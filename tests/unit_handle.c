@@ -16,9 +16,12 @@
 #include "tests/failing_malloc.h"
 
 #define PROCESS 4711
+#define USER 1000
+#define SHARE 2 /* how many empty values he may owe */
 
 static const struct view view = { .layout = 0 };
 static struct inodes table;
+static struct quotas quotas;
 static struct handles all;
 static struct inode *inode;
 static struct handle *handle;
@@ -26,11 +29,13 @@ static struct handle *handle;
 static int begin(void **state)
 {
 	static const struct inode_ops *const ops[INODE_KINDS];
+	const uint64_t shares[QUOTA_KINDS] = { [QUOTA_EMPTY] = SHARE };
 
 	(void)state;
+	quotas_init(&quotas, shares, NULL);
 	if (inodes_init(&table, "/", &view, ops))
 		return -1;
-	handles_init(&all, &table, NULL);
+	handles_init(&all, &table, &quotas, NULL);
 	inode = inode_intern(&table, table.root, "a", INODE_LEAF, &view, NULL);
 	handle = handle_new(&all, inode, O_RDWR);
 	return handle ? 0 : -1;
@@ -42,6 +47,9 @@ static int end(void **state)
 	handles_deinit(&all);
 	inode_put(&table, inode);
 	inodes_deinit(&table);
+	/* Whatever was owed, nobody is charged with it any more. */
+	assert_null(quotas.by_uid);
+	quotas_deinit(&quotas);
 	return 0;
 }
 
@@ -167,7 +175,7 @@ static void a_truncated_file_owes_an_empty_value(void **state)
 {
 	(void)state;
 	assert_false(handle_reads_empty(handle));
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	assert_true(handle_reads_empty(handle));
 	assert_true(handle_ends_empty(handle));
 	assert_true(handle_is_whole(handle));
@@ -178,7 +186,7 @@ static void a_truncate_drops_what_was_read_and_written(void **state)
 	(void)state;
 	take_snapshot("ab");
 	handle_set_content(handle, copy("x"), 1);
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	assert_null(handle->snapshot);
 	assert_null(handle->content);
 	assert_int_equal(handle->content_size, 0);
@@ -187,7 +195,7 @@ static void a_truncate_drops_what_was_read_and_written(void **state)
 static void a_write_pays_it(void **state)
 {
 	(void)state;
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	handle_set_content(handle, copy("x"), 1);
 	assert_false(handle_reads_empty(handle));
 	assert_false(handle_ends_empty(handle));
@@ -196,7 +204,7 @@ static void a_write_pays_it(void **state)
 static void it_is_paid_once(void **state)
 {
 	(void)state;
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	assert_true(handle_settle_empty(handle));
 	assert_false(handle_settle_empty(handle));
 	assert_false(handle_ends_empty(handle));
@@ -205,7 +213,7 @@ static void it_is_paid_once(void **state)
 static void what_somebody_else_wrote_since_is_not_emptied(void **state)
 {
 	(void)state;
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	inode_new_content(&table, inode);
 	assert_false(handle_reads_empty(handle));
 	assert_false(handle_ends_empty(handle));
@@ -214,21 +222,21 @@ static void what_somebody_else_wrote_since_is_not_emptied(void **state)
 static void emptied_again_it_is_owed_again(void **state)
 {
 	(void)state;
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	inode_new_content(&table, inode);
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	assert_true(handle_ends_empty(handle));
 }
 
 static void who_could_not_replace_the_old_value_keeps_it(void **state)
 {
 	(void)state;
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	handle_refuse(handle);
 	assert_true(handle_reads_empty(handle));
 	assert_false(handle_ends_empty(handle));
 	/* A write that succeeds makes up for it, and so does another truncate. */
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	assert_true(handle_ends_empty(handle));
 }
 
@@ -236,7 +244,7 @@ static void what_the_store_has_refused_to_make_is_not_tried_at_the_end(void **st
 {
 	(void)state;
 	inode_set_unwritten(&table, inode, true);
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	inode_refuse(inode);
 	assert_false(handle_ends_empty(handle));
 }
@@ -246,7 +254,7 @@ static void who_emptied_it_is_known_while_it_is_owed(void **state)
 	pid_t process = 0;
 
 	(void)state;
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	assert_int_equal(inode_emptiers(inode, &process, 1), 1);
 	assert_int_equal(process, PROCESS);
 	handle_set_content(handle, copy("x"), 1);
@@ -258,8 +266,8 @@ static void who_cut_it_is_known_while_it_is_owed(void **state)
 	pid_t process = 0;
 
 	(void)state;
-	handle_empty(handle, 1);
-	handle_cut(handle, PROCESS);
+	handle_empty(handle, 1, USER);
+	handle_cut(handle, PROCESS, USER);
 	assert_true(handle_ends_empty(handle));
 	assert_int_equal(inode_emptiers(inode, &process, 1), 1);
 	assert_int_equal(process, PROCESS);
@@ -280,7 +288,7 @@ static void edited_it_is_no_longer_owed(void **state)
 	pid_t process;
 
 	(void)state;
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	handle_edit(handle);
 	assert_false(handle_is_whole(handle));
 	assert_false(handle_reads_empty(handle));
@@ -292,7 +300,7 @@ static void a_closed_file_owes_nothing(void **state)
 	pid_t process;
 
 	(void)state;
-	handle_empty(handle, PROCESS);
+	handle_empty(handle, PROCESS, USER);
 	handle_free(handle);
 	assert_int_equal(inode_emptiers(inode, &process, 1), 0);
 }
@@ -311,7 +319,7 @@ static void the_second_close_of_the_same_process_is_the_last(void **state)
 static void where_the_next_close_is_to_write_any_is_the_last(void **state)
 {
 	(void)state;
-	handle_cut(handle, PROCESS);
+	handle_cut(handle, PROCESS, USER);
 	assert_true(handle_is_last_close(handle, 1));
 }
 
@@ -354,6 +362,90 @@ static void with_it_goes_what_its_file_keeps(void **state)
 	assert_int_equal(closes, 1);
 }
 
+/* ---- how many are owed ---- */
+
+static uint64_t owed(void)
+{
+	return quotas.kinds[QUOTA_EMPTY].used;
+}
+
+static void a_user_owes_as_many_as_he_may(void **state)
+{
+	struct handle *second = handle_new(&all, inode, O_RDWR), *third = handle_new(&all, inode, O_RDWR);
+
+	(void)state;
+	assert_true(handle_empty(handle, PROCESS, USER));
+	assert_true(handle_cut(second, PROCESS, USER));
+	handle_set_content(third, strdup("kept"), 4);
+	assert_false(handle_empty(third, PROCESS, USER));
+	assert_false(handle_cut(third, PROCESS, USER));
+	/* Nothing was changed by that. */
+	assert_false(handle_reads_empty(third));
+	assert_string_equal(third->content, "kept");
+	assert_int_equal(quotas.kinds[QUOTA_EMPTY].refusals, 2);
+	/* Others have theirs, and what is emptied in the store is owed by nobody. */
+	assert_true(handle_cut(third, PROCESS, USER + 1));
+	handle_written_empty(third);
+	assert_true(handle_is_whole(third));
+	assert_false(handle_ends_empty(third));
+	assert_null(third->content);
+	assert_int_equal(owed(), 2);
+}
+
+static void what_is_emptied_again_is_owed_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i <= SHARE; i++) {
+		assert_true(handle_empty(handle, PROCESS, USER));
+		assert_true(handle_cut(handle, PROCESS, USER));
+	}
+	assert_int_equal(owed(), 1);
+}
+
+static void each_end_of_a_debt_gives_it_back(void **state)
+{
+	(void)state;
+	assert_true(handle_empty(handle, PROCESS, USER));
+	handle_set_content(handle, NULL, 0);
+	assert_int_equal(owed(), 0);
+	assert_true(handle_cut(handle, PROCESS, USER));
+	handle_refuse(handle);
+	assert_int_equal(owed(), 0);
+	assert_true(handle_empty(handle, PROCESS, USER));
+	handle_edit(handle);
+	assert_int_equal(owed(), 0);
+	assert_true(handle_empty(handle, PROCESS, USER));
+	assert_true(handle_settle_empty(handle));
+	assert_int_equal(owed(), 0);
+	assert_true(handle_empty(handle, PROCESS, USER));
+	handle_free(handle);
+	assert_int_equal(owed(), 0);
+}
+
+static void who_writes_the_last_value_gives_it_back(void **state)
+{
+	uid_t user;
+
+	(void)state;
+	assert_false(handle_take_charge(handle, &user));
+	assert_true(handle_empty(handle, PROCESS, USER));
+	assert_true(handle_take_charge(handle, &user));
+	assert_int_equal(user, USER);
+	assert_true(handle_settle_empty(handle));
+	assert_int_equal(owed(), 1);
+	quota_release(&quotas, QUOTA_EMPTY, user, 1);
+}
+
+static void without_memory_nothing_is_owed(void **state)
+{
+	(void)state;
+	malloc_countdown = 1;
+	assert_false(handle_empty(handle, PROCESS, USER));
+	malloc_countdown = 0;
+	assert_false(handle_reads_empty(handle));
+	assert_int_equal(owed(), 0);
+}
+
 static void an_unmount_closes_what_nobody_closed(void **state)
 {
 	(void)state;
@@ -363,7 +455,7 @@ static void an_unmount_closes_what_nobody_closed(void **state)
 	assert_non_null(handle_new(&all, inode, O_RDONLY));
 	handles_deinit(&all);
 	assert_int_equal(closes, 1);
-	handles_init(&all, &table, NULL);
+	handles_init(&all, &table, &quotas, NULL);
 }
 
 static void without_memory_nothing_is_open(void **state)
@@ -405,6 +497,11 @@ int main(void)
 		TEST(where_the_next_close_is_to_write_any_is_the_last),
 		TEST(an_open_file_holds_its_inode),
 		TEST(with_it_goes_what_its_file_keeps),
+		TEST(a_user_owes_as_many_as_he_may),
+		TEST(what_is_emptied_again_is_owed_once),
+		TEST(each_end_of_a_debt_gives_it_back),
+		TEST(who_writes_the_last_value_gives_it_back),
+		TEST(without_memory_nothing_is_owed),
 		TEST(an_unmount_closes_what_nobody_closed),
 		TEST(without_memory_nothing_is_open),
 	};

@@ -512,7 +512,7 @@ static void what_the_pool_never_began_has_failed_too(void **state)
 	grace_is_over(fx);
 	kernel_hears_error(fx, -EINTR);
 	assert_false(handle_ends_empty(file));
-	handle_cut(file, 0);
+	handle_cut(file, 0, 0);
 	assert_true(handle_ends_empty(file));
 	fx->fs.pool = NULL;
 	begin_write(fx, file, "new\n", 0, O_APPEND);
@@ -548,6 +548,135 @@ static void what_cannot_be_made_at_the_end_is_shown_no_longer(void **state)
 	fx->fs.pool = pool;
 	assert_false(inode->unwritten);
 	store_gets_nothing(fx);
+}
+
+/* ---- users who may owe no more empty values ---- */
+
+/* An operation on /a, which the store is known to have. */
+static struct op *begin_without_share(struct fs_fixture *fx, enum op_kind kind, int flags)
+{
+	struct inode *inode = known_inode(fx, "a", INODE_LEAF);
+	struct op *op = kernel_asks(fx, inode->nodeid);
+
+	fx->fs.quotas.kinds[QUOTA_EMPTY].share = 0;
+	inode->ops = &node_leaf_ops;
+	inode_found(inode, inode_foreign(inode));
+	op->kind = kind;
+	op->flags = op->fi.flags = flags;
+	return op;
+}
+
+static void what_they_open_is_emptied_first(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file;
+
+	node_open(begin_without_share(fx, OP_OPEN, O_WRONLY | O_TRUNC));
+	store_is_written(fx, "", NULL);
+	kernel_hears_error(fx, 0);
+	file = LIST_FIRST(&fx->fs.handles.open);
+	begin_write(fx, file, "new\n", 0, 0);
+	store_is_written(fx, "new", NULL);
+	kernel_hears_error(fx, 0);
+	node_release(&fx->fs, file);
+	store_gets_nothing(fx);
+}
+
+static void what_cannot_be_emptied_they_cannot_open(void **state)
+{
+	struct fs_fixture *fx = *state;
+
+	node_open(begin_without_share(fx, OP_OPEN, O_WRONLY | O_TRUNC));
+	store_is_written(fx, "", "EACCES");
+	kernel_hears_error(fx, -EACCES);
+	assert_int_equal(fx->fs.handles.count, 0);
+}
+
+static void what_they_cut_is_emptied_first(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY);
+	struct op *op = begin_without_share(fx, OP_SETATTR, 0);
+
+	op->handle = file;
+	node_truncate(op);
+	store_is_written(fx, "", NULL);
+	kernel_hears_error(fx, 0);
+	assert_true(handle_is_whole(file));
+	node_release(&fx->fs, file);
+	store_gets_nothing(fx);
+}
+
+static void what_cannot_be_cut_is_as_it_was(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY);
+	struct op *op = begin_without_share(fx, OP_SETATTR, 0);
+
+	op->handle = file;
+	node_truncate(op);
+	store_is_written(fx, "", "EACCES");
+	kernel_hears_error(fx, -EACCES);
+	assert_false(handle_reads_empty(file));
+	node_release(&fx->fs, file);
+	store_gets_nothing(fx);
+}
+
+/* Begins to create /a where that share is used up, as far as the store is asked whether it is there. */
+static void begin_create(struct fs_fixture *fx)
+{
+	struct op *op = kernel_asks(fx, INODE_ROOT_ID);
+
+	fx->fs.quotas.kinds[QUOTA_EMPTY].share = 0;
+	op->kind = OP_CREATE;
+	op->flags = op->fi.flags = O_WRONLY | O_CREAT;
+	assert_true(op_set_name(op, "a"));
+	node_create(op);
+	store_answers(fx, XS_TRANSACTION_START, "", "7");
+}
+
+static void what_they_create_is_made_first(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file;
+
+	begin_create(fx);
+	store_refuses(fx, XS_READ, "/a", "ENOENT");
+	store_answers(fx, XS_READ, "/", "");
+	store_is_written(fx, "", NULL);
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+	file = LIST_FIRST(&fx->fs.handles.open);
+	assert_false(file->inode->unwritten);
+	node_release(&fx->fs, file);
+	store_gets_nothing(fx);
+}
+
+static void what_others_have_made_meanwhile_is_kept(void **state)
+{
+	struct fs_fixture *fx = *state;
+
+	begin_create(fx);
+	store_answers(fx, XS_READ, "/a", "theirs");
+	store_answers(fx, XS_READ, "/", "");
+	store_is_written(fx, "", NULL);
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	kernel_hears_error(fx, 0);
+	assert_false(LIST_FIRST(&fx->fs.handles.open)->inode->unwritten);
+}
+
+static void what_cannot_be_made_is_not_open(void **state)
+{
+	struct fs_fixture *fx = *state;
+
+	begin_create(fx);
+	store_refuses(fx, XS_READ, "/a", "ENOENT");
+	store_answers(fx, XS_READ, "/", "");
+	store_is_written(fx, "", "EACCES");
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	kernel_hears_error(fx, -EACCES);
+	assert_int_equal(fx->fs.handles.count, 0);
+	assert_int_equal(fx->fs.inodes.unwritten, 0);
 }
 
 /* ---- listings ---- */
@@ -714,6 +843,13 @@ int main(void)
 		TEST(what_the_pool_never_began_has_failed_too),
 		TEST(who_has_written_nothing_leaves_it_empty_at_the_end),
 		TEST(what_cannot_be_made_at_the_end_is_shown_no_longer),
+		TEST(what_they_open_is_emptied_first),
+		TEST(what_cannot_be_emptied_they_cannot_open),
+		TEST(what_they_cut_is_emptied_first),
+		TEST(what_cannot_be_cut_is_as_it_was),
+		TEST(what_they_create_is_made_first),
+		TEST(what_others_have_made_meanwhile_is_kept),
+		TEST(what_cannot_be_made_is_not_open),
 		TEST(what_goes_while_it_is_listed_is_not_there),
 		TEST(a_large_directory_that_goes_while_it_is_listed_is_not_there),
 		TEST(without_an_open_file_it_is_emptied_at_once),

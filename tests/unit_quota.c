@@ -30,7 +30,7 @@ static struct quotas quotas;
 
 static int set_up(void **state)
 {
-	const uint64_t shares[QUOTA_KINDS] = { SHARE, QUOTA_NONE, SHARE, SHARE };
+	const uint64_t shares[QUOTA_KINDS] = { SHARE, QUOTA_NONE, SHARE, SHARE, SHARE };
 
 	(void)state;
 	lines = 0;
@@ -57,6 +57,15 @@ static void a_user_has_its_share_and_no_more(void **state)
 	quota_release(&quotas, KIND, 1, 1);
 	assert_int_equal(quota_charge(&quotas, KIND, 1, 1), 0);
 	quota_release(&quotas, KIND, 1, SHARE);
+}
+
+/* Who gets no more of it loses nothing. */
+static void a_kind_without_a_name_is_not_logged(void **state)
+{
+	(void)state;
+	assert_int_equal(quota_charge(&quotas, QUOTA_EMPTY, 1, SHARE + 1), -EDQUOT);
+	assert_int_equal(quotas.kinds[QUOTA_EMPTY].refusals, 1);
+	assert_int_equal(lines, 0);
 }
 
 static void the_kinds_have_nothing_to_do_with_each_other(void **state)
@@ -130,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_user_has_its_share_and_no_more, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_kind_without_a_name_is_not_logged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_kinds_have_nothing_to_do_with_each_other, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(all_users_together_leave_root_the_rest, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_root_takes_is_not_taken_from_users, set_up, tear_down),

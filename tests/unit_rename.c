@@ -170,7 +170,7 @@ static void begin_close(struct fs_fixture *fx, struct inode *file)
 	struct op *op;
 
 	assert_non_null(handle);
-	handle_empty(handle, 1);
+	handle_empty(handle, 1, 0);
 	op = kernel_asks(fx, file->nodeid);
 	op->handle = handle;
 	op->fi.lock_owner = 1;
@@ -242,6 +242,7 @@ static void a_directory_is_found_by_who_creates_in_it_while_it_moves(void **stat
 	store_tells(fx, "/p", &root);
 	rename = store_moves_p(fx);
 	op = kernel_asks(fx, dir->nodeid);
+	op->kind = OP_CREATE;
 	assert_true(op_set_name(op, "k"));
 	node_create(op);
 	store_refuses(fx, XS_READ, "/p", "ENOENT");

@@ -205,7 +205,7 @@ static void who_emptied_a_file_sees_another_size_than_the_rest(void **state)
 	struct inode *inode = known_inode(fx, "a", INODE_LEAF);
 	struct handle *handle = handle_new(&fx->fs.handles, inode, O_WRONLY);
 
-	handle_empty(handle, 1);
+	handle_empty(handle, 1, 0);
 	assert_int_equal(attr_validity(fx, inode), 0);
 	handle_free(handle);
 	assert_int_equal(attr_validity(fx, inode), VALID_SECONDS);

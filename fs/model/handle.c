@@ -6,11 +6,12 @@
 #include "fs/model/handle.h"
 #include "fs/model/listing.h"
 
-void handles_init(struct handles *all, struct inodes *inodes, struct fs *fs)
+void handles_init(struct handles *all, struct inodes *inodes, struct quotas *quotas, struct fs *fs)
 {
 	LIST_INIT(&all->open);
 	all->count = 0;
 	all->inodes = inodes;
+	all->quotas = quotas;
 	all->fs = fs;
 }
 
@@ -46,11 +47,28 @@ static bool differs_from_store(enum handle_state state)
 	return state == HANDLE_EMPTIED || state == HANDLE_CUT || state == HANDLE_REFUSED;
 }
 
+bool handle_take_charge(struct handle *handle, uid_t *user)
+{
+	bool charged = handle->charged;
+
+	*user = handle->user;
+	handle->charged = false;
+	return charged;
+}
+
+static bool owes(enum handle_state state)
+{
+	return state == HANDLE_EMPTIED || state == HANDLE_CUT;
+}
+
 static void set_state(struct handle *handle, enum handle_state state)
 {
 	bool differed = differs_from_store(handle->state), differs = differs_from_store(state);
+	uid_t user;
 
 	handle->state = state;
+	if (!owes(state) && handle_take_charge(handle, &user))
+		quota_release(handle->all->quotas, QUOTA_EMPTY, user, 1);
 	if (differed && !differs)
 		LIST_REMOVE(handle, emptied_link);
 	else if (differs && !differed)
@@ -141,31 +159,47 @@ bool handle_extend_snapshot(struct handle *handle, char *data, size_t size)
 	return same || grew;
 }
 
-void handle_set_content(struct handle *handle, char *content, size_t size)
+static void become(struct handle *handle, enum handle_state state, char *content, size_t size)
 {
 	free(handle->content);
 	handle->content = content;
 	handle->content_size = size;
-	set_state(handle, HANDLE_WHOLE);
+	set_state(handle, state);
 	handle_set_snapshot(handle, NULL, 0);
 }
 
-static void become_empty(struct handle *handle, enum handle_state state, pid_t process)
+void handle_set_content(struct handle *handle, char *content, size_t size)
 {
-	handle_set_content(handle, NULL, 0);
-	set_state(handle, state);
+	become(handle, HANDLE_WHOLE, content, size);
+}
+
+static bool become_empty(struct handle *handle, enum handle_state state, pid_t process, uid_t user)
+{
+	if (!handle->charged) {
+		if (quota_charge(handle->all->quotas, QUOTA_EMPTY, user, 1))
+			return false;
+		handle->charged = true;
+		handle->user = user;
+	}
+	become(handle, state, NULL, 0);
 	handle->emptied_since = handle->inode->contents;
 	handle->emptier = process;
+	return true;
 }
 
-void handle_empty(struct handle *handle, pid_t process)
+bool handle_empty(struct handle *handle, pid_t process, uid_t user)
 {
-	become_empty(handle, HANDLE_EMPTIED, process);
+	return become_empty(handle, HANDLE_EMPTIED, process, user);
 }
 
-void handle_cut(struct handle *handle, pid_t process)
+bool handle_cut(struct handle *handle, pid_t process, uid_t user)
 {
-	become_empty(handle, HANDLE_CUT, process);
+	return become_empty(handle, HANDLE_CUT, process, user);
+}
+
+void handle_written_empty(struct handle *handle)
+{
+	become(handle, HANDLE_WHOLE, NULL, 0);
 }
 
 void handle_refuse(struct handle *handle)

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "fs/model/inode.h"
+#include "fs/model/quota.h"
 
 struct listing;
 struct fs;
@@ -27,6 +28,7 @@ struct handles {
 	struct handle_list open;
 	unsigned count;
 	struct inodes *inodes;
+	struct quotas *quotas;
 	struct fs *fs;
 };
 
@@ -45,6 +47,9 @@ struct handles {
  * watchers are not to see the gap before the write that nearly always follows.  It is owed no more when
  * something else has happened to the file meanwhile.  In REFUSED it reads as empty here, but the empty
  * value is not written: a program that could not replace the old value has not lost it.
+ *
+ * A user owes only so many (QUOTA_EMPTY), so that their number is bounded when a process ends with all its
+ * files.  Beyond that a file is emptied in the store first, and is WHOLE then.
  */
 enum handle_state {
 	HANDLE_EDITING, /* each write edits what the store has */
@@ -80,6 +85,8 @@ struct handle {
 	/* EMPTIED, CUT, REFUSED: the handle is on its inode's list, and `contents` of the inode was this. */
 	unsigned emptied_since;
 	pid_t emptier; /* the process that emptied the file; 0: not known */
+	bool charged;  /* EMPTIED, CUT: with one of what `user` may owe */
+	uid_t user;
 	LIST_ENTRY(handle) emptied_link;
 
 	bool missing_at_close; /* a close has found that the file was not yet in the store */
@@ -111,8 +118,9 @@ struct handle {
 	LIST_ENTRY(handle) open_link;
 };
 
-/* Makes a set for the open files of `inodes` (borrowed); `fs` is what their hooks are called with. */
-void handles_init(struct handles *all, struct inodes *inodes, struct fs *fs);
+/* Makes a set for the open files of `inodes`, whose users' shares are in `quotas` (both borrowed); `fs` is what their
+ * hooks are called with. */
+void handles_init(struct handles *all, struct inodes *inodes, struct quotas *quotas, struct fs *fs);
 
 /* Frees all that are left, after the last operation, and the set. */
 void handles_deinit(struct handles *all);
@@ -150,11 +158,23 @@ bool handle_extend_snapshot(struct handle *handle, char *data, size_t size);
 /* Notes that `content` (taken) is what the store has now through this handle. */
 void handle_set_content(struct handle *handle, char *content, size_t size);
 
-/* open() has emptied the file, or created it.  `process`: whose doing that is, 0 if that is not known. */
-void handle_empty(struct handle *handle, pid_t process);
+/*
+ * open() has emptied the file, or created it.  `process`: whose doing that is, 0 if that is not known; `user`: who is
+ * charged for the empty value that is owed now.
+ * Returns false, and has changed nothing, if he owes as many as he may, or there is no memory: then it is to be written
+ * now, and handle_written_empty() called.
+ */
+bool handle_empty(struct handle *handle, pid_t process, uid_t user);
 
 /* The same by ftruncate(): then the next close is the end. */
-void handle_cut(struct handle *handle, pid_t process);
+bool handle_cut(struct handle *handle, pid_t process, uid_t user);
+
+/* The file was emptied in the store through the handle. */
+void handle_written_empty(struct handle *handle);
+
+/* The file ends, and its empty value is about to be written.  Returns whether somebody, *user, is charged with that: it
+ * is the caller's to give back. */
+bool handle_take_charge(struct handle *handle, uid_t *user);
 
 /* The store has refused a write through the handle. */
 void handle_refuse(struct handle *handle);

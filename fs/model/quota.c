@@ -89,7 +89,7 @@ static int refuse(struct quotas *quotas, struct quota *quota, uid_t uid)
 	unsigned long missed;
 
 	quota->refusals++;
-	if (rate_allows(&quota->rate, 1, &missed))
+	if (quota->name && rate_allows(&quota->rate, 1, &missed))
 		log_warning(quotas->log, "user %u is refused more %s: xsfs(8), LIMITS (%lu lines like this were "
 					 "left out)", (unsigned)uid, quota->name, missed);
 	return -EDQUOT;

@@ -18,6 +18,7 @@ enum quota_kind {
 	QUOTA_WATCHED,      /* what their paths take; bytes */
 	QUOTA_TRANSACTIONS, /* open ones of users; a number */
 	QUOTA_WATCHES,      /* that the server has for single paths; a number */
+	QUOTA_EMPTY,        /* empty values that are due when open files end; a number */
 	QUOTA_KINDS
 };
 
@@ -31,7 +32,7 @@ enum quota_kind {
 struct quota_user;
 
 struct quota {
-	const char *name;    /* for the log */
+	const char *name;    /* for the log; NULL: who gets no more loses nothing by it, which is not logged */
 	uint64_t share;      /* a user's */
 	uint64_t users;      /* that all have, but root: QUOTA_USERS times that, if it is not set to less */
 	uint64_t used;       /* with root */
@@ -51,8 +52,8 @@ void quotas_init(struct quotas *quotas, const uint64_t shares[QUOTA_KINDS], stru
 void quotas_deinit(struct quotas *quotas);
 
 /*
- * Gives `uid` `n` of a kind.  Returns 0; -EDQUOT if that is more than it, or all, may have, which is counted and, not
- * more often than once a minute, logged; or -ENOMEM.
+ * Gives `uid` `n` of a kind.  Returns 0; -EDQUOT if that is more than it, or all, may have, which is counted and, if the
+ * kind has a name, logged, not more often than once a minute; or -ENOMEM.
  */
 int quota_charge(struct quotas *quotas, enum quota_kind kind, uid_t uid, uint64_t n);
 

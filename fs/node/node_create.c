@@ -11,6 +11,45 @@
 #include "fs/op/transaction.h"
 #include "fs/op/tx.h"
 
+/* ---- opening as an empty file ---- */
+
+static void opened_empty(struct op *op)
+{
+	struct stat st;
+
+	node_attr_file(op->fs, 0, &st);
+	if (op->kind == OP_CREATE)
+		op_reply_create(op, op->inode, &st, op->handle);
+	else
+		op_reply_open(op, op->handle);
+}
+
+static void written_empty(struct op *op, int err)
+{
+	if (!err) {
+		node_content_changed(op);
+		handle_written_empty(op->handle);
+		opened_empty(op);
+		return;
+	}
+	if (op->kind == OP_CREATE)
+		inode_set_unwritten(&op->fs->inodes, op->inode, false);
+	handle_free(op->handle);
+	op->handle = NULL;
+	op_reply_error(op, err);
+}
+
+void node_open_empty(struct op *op, struct handle *handle)
+{
+	op->handle = handle;
+	/* If others make the file that is created, theirs is kept, as at a close. */
+	op->keep = op->kind == OP_CREATE;
+	if (handle_empty(handle, op_process(op), op_user(op)))
+		opened_empty(op);
+	else
+		node_put_value(op, 0, written_empty);
+}
+
 /* ---- create ---- */
 
 /* Replies to a CREATE: the file is there, in the store or unwritten. */
@@ -30,14 +69,15 @@ static void created(struct op *op, bool unwritten)
 		return;
 	}
 	inode_made(&fs->inodes, leaf);
-	handle_empty(handle, op_process(op));
 	if (unwritten) {
 		inode_set_unwritten(&fs->inodes, leaf, true);
-	} else {
-		handle_settle_empty(handle);
-		inode_set_listing(&fs->inodes, op->inode, NULL);
-		inode_found(leaf, inode_foreign(leaf));
+		op_turn_to(op, leaf);
+		node_open_empty(op, handle);
+		return;
 	}
+	handle_written_empty(handle);
+	inode_set_listing(&fs->inodes, op->inode, NULL);
+	inode_found(leaf, inode_foreign(leaf));
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, leaf, &st, handle);
 	inode_put(&fs->inodes, leaf);
@@ -299,6 +339,8 @@ static void release_done(struct op *op, int err)
 	if (err && err != -ENOENT && !inode_path(&op->fs->inodes, op->inode, NULL, path))
 		rate_log(&op->fs->rates.values, op->fs->log, LOGGER_WARNING, "%s: empty value lost at close: %s",
 			 path, strerror(-err));
+	if (op->charged)
+		quota_release(&op->fs->quotas, QUOTA_EMPTY, op->user, 1);
 	op_reply_error(op, err);
 }
 
@@ -335,6 +377,8 @@ void node_release(struct fs *fs, struct handle *handle)
 
 	if (handle_ends_empty(handle) && !inode_is_removed(inode))
 		op = op_new(fs, NULL, inode->nodeid, OP_RELEASE);
+	if (op)
+		op->charged = handle_take_charge(handle, &op->user);
 	/* Else nobody is left who would make it. */
 	if (handle_settle_empty(handle) && !op)
 		inode_set_unwritten(&fs->inodes, inode, false);

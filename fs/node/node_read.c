@@ -28,8 +28,9 @@ void node_open(struct op *op)
 	}
 	/* The empty value is not written now, because most often a write follows. */
 	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
-		handle_empty(handle, op_process(op));
-	op_reply_open(op, handle);
+		node_open_empty(op, handle);
+	else
+		op_reply_open(op, handle);
 }
 
 bool node_read_failed(struct op *op, int err)

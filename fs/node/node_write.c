@@ -215,30 +215,38 @@ static void emptied(struct op *op)
 	op_reply_attr(op, &st);
 }
 
+/* It may have happened all the same.  A file that reads as empty goes on doing so. */
+static void resize_failed(struct op *op)
+{
+	if (op->handle && !handle_reads_empty(op->handle))
+		handle_edit(op->handle);
+}
+
 MAY_WAIT static void resize_run(struct op *op)
 {
 	int err = node_write_in_tx(op, resize_body);
 
-	if (!err)
-		node_content_changed(op);
-	/* A resize that failed may have happened all the same.  A file that reads as empty goes on
-	 * doing so. */
-	if (op->handle && !(err && handle_reads_empty(op->handle)))
-		handle_edit(op->handle);
 	if (err) {
+		resize_failed(op);
 		op_reply_error(op, err);
 		return;
 	}
+	node_content_changed(op);
+	if (op->handle)
+		handle_edit(op->handle);
 	truncated(op);
 }
 
 static void truncate_done(struct op *op, int err)
 {
 	if (err) {
+		resize_failed(op);
 		op_reply_error(op, err);
 		return;
 	}
 	node_content_changed(op);
+	if (op->handle)
+		handle_written_empty(op->handle);
 	emptied(op);
 }
 
@@ -251,9 +259,8 @@ void node_truncate(struct op *op)
 		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
-	} else if (op->new_size == 0 && op->handle) {
+	} else if (op->new_size == 0 && op->handle && handle_cut(op->handle, op_process(op), op_user(op))) {
 		/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
-		handle_cut(op->handle, op_process(op));
 		emptied(op);
 	} else if (op->new_size == 0) {
 		node_put_value(op, 0, truncate_done);

@@ -68,6 +68,12 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind
 	return op;
 }
 
+void op_turn_to(struct op *op, struct inode *inode)
+{
+	inode_put(&op->fs->inodes, op->inode);
+	op->inode = inode;
+}
+
 bool op_set_name(struct op *op, const char *name)
 {
 	op->name = strdup(name);
@@ -379,7 +385,7 @@ void op_reply_error(struct op *op, int error)
 
 uid_t op_user(const struct op *op)
 {
-	return op->req ? fuse_req_ctx(op->req)->uid : 0;
+	return op->req ? fuse_req_ctx(op->req)->uid : op->user;
 }
 
 pid_t op_process(const struct op *op)

@@ -34,6 +34,8 @@
 struct op {
 	struct fs *fs;
 	fuse_req_t req;       /* NULL: nobody waits for a reply */
+	uid_t user;           /* without one: on whose behalf it is */
+	bool charged;         /* with what it writes, see handle_take_charge() */
 	uint64_t unique;      /* its number, 0: not known */
 	LIST_ENTRY(op) unique_link; /* if it is */
 	enum op_kind kind;    /* for logs and counters */
@@ -121,6 +123,9 @@ struct op {
  */
 struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind kind);
 
+/* From now on the operation is about another inode (the reference is taken). */
+void op_turn_to(struct op *op, struct inode *inode);
+
 /* Copies a name, or bytes, into the operation.  Return false having replied ENOMEM (the operation
  * is over then). */
 bool op_set_name(struct op *op, const char *name);
@@ -198,7 +203,7 @@ void op_calls_clear(struct op *op);
 /* Returns the process that asks, 0 where that is not known: nobody, or one in a namespace of its own. */
 pid_t op_process(const struct op *op);
 
-/* Returns the user who asks. */
+/* Returns the user who asks, or on whose behalf the operation is. */
 uid_t op_user(const struct op *op);
 
 /* Returns whether events tell of all that happens to an inode, whose node is `path`. */

@@ -111,6 +111,8 @@ const struct figure figures_list[] = {
 		"Transactions that were refused because of a user's share."),
 	COUNTER("limited_watches", "limited_watches", NULL, limits[QUOTA_WATCHES],
 		"Watches for single paths that were refused because of a user's share."),
+	COUNTER("limited_empty", "limited_empty", NULL, limits[QUOTA_EMPTY],
+		"Files that were emptied in the store at once because of a user's share."),
 	{ 0 },
 };
 

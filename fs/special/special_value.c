@@ -104,7 +104,6 @@ static void value_created(struct op *op)
 	struct fs *fs = op->fs;
 	struct handle *handle = NULL;
 	struct inode *file;
-	struct stat st;
 
 	file = special_intern(op, &special_value);
 	if (file)
@@ -116,11 +115,9 @@ static void value_created(struct op *op)
 	}
 	inode_made(&fs->inodes, file);
 	inode_set_listing(&fs->inodes, op->inode, NULL);
-	handle_empty(handle, op_process(op));
 	inode_set_unwritten(&fs->inodes, file, true);
-	node_attr_file(fs, 0, &st);
-	op_reply_create(op, file, &st, handle);
-	inode_put(&fs->inodes, file);
+	op_turn_to(op, file);
+	node_open_empty(op, handle);
 }
 
 static void create_done(struct op *op)

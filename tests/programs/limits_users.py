@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Users of a mount who do what they are told, for limits.py and limits_guest.py, which get its path."""
+"""Users of a mount who do what they are told, for the limits*.py, which get its path."""
 import errno
 import os
 import re
@@ -42,6 +42,11 @@ class User:
                 held.append(os.open(MOUNT + rest, os.O_RDWR if '.xsfs' in rest else os.O_RDONLY))
             elif word == 'create':
                 held.append(os.open(MOUNT + rest, os.O_WRONLY | os.O_CREAT, 0o600))
+            elif word == 'empty':
+                held.append(os.open(MOUNT + rest, os.O_WRONLY | os.O_TRUNC))
+            elif word == 'cut':
+                held.append(os.open(MOUNT + rest, os.O_WRONLY))
+                os.ftruncate(held[-1], 0)
             elif word == 'write':
                 os.write(held[-1], rest.replace(' ', '\n').encode())
         except OSError as error:
@@ -57,10 +62,10 @@ class User:
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
 
-    def ask_often(self, order, most):
-        """How often it is obeyed, and what comes then."""
+    def ask_often(self, order, most, first=0):
+        """How often it is obeyed, and what comes then. A # in it stands for a number from `first` on."""
         for n in range(most):
-            answer = self.ask(order)
+            answer = self.ask(order.replace('#', str(first + n)))
             if answer != 'ok':
                 return n, answer
         return most, 'ok'
