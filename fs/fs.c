@@ -83,9 +83,11 @@ static int parts_new(struct fs *fs, struct fuse_args *args)
 #define STORE_WATCHES_USERS 96
 
 /*
- * When a process ends the kernel closes all its files at once, and the empty values that are due then go to the store
- * before whatever is asked next.  A large directory can make a server take milliseconds for each.
+ * What a user can send to the store at once, without waiting for any answer, and so before whatever others ask next:
+ * the watches of all his streams, when he ends; and as the kernel closes all his files then, their empty values, for
+ * each of which a server may need milliseconds in a large directory.
  */
+#define WATCHES_SHARE 512
 #define EMPTY_SHARE 32
 
 static void shares_set(struct fs *fs)
@@ -97,7 +99,7 @@ static void shares_set(struct fs *fs)
 		[QUOTA_WATCHED] = config->watched,
 		[QUOTA_TRANSACTIONS] = counted && config->transactions > STORE_TRANSACTIONS_SHARE
 					       ? STORE_TRANSACTIONS_SHARE : config->transactions,
-		[QUOTA_WATCHES] = counted ? STORE_WATCHES_SHARE : QUOTA_NONE,
+		[QUOTA_WATCHES] = counted ? STORE_WATCHES_SHARE : WATCHES_SHARE,
 		[QUOTA_EMPTY] = EMPTY_SHARE,
 	};
 

@@ -13,6 +13,7 @@ test_limits() {
 	umount_xsfs
 	mount_xsfs "$STORE" -o allow_other,umask=0000
 	checked python3 "$TEST_DIR/programs/limits_empty.py" "$MNT"
+	checked python3 "$TEST_DIR/programs/limits_watches.py" "$MNT"
 	umount_xsfs
 	# A sanitizer surrounds and keeps what is allocated.
 	if ! has_sanitizer; then

@@ -582,6 +582,19 @@ static void what_they_open_is_emptied_first(void **state)
 	store_gets_nothing(fx);
 }
 
+/* ESTALE makes the kernel look it up again, and with O_CREAT make it. */
+static void what_is_gone_when_they_open_it_is_looked_up_again(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct op *op = begin_without_share(fx, OP_OPEN, O_WRONLY | O_TRUNC);
+
+	store_tells(fx, "/a", &root);
+	node_open(op);
+	store_refuses(fx, XS_READ, "/a", "ENOENT");
+	kernel_hears_error(fx, -ESTALE);
+	assert_int_equal(fx->fs.handles.count, 0);
+}
+
 static void what_cannot_be_emptied_they_cannot_open(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -623,16 +636,17 @@ static void what_cannot_be_cut_is_as_it_was(void **state)
 }
 
 /* Begins to create /a where that share is used up, as far as the store is asked whether it is there. */
-static void begin_create(struct fs_fixture *fx)
+static void begin_create(struct fs_fixture *fx, int flags)
 {
 	struct op *op = kernel_asks(fx, INODE_ROOT_ID);
 
 	fx->fs.quotas.kinds[QUOTA_EMPTY].share = 0;
 	op->kind = OP_CREATE;
-	op->flags = op->fi.flags = O_WRONLY | O_CREAT;
+	op->flags = op->fi.flags = O_WRONLY | O_CREAT | flags;
 	assert_true(op_set_name(op, "a"));
 	node_create(op);
 	store_answers(fx, XS_TRANSACTION_START, "", "7");
+	store_answers(fx, XS_READ, "/", "");
 }
 
 static void what_they_create_is_made_first(void **state)
@@ -640,38 +654,42 @@ static void what_they_create_is_made_first(void **state)
 	struct fs_fixture *fx = *state;
 	struct handle *file;
 
-	begin_create(fx);
+	begin_create(fx, 0);
 	store_refuses(fx, XS_READ, "/a", "ENOENT");
-	store_answers(fx, XS_READ, "/", "");
 	store_is_written(fx, "", NULL);
 	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
 	kernel_hears_error(fx, 0);
 	file = LIST_FIRST(&fx->fs.handles.open);
 	assert_false(file->inode->unwritten);
+	assert_true(handle_is_whole(file));
 	node_release(&fx->fs, file);
 	store_gets_nothing(fx);
 }
 
-static void what_others_have_made_meanwhile_is_kept(void **state)
+/* Then the kernel looks it up, and opens it, unless it must not be there. */
+static void what_others_have_made_meanwhile_is_not_touched(void **state)
 {
 	struct fs_fixture *fx = *state;
 
-	begin_create(fx);
+	begin_create(fx, 0);
 	store_answers(fx, XS_READ, "/a", "theirs");
-	store_answers(fx, XS_READ, "/", "");
 	store_is_written(fx, "", NULL);
 	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
-	kernel_hears_error(fx, 0);
-	assert_false(LIST_FIRST(&fx->fs.handles.open)->inode->unwritten);
+	kernel_hears_error(fx, -ESTALE);
+	begin_create(fx, O_EXCL);
+	store_answers(fx, XS_READ, "/a", "theirs");
+	store_is_written(fx, "", NULL);
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	kernel_hears_error(fx, -EEXIST);
+	assert_int_equal(fx->fs.handles.count, 0);
 }
 
 static void what_cannot_be_made_is_not_open(void **state)
 {
 	struct fs_fixture *fx = *state;
 
-	begin_create(fx);
+	begin_create(fx, 0);
 	store_refuses(fx, XS_READ, "/a", "ENOENT");
-	store_answers(fx, XS_READ, "/", "");
 	store_is_written(fx, "", "EACCES");
 	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
 	kernel_hears_error(fx, -EACCES);
@@ -844,11 +862,12 @@ int main(void)
 		TEST(who_has_written_nothing_leaves_it_empty_at_the_end),
 		TEST(what_cannot_be_made_at_the_end_is_shown_no_longer),
 		TEST(what_they_open_is_emptied_first),
+		TEST(what_is_gone_when_they_open_it_is_looked_up_again),
 		TEST(what_cannot_be_emptied_they_cannot_open),
 		TEST(what_they_cut_is_emptied_first),
 		TEST(what_cannot_be_cut_is_as_it_was),
 		TEST(what_they_create_is_made_first),
-		TEST(what_others_have_made_meanwhile_is_kept),
+		TEST(what_others_have_made_meanwhile_is_not_touched),
 		TEST(what_cannot_be_made_is_not_open),
 		TEST(what_goes_while_it_is_listed_is_not_there),
 		TEST(a_large_directory_that_goes_while_it_is_listed_is_not_there),

@@ -219,6 +219,8 @@ static void looked(struct op *op)
 	bool gone = err == -ENOENT;
 
 	inode_looked(op->inode, op->events, gone);
+	if (!op->req)
+		op->inode->own_look = false;
 	if (op->req)
 		op_reply_poll(op, gone ? op->revents | POLLHUP : op->revents & ~POLLHUP);
 	else
@@ -229,7 +231,8 @@ static void looked(struct op *op)
  * The file has news, but nobody has asked since whether its node is there.  Nearly always the caller
  * reads the value now, and learns it from that.  So the store is asked only for who polls once more
  * instead, for the poll after that: a question for each change would keep the server, and us, from
- * letting the caller run.
+ * letting the caller run.  And while one is under way no other is asked: nobody waits for them, so nothing else
+ * would bound how many somebody who polls in a loop has in the queue of a slow server.
  */
 static void look(const struct op *polled)
 {
@@ -240,10 +243,13 @@ static void look(const struct op *polled)
 		handle->told = polled->events;
 		return;
 	}
+	if (polled->inode->own_look)
+		return;
 	op = op_new(polled->fs, NULL, polled->inode->nodeid, OP_OWN_LOOK);
-
 	if (!op)
 		return;
+	/* It has a path, see poll_value(), so the question is sure to end in looked(). */
+	op->inode->own_look = true;
 	op->events = polled->events;
 	op_ask_node(op, XS_READ, looked);
 }

@@ -48,8 +48,9 @@ struct handles {
  * something else has happened to the file meanwhile.  In REFUSED it reads as empty here, but the empty
  * value is not written: a program that could not replace the old value has not lost it.
  *
- * A user owes only so many (QUOTA_EMPTY), so that their number is bounded when a process ends with all its
- * files.  Beyond that a file is emptied in the store first, and is WHOLE then.
+ * A user may have so many open files that are EMPTIED or CUT (QUOTA_EMPTY), so that the number of empty values
+ * is bounded when a process ends with all its files.  Beyond that a file is emptied in the store first, and is
+ * WHOLE then, which leads there from EDITING as well.
  */
 enum handle_state {
 	HANDLE_EDITING, /* each write edits what the store has */
@@ -85,8 +86,8 @@ struct handle {
 	/* EMPTIED, CUT, REFUSED: the handle is on its inode's list, and `contents` of the inode was this. */
 	unsigned emptied_since;
 	pid_t emptier; /* the process that emptied the file; 0: not known */
-	bool charged;  /* EMPTIED, CUT: with one of what `user` may owe */
-	uid_t user;
+	uid_t user;    /* EMPTIED, CUT: who is charged with one of his QUOTA_EMPTY, */
+	bool charged;  /* if that was not taken over */
 	LIST_ENTRY(handle) emptied_link;
 
 	bool missing_at_close; /* a close has found that the file was not yet in the store */

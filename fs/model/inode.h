@@ -151,6 +151,7 @@ struct inode {
 	uint64_t foreign;           /* counts those that no write of ours caused; starts at 1 */
 	uint64_t found;             /* `foreign` when it was last found in the store; 0: not yet */
 	uint64_t looked_at;         /* `events` when a poll last asked the store about the node */
+	bool own_look;              /* such a question, which nobody waits for, is under way */
 	uint64_t confirmed;         /* `events` when its attributes were last asked for; 0: not known since */
 	size_t value_len;           /* INODE_LEAF: the length of its value then */
 	uint64_t confirmed_at;      /* `changes` of the table then */

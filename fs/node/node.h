@@ -52,10 +52,6 @@ void node_fsync(struct op *op);
 void node_touch(struct op *op); /* makes the file, if it is unwritten */
 void node_flush(struct op *op); /* op->handle; op->fi.lock_owner is closing a descriptor */
 
-/* Replies to an OPEN or CREATE of op->inode, through `handle` (taken), as an empty file.  The empty value is due from
- * then on, or written before where the user may have no more that are. */
-void node_open_empty(struct op *op, struct handle *handle);
-
 /* Closes a handle: sends the empty value if one is still due, without waiting, and
  * frees the handle. */
 void node_release(struct fs *fs, struct handle *handle);

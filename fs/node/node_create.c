@@ -11,76 +11,29 @@
 #include "fs/op/transaction.h"
 #include "fs/op/tx.h"
 
-/* ---- opening as an empty file ---- */
+/* ---- create ---- */
 
-static void opened_empty(struct op *op)
+/* Returns op->name in op->inode, with a reference, and a handle for it, or NULL without memory. */
+static struct inode *open_new(struct op *op, struct handle **handle)
+{
+	struct fs *fs = op->fs;
+	struct inode *leaf;
+
+	leaf = inode_intern(&fs->inodes, op->inode, op->name, INODE_LEAF, op->inode->view, NULL);
+	*handle = leaf ? handle_new(&fs->handles, leaf, op->flags) : NULL;
+	if (*handle)
+		return leaf;
+	inode_put(&fs->inodes, leaf);
+	return NULL;
+}
+
+static void created(struct op *op, struct inode *leaf, struct handle *handle)
 {
 	struct stat st;
 
 	node_attr_file(op->fs, 0, &st);
-	if (op->kind == OP_CREATE)
-		op_reply_create(op, op->inode, &st, op->handle);
-	else
-		op_reply_open(op, op->handle);
-}
-
-static void written_empty(struct op *op, int err)
-{
-	if (!err) {
-		node_content_changed(op);
-		handle_written_empty(op->handle);
-		opened_empty(op);
-		return;
-	}
-	if (op->kind == OP_CREATE)
-		inode_set_unwritten(&op->fs->inodes, op->inode, false);
-	handle_free(op->handle);
-	op->handle = NULL;
-	op_reply_error(op, err);
-}
-
-void node_open_empty(struct op *op, struct handle *handle)
-{
-	op->handle = handle;
-	/* If others make the file that is created, theirs is kept, as at a close. */
-	op->keep = op->kind == OP_CREATE;
-	if (handle_empty(handle, op_process(op), op_user(op)))
-		opened_empty(op);
-	else
-		node_put_value(op, 0, written_empty);
-}
-
-/* ---- create ---- */
-
-/* Replies to a CREATE: the file is there, in the store or unwritten. */
-static void created(struct op *op, bool unwritten)
-{
-	struct fs *fs = op->fs;
-	struct handle *handle = NULL;
-	struct inode *leaf;
-	struct stat st;
-
-	leaf = inode_intern(&fs->inodes, op->inode, op->name, INODE_LEAF, op->inode->view, NULL);
-	if (leaf)
-		handle = handle_new(&fs->handles, leaf, op->flags);
-	if (!handle) {
-		inode_put(&fs->inodes, leaf);
-		op_reply_error(op, -ENOMEM);
-		return;
-	}
-	inode_made(&fs->inodes, leaf);
-	if (unwritten) {
-		inode_set_unwritten(&fs->inodes, leaf, true);
-		op_turn_to(op, leaf);
-		node_open_empty(op, handle);
-		return;
-	}
-	handle_written_empty(handle);
-	inode_set_listing(&fs->inodes, op->inode, NULL);
-	inode_found(leaf, inode_foreign(leaf));
-	node_attr_file(fs, 0, &st);
 	op_reply_create(op, leaf, &st, handle);
-	inode_put(&fs->inodes, leaf);
+	inode_put(&op->fs->inodes, leaf);
 }
 
 MAY_WAIT static int create_body(struct op *op, uint32_t tx_id)
@@ -90,15 +43,48 @@ MAY_WAIT static int create_body(struct op *op, uint32_t tx_id)
 
 MAY_WAIT static void create_run(struct op *op)
 {
-	int err = tx_run(op, create_body);
+	struct fs *fs = op->fs;
+	struct inode *leaf = NULL;
+	struct handle *handle;
 	char path[PATH_SIZE];
+	int err = tx_run(op, create_body);
 
-	if (!err && !inode_path(&op->fs->inodes, op->inode, op->name, path))
+	/* Who does not insist on a new file gets this one: the kernel looks the name up again. */
+	if (err == -EEXIST && !(op->flags & O_EXCL))
+		err = -ESTALE;
+	if (!err && !inode_path(&fs->inodes, op->inode, op->name, path))
 		node_made_file(op, path);
-	if (err)
-		op_reply_error(op, err);
-	else
-		created(op, false);
+	if (!err)
+		leaf = open_new(op, &handle);
+	if (!leaf) {
+		op_reply_error(op, err ? err : -ENOMEM);
+		return;
+	}
+	inode_made(&fs->inodes, leaf);
+	handle_written_empty(handle);
+	inode_set_listing(&fs->inodes, op->inode, NULL);
+	inode_found(leaf, inode_foreign(leaf));
+	created(op, leaf, handle);
+}
+
+/* The file is there, but in no store yet.  A user who may owe no more empty values makes it at once. */
+static void create_unwritten(struct op *op)
+{
+	struct fs *fs = op->fs;
+	struct handle *handle;
+	struct inode *leaf = open_new(op, &handle);
+
+	if (!leaf) {
+		op_reply_error(op, -ENOMEM);
+	} else if (handle_empty(handle, op_process(op), op_user(op))) {
+		inode_made(&fs->inodes, leaf);
+		inode_set_unwritten(&fs->inodes, leaf, true);
+		created(op, leaf, handle);
+	} else {
+		handle_free(handle);
+		inode_put(&fs->inodes, leaf);
+		op_run(op, create_run);
+	}
 }
 
 /* Goes on with `then` when the directory op->target is there, or was as far as anybody knows; else
@@ -133,11 +119,6 @@ static int dir_asked(struct op *op)
 	if (!err)
 		inode_found(op->target, op->foreign);
 	return err;
-}
-
-static void create_unwritten(struct op *op)
-{
-	created(op, true);
 }
 
 static void create_asked(struct op *op)

@@ -6,7 +6,29 @@
 
 #include "fs/events/poll.h"
 #include "fs/model/text.h"
-#include "fs/node/node.h"
+#include "fs/node/node_put.h"
+
+/* Removed in the meantime: ESTALE makes the kernel look the name up again, and with O_CREAT make it. */
+static int open_error(int err)
+{
+	return err == -ENOENT ? -ESTALE : err;
+}
+
+/* A user who may owe no more empty values has emptied the file first. */
+static void open_emptied(struct op *op, int err)
+{
+	struct handle *handle;
+
+	if (!err)
+		node_content_changed(op);
+	handle = err ? NULL : handle_new(&op->fs->handles, op->inode, op->flags);
+	if (!handle) {
+		op_reply_error(op, open_error(err ? err : -ENOMEM));
+		return;
+	}
+	handle_written_empty(handle);
+	op_reply_open(op, handle);
+}
 
 void node_open(struct op *op)
 {
@@ -17,20 +39,19 @@ void node_open(struct op *op)
 	/* Replaced in the meantime: for a reader the old content is as good as the new one. */
 	if (err == -ESTALE && (op->flags & O_ACCMODE) == O_RDONLY)
 		err = 0;
-	/* Removed in the meantime: ESTALE makes the kernel look the name up again, and with
-	 * O_CREAT make it. */
-	if (err == -ENOENT)
-		err = -ESTALE;
 	handle = err ? NULL : handle_new(&op->fs->handles, op->inode, op->flags);
 	if (!handle) {
-		op_reply_error(op, err ? err : -ENOMEM);
+		op_reply_error(op, open_error(err ? err : -ENOMEM));
 		return;
 	}
 	/* The empty value is not written now, because most often a write follows. */
-	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
-		node_open_empty(op, handle);
-	else
+	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY &&
+	    !handle_empty(handle, op_process(op), op_user(op))) {
+		handle_free(handle);
+		node_put_value(op, 0, open_emptied);
+	} else {
 		op_reply_open(op, handle);
+	}
 }
 
 bool node_read_failed(struct op *op, int err)

@@ -68,12 +68,6 @@ struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind
 	return op;
 }
 
-void op_turn_to(struct op *op, struct inode *inode)
-{
-	inode_put(&op->fs->inodes, op->inode);
-	op->inode = inode;
-}
-
 bool op_set_name(struct op *op, const char *name)
 {
 	op->name = strdup(name);

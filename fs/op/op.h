@@ -35,7 +35,7 @@ struct op {
 	struct fs *fs;
 	fuse_req_t req;       /* NULL: nobody waits for a reply */
 	uid_t user;           /* without one: on whose behalf it is */
-	bool charged;         /* with what it writes, see handle_take_charge() */
+	bool charged;         /* he is with one of his QUOTA_EMPTY, until it is over */
 	uint64_t unique;      /* its number, 0: not known */
 	LIST_ENTRY(op) unique_link; /* if it is */
 	enum op_kind kind;    /* for logs and counters */
@@ -122,9 +122,6 @@ struct op {
  * transaction that is over.
  */
 struct op *op_new(struct fs *fs, fuse_req_t req, fuse_ino_t nodeid, enum op_kind kind);
-
-/* From now on the operation is about another inode (the reference is taken). */
-void op_turn_to(struct op *op, struct inode *inode);
 
 /* Copies a name, or bytes, into the operation.  Return false having replied ENOMEM (the operation
  * is over then). */

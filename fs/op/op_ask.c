@@ -24,10 +24,18 @@ static void ask_again(struct op *op)
 	op->again(op);
 }
 
+/* Who asked hears why there is no answer, and may have more to do than to reply. */
+static void end_unanswered(struct op *op, int err)
+{
+	for (unsigned i = 0; i < op->n_calls; i++)
+		op->calls[i]->error = err;
+	op->asked(op);
+}
+
 static void unpark_astray(struct op *op)
 {
 	TAILQ_REMOVE(&op->fs->astray, op, parked_link);
-	op_reply_error(op, -EINTR);
+	end_unanswered(op, -EINTR);
 }
 
 /* Until the rename is over nobody knows whether the node is there. */
@@ -36,7 +44,7 @@ static void wait_for_rename(struct op *op)
 	int err = op_park(op, unpark_astray);
 
 	if (err)
-		op_reply_error(op, err);
+		end_unanswered(op, err);
 	else
 		TAILQ_INSERT_TAIL(&op->fs->astray, op, parked_link);
 }

@@ -98,12 +98,14 @@ static void value_getattr(struct op *op)
 	op_ask_node(op, XS_READ, value_getattr_done);
 }
 
-/* The file is unwritten until a value is written. */
+/* Replies to a CREATE.  The file is unwritten until a value is written.  A user who may owe no more empty values opens
+ * that which the store has, where it is missing from the tree again until then. */
 static void value_created(struct op *op)
 {
 	struct fs *fs = op->fs;
 	struct handle *handle = NULL;
 	struct inode *file;
+	struct stat st;
 
 	file = special_intern(op, &special_value);
 	if (file)
@@ -115,9 +117,11 @@ static void value_created(struct op *op)
 	}
 	inode_made(&fs->inodes, file);
 	inode_set_listing(&fs->inodes, op->inode, NULL);
-	inode_set_unwritten(&fs->inodes, file, true);
-	op_turn_to(op, file);
-	node_open_empty(op, handle);
+	if (handle_empty(handle, op_process(op), op_user(op)))
+		inode_set_unwritten(&fs->inodes, file, true);
+	node_attr_file(fs, 0, &st);
+	op_reply_create(op, file, &st, handle);
+	inode_put(&fs->inodes, file);
 }
 
 static void create_done(struct op *op)
@@ -127,8 +131,9 @@ static void create_done(struct op *op)
 
 	if (!err)
 		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
-	if (!err && (op->flags & O_EXCL) && node_has_value(op, 0, path))
-		err = -EEXIST;
+	/* Somebody has given it a value meanwhile: ESTALE makes the kernel look it up again, and open it. */
+	if (!err && node_has_value(op, 0, path))
+		err = op->flags & O_EXCL ? -EEXIST : -ESTALE;
 	/* From now on it exists, also in other views, which see no unwritten file. */
 	if (!err)
 		empty_nodes_value_written(op->inode->view->empty_nodes, path);

@@ -22,11 +22,11 @@ def closed(before):
     end = monotonic() + PATIENCE
     while stat('open_files') > before and monotonic() < end:
         sleep(0.01)
-    return len(os.listdir(f'{MNT}/many'))
+    heard(MNT)
 
 
 def value(n):
-    return store.read(f'/many/n{n}').decode()
+    return store.read(f'/many/n{n}').decode() if store.exists(f'/many/n{n}') else 'missing'
 
 
 def end_with(order, what, left):
@@ -41,9 +41,8 @@ def end_with(order, what, left):
     check((other.ask('create /many/other'), store.exists('/many/other')), ('ok', False), f'{what}: others have a share of their own')
     other.end()
     user.end()
-    check(closed(before), FILES + 1, f'{what}: all are there')
-    heard(MNT)
-    check({value(n) for n in range(FILES)}, {''}, f'{what}: all are empty')
+    closed(before)
+    check({value(n) for n in range(FILES)}, {''}, f'{what}: all are there, and empty')
     os.unlink(f'{MNT}/many/other')
 
 
@@ -70,3 +69,16 @@ user.ask('close')
 check(user.ask_often('empty /many/x#', 1), (1, 'ok'), 'what is closed is there again')
 check(store.exists('/many/x0') and store.read(f'/many/x{SHARE}'), b'first\nsecond', 'and has been written')
 user.end()
+
+# The value of a directory.
+for n in range(SHARE + 2):
+    store.write(f'/dirs/d{n}/below', b'')
+heard(MNT)
+user, before = User(54330), stat('open_files')
+check(user.ask_often('create /dirs/d#/.value', SHARE + 2), (SHARE + 2, 'ok'), '.value: within the share, and beyond it')
+check((user.ask('write v'), store.read(f'/dirs/d{SHARE + 1}')), ('ok', b'v'), '.value: written')
+store.write(f'/dirs/d{SHARE}', b'of others')
+user.end()
+closed(before)
+check([store.read(f'/dirs/d{n}') for n in (0, SHARE, SHARE + 1)], [b'', b'of others', b'v'],
+      '.value: beyond the share nothing of others is overwritten')
