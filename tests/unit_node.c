@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "fs/node/node.h"
+#include "fs/op/transaction.h"
 #include "tests/events_fixture.h"
 
 /* A string with the NULs that are in it. */
@@ -694,7 +695,28 @@ static void what_cannot_be_made_is_not_open(void **state)
 	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
 	kernel_hears_error(fx, -EACCES);
 	assert_int_equal(fx->fs.handles.count, 0);
-	assert_int_equal(fx->fs.inodes.unwritten, 0);
+}
+
+/* In a transaction names are looked up outside: the kernel might never find it. */
+static void what_only_a_transaction_has_is_a_conflict(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *tx = open_transaction(fx, "5");
+	struct inode *inside = inode_intern(&fx->fs.inodes, fx->fs.inodes.root, "inside", INODE_DIR,
+					    transaction_view(tx->own, false), NULL);
+	struct op *op = kernel_asks(fx, inside->nodeid);
+
+	fx->fs.quotas.kinds[QUOTA_EMPTY].share = 0;
+	op->kind = OP_CREATE;
+	op->flags = op->fi.flags = O_WRONLY | O_CREAT;
+	assert_true(op_set_name(op, "a"));
+	node_create(op);
+	store_answers(fx, XS_READ, "/", "");
+	store_answers(fx, XS_READ, "/a", "theirs");
+	kernel_hears_error(fx, -ECANCELED);
+	inode_put(&fx->fs.inodes, inside);
+	handle_free(tx);
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
 }
 
 /* ---- listings ---- */
@@ -869,6 +891,7 @@ int main(void)
 		TEST(what_they_create_is_made_first),
 		TEST(what_others_have_made_meanwhile_is_not_touched),
 		TEST(what_cannot_be_made_is_not_open),
+		TEST(what_only_a_transaction_has_is_a_conflict),
 		TEST(what_goes_while_it_is_listed_is_not_there),
 		TEST(a_large_directory_that_goes_while_it_is_listed_is_not_there),
 		TEST(without_an_open_file_it_is_emptied_at_once),

@@ -260,7 +260,7 @@ static void what_comes_back_is_not_gone(void **state)
 	assert_int_equal(poll_it(fx, file, 3), NEWS);
 }
 
-static void what_came_before_an_answer_is_asked_for_again(void **state)
+static void an_old_answer_says_nothing_about_what_came_since(void **state)
 {
 	struct fs_fixture *fx = *state;
 	struct handle *file = open_value(fx);
@@ -274,7 +274,7 @@ static void what_came_before_an_answer_is_asked_for_again(void **state)
 	store_gets_nothing(fx);
 	fake_store_error(fx->base->store, &old, "ENOENT");
 	pump(fx->base);
-	assert_int_equal(poll_it(fx, file, 3), NEWS | GONE);
+	assert_int_equal(poll_it(fx, file, 3), NEWS);
 	store_answers(fx, XS_READ, "/a", "1");
 	assert_int_equal(poll_it(fx, file, 4), NEWS);
 	store_gets_nothing(fx);
@@ -297,6 +297,20 @@ static void while_the_store_is_asked_it_is_not_asked_again(void **state)
 	fake_store_error(fx->base->store, &question, "ENOENT");
 	pump(fx->base);
 	assert_int_equal(poll_it(fx, other, 30), NEWS | GONE);
+}
+
+/* As when it was not in time. */
+static void without_an_answer_it_is_asked_again(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_value(fx);
+
+	poll_on(fx, file);
+	store_refuses(fx, XS_READ, "/a", "EBUSY");
+	assert_int_equal(poll_it(fx, file, 3), NEWS);
+	store_refuses(fx, XS_READ, "/a", "ENOENT");
+	assert_int_equal(poll_it(fx, file, 4), NEWS | GONE);
+	store_gets_nothing(fx);
 }
 
 static void what_this_mount_removed_never_waits(void **state)
@@ -488,8 +502,9 @@ int main(void)
 		TEST(of_a_change_that_is_not_read_the_second_poll_asks_whether_it_is_there),
 		TEST(who_reads_after_each_change_causes_no_question_of_ours),
 		TEST(what_comes_back_is_not_gone),
-		TEST(what_came_before_an_answer_is_asked_for_again),
+		TEST(an_old_answer_says_nothing_about_what_came_since),
 		TEST(while_the_store_is_asked_it_is_not_asked_again),
+		TEST(without_an_answer_it_is_asked_again),
 		TEST(what_this_mount_removed_never_waits),
 		TEST(a_removal_wakes_who_polls),
 		TEST(in_a_transaction_there_is_no_news),

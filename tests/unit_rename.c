@@ -195,6 +195,26 @@ static void what_is_in_a_directory_is_found_while_that_moves(void **state)
 	inode_put(&fx->fs.inodes, inside);
 }
 
+/* Who waits for the rename may be interrupted, and that is not an answer either. */
+static void who_asks_while_it_moves_can_be_interrupted(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct inode *inside = file_inside(fx);
+	struct rename rename = store_moves_p(fx);
+	uint64_t unique;
+
+	node_getattr(kernel_asks(fx, inside->nodeid));
+	unique = fx->unique;
+	store_refuses(fx, XS_READ, "/p/k", "ENOENT");
+	store_refuses(fx, XS_DIRECTORY, "/p/k", "ENOENT");
+	kernel_interrupts(fx, unique);
+	grace_is_over(fx);
+	kernel_hears_of(fx, unique, -EINTR);
+	store_has_moved(fx, &rename);
+	kernel_hears_of(fx, rename.unique, 0);
+	inode_put(&fx->fs.inodes, inside);
+}
+
 static void what_was_emptied_is_found_at_close_while_its_directory_moves(void **state)
 {
 	struct fs_fixture *fx = *state;
@@ -306,6 +326,7 @@ int main(void)
 		TEST(an_empty_directory_stays_one_whose_parent_moved_meanwhile),
 		TEST(what_moves_is_being_made_at_the_new_place),
 		TEST(what_is_in_a_directory_is_found_while_that_moves),
+		TEST(who_asks_while_it_moves_can_be_interrupted),
 		TEST(what_was_emptied_is_found_at_close_while_its_directory_moves),
 		TEST(what_was_created_is_looked_for_at_close_while_its_directory_moves),
 		TEST(a_directory_is_found_by_who_creates_in_it_while_it_moves),

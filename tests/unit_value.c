@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "fs/node/node.h"
 #include "fs/special/special_files.h"
 #include "tests/fs_fixture.h"
 
@@ -55,20 +56,23 @@ static void one_that_others_have_made_meanwhile_is_looked_up_again(void **state)
 	assert_int_equal(fx->fs.handles.count, 0);
 }
 
-static void who_may_owe_no_more_opens_that_of_the_store(void **state)
+static void who_may_owe_no_more_owes_none_here(void **state)
 {
 	struct fs_fixture *fx = *state;
+	struct inode *inode;
 	struct handle *file;
 
 	fx->fs.quotas.kinds[QUOTA_EMPTY].share = 0;
 	begin_create(fx, 0);
 	store_answers(fx, XS_READ, "/a", "");
 	file = opened(fx);
-	assert_false(file->inode->unwritten);
-	assert_false(handle_ends_empty(file));
-	/* So what others write is not overwritten by a part. */
-	assert_false(handle_is_whole(file));
+	inode = inode_ref(file->inode);
+	assert_true(inode->unwritten);
+	assert_true(handle_reads_empty(file));
+	node_release(&fx->fs, file);
+	assert_false(inode->unwritten);
 	store_gets_nothing(fx);
+	inode_put(&fx->fs.inodes, inode);
 }
 
 static void where_there_is_no_node_there_is_none(void **state)
@@ -87,7 +91,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(until_it_is_written_it_is_this_mounts),
 		TEST(one_that_others_have_made_meanwhile_is_looked_up_again),
-		TEST(who_may_owe_no_more_opens_that_of_the_store),
+		TEST(who_may_owe_no_more_owes_none_here),
 		TEST(where_there_is_no_node_there_is_none),
 	};
 

@@ -218,13 +218,35 @@ static void looked(struct op *op)
 	int err = op_call_error(op, 0);
 	bool gone = err == -ENOENT;
 
-	inode_looked(op->inode, op->events, gone);
-	if (!op->req)
+	/* Any other error says nothing of it. */
+	if (!err || err == -EACCES || gone)
+		inode_looked(op->inode, op->events, gone);
+	op_reply_poll(op, gone ? op->revents | POLLHUP : op->revents & ~POLLHUP);
+}
+
+static void own_look_done(struct op *op)
+{
+	int err = op_call_error(op, 0);
+
+	op->inode->own_look = false;
+	/* What has changed since is asked for again. */
+	if (op->events == op->inode->events && (!err || err == -EACCES || err == -ENOENT))
+		inode_looked(op->inode, op->events, err == -ENOENT);
+	op_reply_error(op, 0);
+}
+
+static void own_look(struct op *op)
+{
+	char path[PATH_SIZE];
+	int err = inode_path(&op->fs->inodes, op->inode, NULL, path);
+
+	if (err) {
 		op->inode->own_look = false;
-	if (op->req)
-		op_reply_poll(op, gone ? op->revents | POLLHUP : op->revents & ~POLLHUP);
-	else
-		op_reply_error(op, 0);
+		op_reply_error(op, err);
+		return;
+	}
+	op_call(op, XS_READ, 0, path, NULL, 0);
+	op_ask(op, own_look_done, own_look);
 }
 
 /*
@@ -248,10 +270,9 @@ static void look(const struct op *polled)
 	op = op_new(polled->fs, NULL, polled->inode->nodeid, OP_OWN_LOOK);
 	if (!op)
 		return;
-	/* It has a path, see poll_value(), so the question is sure to end in looked(). */
 	op->inode->own_look = true;
 	op->events = polled->events;
-	op_ask_node(op, XS_READ, looked);
+	own_look(op);
 }
 
 void poll_value(struct op *op)

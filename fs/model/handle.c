@@ -173,7 +173,14 @@ void handle_set_content(struct handle *handle, char *content, size_t size)
 	become(handle, HANDLE_WHOLE, content, size);
 }
 
-static bool become_empty(struct handle *handle, enum handle_state state, pid_t process, uid_t user)
+static void become_empty(struct handle *handle, enum handle_state state, pid_t process)
+{
+	become(handle, state, NULL, 0);
+	handle->emptied_since = handle->inode->contents;
+	handle->emptier = process;
+}
+
+static bool owe_empty(struct handle *handle, enum handle_state state, pid_t process, uid_t user)
 {
 	if (!handle->charged) {
 		if (quota_charge(handle->all->quotas, QUOTA_EMPTY, user, 1))
@@ -181,20 +188,23 @@ static bool become_empty(struct handle *handle, enum handle_state state, pid_t p
 		handle->charged = true;
 		handle->user = user;
 	}
-	become(handle, state, NULL, 0);
-	handle->emptied_since = handle->inode->contents;
-	handle->emptier = process;
+	become_empty(handle, state, process);
 	return true;
 }
 
 bool handle_empty(struct handle *handle, pid_t process, uid_t user)
 {
-	return become_empty(handle, HANDLE_EMPTIED, process, user);
+	return owe_empty(handle, HANDLE_EMPTIED, process, user);
 }
 
 bool handle_cut(struct handle *handle, pid_t process, uid_t user)
 {
-	return become_empty(handle, HANDLE_CUT, process, user);
+	return owe_empty(handle, HANDLE_CUT, process, user);
+}
+
+void handle_begin_empty(struct handle *handle, pid_t process)
+{
+	become_empty(handle, HANDLE_REFUSED, process);
 }
 
 void handle_written_empty(struct handle *handle)

@@ -46,7 +46,8 @@ struct handles {
  * back to EDITING.  In EMPTIED and CUT an empty value is owed to the store, which still has the old one:
  * watchers are not to see the gap before the write that nearly always follows.  It is owed no more when
  * something else has happened to the file meanwhile.  In REFUSED it reads as empty here, but the empty
- * value is not written: a program that could not replace the old value has not lost it.
+ * value is not written: a program that could not replace the old value has not lost it, and where there was
+ * none before there is nothing to write.
  *
  * A user may have so many open files that are EMPTIED or CUT (QUOTA_EMPTY), so that the number of empty values
  * is bounded when a process ends with all its files.  Beyond that a file is emptied in the store first, and is
@@ -169,6 +170,9 @@ bool handle_empty(struct handle *handle, pid_t process, uid_t user);
 
 /* The same by ftruncate(): then the next close is the end. */
 bool handle_cut(struct handle *handle, pid_t process, uid_t user);
+
+/* open() has created the file where the store has an empty value already: it reads as empty, and nothing is owed. */
+void handle_begin_empty(struct handle *handle, pid_t process);
 
 /* The file was emptied in the store through the handle. */
 void handle_written_empty(struct handle *handle);

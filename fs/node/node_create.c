@@ -29,16 +29,33 @@ static struct inode *open_new(struct op *op, struct handle **handle)
 
 static void created(struct op *op, struct inode *leaf, struct handle *handle)
 {
+	struct inodes *inodes = &op->fs->inodes;
 	struct stat st;
 
 	node_attr_file(op->fs, 0, &st);
 	op_reply_create(op, leaf, &st, handle);
-	inode_put(&op->fs->inodes, leaf);
+	inode_put(inodes, leaf);
 }
 
 MAY_WAIT static int create_body(struct op *op, uint32_t tx_id)
 {
 	return node_create_in_tx(op, tx_id, XS_WRITE);
+}
+
+/*
+ * Somebody else has made the file since it was looked up.  Who does not insist on a new one gets that: ESTALE makes the
+ * kernel look it up again, and open it.  In a transaction it may never find what is there, as names are looked up outside.
+ */
+static int made_by_others(struct op *op)
+{
+	struct transaction *tx = op->inode->view->tx;
+
+	if (op->flags & O_EXCL)
+		return -EEXIST;
+	if (!tx)
+		return -ESTALE;
+	transaction_conflict(tx);
+	return -ECANCELED;
 }
 
 MAY_WAIT static void create_run(struct op *op)
@@ -47,11 +64,14 @@ MAY_WAIT static void create_run(struct op *op)
 	struct inode *leaf = NULL;
 	struct handle *handle;
 	char path[PATH_SIZE];
-	int err = tx_run(op, create_body);
+	int err;
 
-	/* Who does not insist on a new file gets this one: the kernel looks the name up again. */
-	if (err == -EEXIST && !(op->flags & O_EXCL))
-		err = -ESTALE;
+	/* See make_run() in node_tree.c. */
+	op->inode->told.making++;
+	err = tx_run(op, create_body);
+	op->inode->told.making--;
+	if (err == -EEXIST)
+		err = made_by_others(op);
 	if (!err && !inode_path(&fs->inodes, op->inode, op->name, path))
 		node_made_file(op, path);
 	if (!err)

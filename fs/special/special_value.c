@@ -98,8 +98,8 @@ static void value_getattr(struct op *op)
 	op_ask_node(op, XS_READ, value_getattr_done);
 }
 
-/* Replies to a CREATE.  The file is unwritten until a value is written.  A user who may owe no more empty values opens
- * that which the store has, where it is missing from the tree again until then. */
+/* Replies to a CREATE.  The file is unwritten until a value is written.  A user who may owe no more empty values owes
+ * none here: the store has it. */
 static void value_created(struct op *op)
 {
 	struct fs *fs = op->fs;
@@ -117,8 +117,9 @@ static void value_created(struct op *op)
 	}
 	inode_made(&fs->inodes, file);
 	inode_set_listing(&fs->inodes, op->inode, NULL);
-	if (handle_empty(handle, op_process(op), op_user(op)))
-		inode_set_unwritten(&fs->inodes, file, true);
+	if (!handle_empty(handle, op_process(op), op_user(op)))
+		handle_begin_empty(handle, op_process(op));
+	inode_set_unwritten(&fs->inodes, file, true);
 	node_attr_file(fs, 0, &st);
 	op_reply_create(op, file, &st, handle);
 	inode_put(&fs->inodes, file);
