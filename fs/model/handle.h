@@ -49,7 +49,7 @@ struct handles {
  * value is not written: a program that could not replace the old value has not lost it, and where there was
  * none before there is nothing to write.
  *
- * A user may have so many open files that are EMPTIED or CUT (QUOTA_EMPTY), so that the number of empty values
+ * A user may have only so many open files that are EMPTIED or CUT (QUOTA_EMPTY), so that the number of empty values
  * is bounded when a process ends with all its files.  Beyond that a file is emptied in the store first, and is
  * WHOLE then, which leads there from EDITING as well.
  */
