@@ -551,6 +551,58 @@ static void what_cannot_be_made_at_the_end_is_shown_no_longer(void **state)
 	store_gets_nothing(fx);
 }
 
+/* Begins the end of `file`, about whose node something has been heard, as far as the store is asked for it. */
+static void begin_release(struct fs_fixture *fx, struct handle *file, struct fake_msg *read, struct fake_msg *write)
+{
+	store_tells(fx, "/a", &root);
+	node_release(&fx->fs, file);
+	store_answers(fx, XS_TRANSACTION_START, "", "7");
+	*read = store_gets(fx, XS_READ, "/a");
+	*write = store_gets(fx, XS_WRITE, "/a");
+}
+
+static void store_has_old(struct fs_fixture *fx, const struct fake_msg *read, const struct fake_msg *write)
+{
+	fake_store_reply(fx->base->store, read, "old", 3);
+	fake_store_reply(fx->base->store, write, "OK", 3);
+	pump(fx->base);
+}
+
+static void what_is_written_after_a_close_stays(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY | O_TRUNC), *later = open_a(fx, O_WRONLY | O_TRUNC);
+	struct fake_msg read, write;
+
+	begin_release(fx, file, &read, &write);
+	begin_write(fx, later, "new\n", 0, 0);
+	store_answers(fx, XS_READ, "/a", "old");
+	store_is_written(fx, "new", NULL);
+	kernel_hears_error(fx, 0);
+	store_has_old(fx, &read, &write);
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	store_gets_nothing(fx);
+}
+
+/* Also if that is on the pool, too: it may have been committed, and that not noted yet. */
+static void for_what_is_being_written_after_a_close_it_waits(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY | O_TRUNC);
+	struct inode *inode = file->inode;
+	struct fake_msg read, write;
+
+	begin_release(fx, file, &read, &write);
+	inode->writers++;
+	store_has_old(fx, &read, &write);
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	inode->writers--;
+	inode_new_content(&fx->fs.inodes, inode);
+	store_answers(fx, XS_TRANSACTION_START, "", "8");
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	store_gets_nothing(fx);
+}
+
 /* ---- users who may owe no more empty values ---- */
 
 /* An operation on /a, which the store is known to have. */
@@ -883,6 +935,8 @@ int main(void)
 		TEST(what_the_pool_never_began_has_failed_too),
 		TEST(who_has_written_nothing_leaves_it_empty_at_the_end),
 		TEST(what_cannot_be_made_at_the_end_is_shown_no_longer),
+		TEST(what_is_written_after_a_close_stays),
+		TEST(for_what_is_being_written_after_a_close_it_waits),
 		TEST(what_they_open_is_emptied_first),
 		TEST(what_is_gone_when_they_open_it_is_looked_up_again),
 		TEST(what_cannot_be_emptied_they_cannot_open),

@@ -180,24 +180,25 @@ static void become_empty(struct handle *handle, enum handle_state state, pid_t p
 	handle->emptier = process;
 }
 
-static bool owe_empty(struct handle *handle, enum handle_state state, pid_t process, uid_t user)
+static int owe_empty(struct handle *handle, enum handle_state state, pid_t process, uid_t user)
 {
-	if (!handle->charged) {
-		if (quota_charge(handle->all->quotas, QUOTA_EMPTY, user, 1))
-			return false;
-		handle->charged = true;
+	int err = handle->charged ? 0 : quota_charge(handle->all->quotas, QUOTA_EMPTY, user, 1);
+
+	if (err)
+		return err;
+	if (!handle->charged)
 		handle->user = user;
-	}
+	handle->charged = true;
 	become_empty(handle, state, process);
-	return true;
+	return 0;
 }
 
-bool handle_empty(struct handle *handle, pid_t process, uid_t user)
+int handle_empty(struct handle *handle, pid_t process, uid_t user)
 {
 	return owe_empty(handle, HANDLE_EMPTIED, process, user);
 }
 
-bool handle_cut(struct handle *handle, pid_t process, uid_t user)
+int handle_cut(struct handle *handle, pid_t process, uid_t user)
 {
 	return owe_empty(handle, HANDLE_CUT, process, user);
 }

@@ -163,13 +163,13 @@ void handle_set_content(struct handle *handle, char *content, size_t size);
 /*
  * open() has emptied the file, or created it.  `process`: whose doing that is, 0 if that is not known; `user`: who is
  * charged for the empty value that is owed now.
- * Returns false, and has changed nothing, if he owes as many as he may, or there is no memory: then it is to be written
- * now, and handle_written_empty() called.
+ * Returns 0, or having changed nothing -EDQUOT if he owes as many as he may: then it is to be written now, and
+ * handle_written_empty() called; or -ENOMEM.
  */
-bool handle_empty(struct handle *handle, pid_t process, uid_t user);
+int handle_empty(struct handle *handle, pid_t process, uid_t user);
 
 /* The same by ftruncate(): then the next close is the end. */
-bool handle_cut(struct handle *handle, pid_t process, uid_t user);
+int handle_cut(struct handle *handle, pid_t process, uid_t user);
 
 /* open() has created the file where the store has an empty value already: it reads as empty, and nothing is owed. */
 void handle_begin_empty(struct handle *handle, pid_t process);

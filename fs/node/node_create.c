@@ -93,18 +93,22 @@ static void create_unwritten(struct op *op)
 	struct fs *fs = op->fs;
 	struct handle *handle;
 	struct inode *leaf = open_new(op, &handle);
+	int err = leaf ? handle_empty(handle, op_process(op), op_user(op)) : -ENOMEM;
 
-	if (!leaf) {
-		op_reply_error(op, -ENOMEM);
-	} else if (handle_empty(handle, op_process(op), op_user(op))) {
+	if (!err) {
 		inode_made(&fs->inodes, leaf);
 		inode_set_unwritten(&fs->inodes, leaf, true);
 		created(op, leaf, handle);
-	} else {
+		return;
+	}
+	if (leaf) {
 		handle_free(handle);
 		inode_put(&fs->inodes, leaf);
-		op_run(op, create_run);
 	}
+	if (err == -EDQUOT)
+		op_run(op, create_run);
+	else
+		op_reply_error(op, err);
 }
 
 /* Goes on with `then` when the directory op->target is there, or was as far as anybody knows; else
@@ -378,8 +382,10 @@ void node_release(struct fs *fs, struct handle *handle)
 
 	if (handle_ends_empty(handle) && !inode_is_removed(inode))
 		op = op_new(fs, NULL, inode->nodeid, OP_RELEASE);
-	if (op)
+	if (op) {
 		op->charged = handle_take_charge(handle, &op->user);
+		op->contents = inode->contents;
+	}
 	/* Else nobody is left who would make it. */
 	if (handle_settle_empty(handle) && !op)
 		inode_set_unwritten(&fs->inodes, inode, false);

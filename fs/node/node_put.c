@@ -32,7 +32,9 @@ int node_write_in_tx(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 
 	inode_wrote(op->inode);
 	node->told.writing++;
+	op->inode->writers += op->kind != OP_RELEASE;
 	err = tx_run(op, body);
+	op->inode->writers -= op->kind != OP_RELEASE;
 	node->told.writing--;
 	inode_write_over(&op->fs->inodes, op->inode, err);
 	if (!err && !op->inode->view->tx)
@@ -86,14 +88,31 @@ bool node_may_be_gone(const struct op *op, struct inode *inode, const char *path
 					inode_is_doubtful(inode));
 }
 
+/*
+ * Requests to this mount that were made after a close come after its empty value.  On the pool they can overtake it: then
+ * it is not due any more.  Returns 0, the finding for that, or -EAGAIN while one is under way.  A write that goes to the
+ * store without the pool is noted before an answer that comes after its own.
+ */
+static int check_overtaken(struct op *op)
+{
+	if (op->kind != OP_RELEASE)
+		return 0;
+	if (op->inode->contents == op->contents)
+		return op->inode->writers > 0 ? -EAGAIN : 0;
+	op->keep = true;
+	return tx_finding(op, -EEXIST);
+}
+
 /* Writes op->data in a transaction: to a node that is there, or is made if op->may_create. */
 MAY_WAIT static int put_body(struct op *op, uint32_t tx_id)
 {
 	/* In a transaction of our own the change may travel with the check, see node_create_in_tx(). */
 	bool own = op->inode->view->tx_id == 0, missing;
 	char path[PATH_SIZE];
-	int err = node_write_path(op, path);
+	int err = check_overtaken(op);
 
+	if (!err)
+		err = node_write_path(op, path);
 	if (!err)
 		err = node_call_old(op, tx_id, path, op->may_create);
 	if (err)
@@ -104,6 +123,8 @@ MAY_WAIT static int put_body(struct op *op, uint32_t tx_id)
 	/* That it may not be read means that it is there. */
 	if (err == -EACCES)
 		err = 0;
+	if (!err)
+		err = check_overtaken(op);
 	if (!err && !missing && op->keep)
 		err = tx_finding(op, -EEXIST);
 	if (err)

@@ -45,13 +45,17 @@ void node_open(struct op *op)
 		return;
 	}
 	/* The empty value is not written now, because most often a write follows. */
-	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY &&
-	    !handle_empty(handle, op_process(op), op_user(op))) {
-		handle_free(handle);
-		node_put_value(op, 0, open_emptied);
-	} else {
+	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
+		err = handle_empty(handle, op_process(op), op_user(op));
+	if (err != -EDQUOT && err != -ENOMEM) {
 		op_reply_open(op, handle);
+		return;
 	}
+	handle_free(handle);
+	if (err == -EDQUOT)
+		node_put_value(op, 0, open_emptied);
+	else
+		op_reply_error(op, err);
 }
 
 bool node_read_failed(struct op *op, int err)

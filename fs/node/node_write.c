@@ -259,12 +259,18 @@ void node_truncate(struct op *op)
 		err = inode_path(&op->fs->inodes, op->inode, NULL, path);
 	if (err) {
 		op_reply_error(op, err);
-	} else if (op->new_size == 0 && op->handle && handle_cut(op->handle, op_process(op), op_user(op))) {
-		/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
-		emptied(op);
-	} else if (op->new_size == 0) {
-		node_put_value(op, 0, truncate_done);
-	} else {
-		op_run(op, resize_run);
+		return;
 	}
+	if (op->new_size > 0) {
+		op_run(op, resize_run);
+		return;
+	}
+	/* As with O_TRUNC: a write will follow, and watchers are not to see the gap. */
+	err = op->handle ? handle_cut(op->handle, op_process(op), op_user(op)) : -EDQUOT;
+	if (!err)
+		emptied(op);
+	else if (err == -EDQUOT)
+		node_put_value(op, 0, truncate_done);
+	else
+		op_reply_error(op, err);
 }

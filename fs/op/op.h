@@ -95,6 +95,7 @@ struct op {
 	size_t value_len;
 	bool may_create; /* the node need not be there yet */
 	bool keep;       /* if it is, it keeps its value */
+	unsigned contents; /* of a RELEASE: inode->contents then */
 
 	struct gather gather;
 	struct pool_work work;

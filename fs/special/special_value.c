@@ -117,7 +117,7 @@ static void value_created(struct op *op)
 	}
 	inode_made(&fs->inodes, file);
 	inode_set_listing(&fs->inodes, op->inode, NULL);
-	if (!handle_empty(handle, op_process(op), op_user(op)))
+	if (handle_empty(handle, op_process(op), op_user(op)))
 		handle_begin_empty(handle, op_process(op));
 	inode_set_unwritten(&fs->inodes, file, true);
 	node_attr_file(fs, 0, &st);
