@@ -603,6 +603,28 @@ static void for_what_is_being_written_after_a_close_it_waits(void **state)
 	store_gets_nothing(fx);
 }
 
+/* What comes after the empty value edits that. */
+static void what_is_appended_after_a_close_finds_it_empty(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY | O_TRUNC), *later = open_a(fx, O_WRONLY | O_APPEND);
+	struct fake_msg begin;
+
+	store_tells(fx, "/a", &root);
+	node_release(&fx->fs, file);
+	begin = store_gets(fx, XS_TRANSACTION_START, "");
+	begin_write(fx, later, "new\n", 0, O_APPEND);
+	store_answers(fx, XS_TRANSACTION_START, "", "8");
+	store_answers(fx, XS_READ, "/a", "old");
+	store_is_written(fx, "new", NULL);
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+	fake_store_reply(fx->base->store, &begin, "7", 2);
+	pump(fx->base);
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	store_gets_nothing(fx);
+}
+
 /* ---- users who may owe no more empty values ---- */
 
 /* An operation on /a, which the store is known to have. */
@@ -937,6 +959,7 @@ int main(void)
 		TEST(what_cannot_be_made_at_the_end_is_shown_no_longer),
 		TEST(what_is_written_after_a_close_stays),
 		TEST(for_what_is_being_written_after_a_close_it_waits),
+		TEST(what_is_appended_after_a_close_finds_it_empty),
 		TEST(what_they_open_is_emptied_first),
 		TEST(what_is_gone_when_they_open_it_is_looked_up_again),
 		TEST(what_cannot_be_emptied_they_cannot_open),

@@ -334,12 +334,14 @@ void node_flush(struct op *op)
  * that somebody removed. */
 static void release_done(struct op *op, int err)
 {
+	bool overtaken = op->inode->contents != op->contents;
 	char path[PATH_SIZE];
 
+	op->inode->releases--;
 	/* Until now this mount has shown it; from now on the store does, if it was made. */
-	if (op->may_create && !err)
+	if (op->may_create && !overtaken && !err)
 		inode_new_content(&op->fs->inodes, op->inode);
-	else if (op->may_create)
+	else if (op->may_create && !overtaken)
 		inode_set_unwritten(&op->fs->inodes, op->inode, false);
 	if (err && err != -ENOENT && !inode_path(&op->fs->inodes, op->inode, NULL, path))
 		rate_log(&op->fs->rates.values, op->fs->log, LOGGER_WARNING, "%s: empty value lost at close: %s",
@@ -385,6 +387,7 @@ void node_release(struct fs *fs, struct handle *handle)
 	if (op) {
 		op->charged = handle_take_charge(handle, &op->user);
 		op->contents = inode->contents;
+		inode->releases++;
 	}
 	/* Else nobody is left who would make it. */
 	if (handle_settle_empty(handle) && !op)

@@ -95,7 +95,8 @@ bool node_may_be_gone(const struct op *op, struct inode *inode, const char *path
  */
 static int check_overtaken(struct op *op)
 {
-	if (op->kind != OP_RELEASE)
+	/* In a transaction of the user's one comes after the other. */
+	if (op->kind != OP_RELEASE || op->inode->view->tx)
 		return 0;
 	if (op->inode->contents == op->contents)
 		return op->inode->writers > 0 ? -EAGAIN : 0;

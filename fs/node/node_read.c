@@ -47,7 +47,7 @@ void node_open(struct op *op)
 	/* The empty value is not written now, because most often a write follows. */
 	if ((op->flags & O_TRUNC) && (op->flags & O_ACCMODE) != O_RDONLY)
 		err = handle_empty(handle, op_process(op), op_user(op));
-	if (err != -EDQUOT && err != -ENOMEM) {
+	if (!err) {
 		op_reply_open(op, handle);
 		return;
 	}

@@ -76,6 +76,10 @@ MAY_WAIT static int change_content(struct op *op, uint32_t tx_id,
 	 * has made the file owes as much, but others may have written since, and appends go behind that. */
 	if (change == resize && op->handle && handle_reads_empty(op->handle) && !may_create)
 		missing = true;
+	/* Nor is there an old content to edit where an open file has just ended that had emptied it: see
+	 * check_overtaken() in node_put.c. */
+	if (op->inode->releases > 0 && !may_create && !op->inode->view->tx)
+		missing = true;
 	if (!err && missing) {
 		err = change(op, NULL, 0, &content, &size);
 	} else if (!err) {

@@ -37,7 +37,8 @@ class Row:
 
     def add(self, rate, base):
         self.rates.append(rate)
-        self.ratios.append(rate / base if base else 0)
+        if base:
+            self.ratios.append(rate / base)
 
     @property
     def rate(self):
@@ -45,11 +46,11 @@ class Row:
 
     @property
     def ratio(self):
-        return statistics.median(self.ratios)
+        return statistics.median(self.ratios) if self.ratios else None
 
     @property
     def best(self):
-        return max(self.ratios)
+        return max(self.ratios, default=None)
 
     def verdict(self, to, ratio):
         figure = {'lib': self.ratio, 'floor': self.floor, 'before': self.before}[to]
@@ -59,9 +60,8 @@ class Row:
 
     def document(self):
         found = {'what': self.what, 'operation': self.operation, 'size': self.size, 'way': self.way,
-                 'rate': round(self.rate), 'ratio': round(self.ratio, 3), 'best': round(self.best, 3),
-                 'rounds': len(self.rates)}
-        for name in ('floor', 'before'):
+                 'rate': round(self.rate), 'rounds': len(self.rates)}
+        for name in ('ratio', 'best', 'floor', 'before'):
             if getattr(self, name) is not None:
                 found[name] = round(getattr(self, name), 3)
         if self.goals:
@@ -145,7 +145,7 @@ def plot_group(directory, group, rows):
     what, operation, size = group
     name = f'{what}-{operation}-{size}'.replace('/', '-')
     rows = sorted(rows, key=lambda row: (row.way not in FIRST,))
-    data = '\n'.join(f'"{row.way}" {row.ratio:.3f}' for row in rows)
+    data = '\n'.join(f'"{row.way}" {row.ratio or 0:.3f}' for row in rows)
     title = TITLES[what].format(operation=operation, size=size)
     script = f'''set terminal svg size 640,{120 + 24 * len(rows)} font "sans,12" background "white"
 set output "{directory}/{name}.svg"
