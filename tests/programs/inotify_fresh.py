@@ -92,5 +92,6 @@ for reader in readers[1:]:
     while events:
         got |= set(names) if any(mask & Q_OVERFLOW for _, mask in events) else {path.lstrip('/') for path, _ in events}
         events = reader.read()
-    deaf += got != set(names)
+    # They may be told more: the directory itself counts as changed where everything was compared.
+    deaf += not got.issuperset(names)
 check(deaf, 0, f'each of {READERS} readers is told of each key')
