@@ -251,7 +251,7 @@ sizes() {
 	shows '*1 web *' 'any key ends it'
 	is "$(($(tmux_here capture-pane -e -p | grep -c $'\e\\[[0-9;]*3[0-7]m') > 0))" 1 'colours'
 	keys 3
-	shows '*requests a second*TYPE OF REQUEST *P50 *P99 *p50, p99*READ * us * us *FILE OPERATION*nobody waits*' 'the mount'
+	shows '*requests a second*TYPE OF REQUEST *P50 *P99 *p50, p99*READ * [um]s * [um]s *FILE OPERATION*nobody waits*' 'the mount'
 	tmux_here resize-window -x 80 -y 24
 	hides '* P50 *' 'without times where there is no room'
 	shows '*TYPE OF REQUEST *p50, p99*READ *nobody waits*' 'but with the figures'
