@@ -625,6 +625,54 @@ static void what_is_appended_after_a_close_finds_it_empty(void **state)
 	store_gets_nothing(fx);
 }
 
+/* But not if something else was written before. */
+static void what_is_appended_to_what_was_written_after_a_close_keeps_that(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY | O_TRUNC), *whole = open_a(fx, O_WRONLY | O_TRUNC),
+		      *later = open_a(fx, O_WRONLY | O_APPEND);
+	struct fake_msg begin;
+
+	store_tells(fx, "/a", &root);
+	node_release(&fx->fs, file);
+	begin = store_gets(fx, XS_TRANSACTION_START, "");
+	begin_write(fx, whole, "new\n", 0, 0);
+	store_answers(fx, XS_READ, "/a", "old");
+	store_is_written(fx, "new", NULL);
+	kernel_hears_error(fx, 0);
+	begin_write(fx, later, "more\n", 0, O_APPEND);
+	store_answers(fx, XS_TRANSACTION_START, "", "8");
+	store_answers(fx, XS_READ, "/a", "new");
+	store_is_written(fx, "new\nmore", NULL);
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+	fake_store_reply(fx->base->store, &begin, "7", 2);
+	pump(fx->base);
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	store_gets_nothing(fx);
+}
+
+/* Nor if the empty value is about to be committed: others may have written since. */
+static void what_is_appended_while_a_close_is_committed_keeps_what_is_there(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = open_a(fx, O_WRONLY | O_TRUNC), *later = open_a(fx, O_WRONLY | O_APPEND);
+	struct fake_msg read, write, commit;
+
+	begin_release(fx, file, &read, &write);
+	store_has_old(fx, &read, &write);
+	commit = store_gets(fx, XS_TRANSACTION_END, "T");
+	begin_write(fx, later, "more\n", 0, O_APPEND);
+	store_answers(fx, XS_TRANSACTION_START, "", "8");
+	store_answers(fx, XS_READ, "/a", "theirs");
+	store_is_written(fx, "theirs\nmore", NULL);
+	fake_store_reply(fx->base->store, &commit, "OK", 3);
+	pump(fx->base);
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+	store_gets_nothing(fx);
+}
+
 /* ---- users who may owe no more empty values ---- */
 
 /* An operation on /a, which the store is known to have. */
@@ -960,6 +1008,8 @@ int main(void)
 		TEST(what_is_written_after_a_close_stays),
 		TEST(for_what_is_being_written_after_a_close_it_waits),
 		TEST(what_is_appended_after_a_close_finds_it_empty),
+		TEST(what_is_appended_to_what_was_written_after_a_close_keeps_that),
+		TEST(what_is_appended_while_a_close_is_committed_keeps_what_is_there),
 		TEST(what_they_open_is_emptied_first),
 		TEST(what_is_gone_when_they_open_it_is_looked_up_again),
 		TEST(what_cannot_be_emptied_they_cannot_open),

@@ -126,7 +126,7 @@ struct inode {
 	unsigned opens;   /* those of the references that are open files */
 	unsigned contents; /* counts those that the file got here, removals included */
 	unsigned writers;  /* operations on the pool that are about to give it another one, but for the next: */
-	unsigned releases; /* empty values of open files that have ended, due and not yet written */
+	LIST_HEAD(, op) releases; /* on the pool, with an empty value that is yet to be committed */
 	bool cacheable; /* events tell when its attributes change: the kernel may remember them; nodes
 	                 * are from the start, special files are not */
 	unsigned leaving; /* removals and renames of it that are under way here */

@@ -337,7 +337,6 @@ static void release_done(struct op *op, int err)
 	bool overtaken = op->inode->contents != op->contents;
 	char path[PATH_SIZE];
 
-	op->inode->releases--;
 	/* Until now this mount has shown it; from now on the store does, if it was made. */
 	if (op->may_create && !overtaken && !err)
 		inode_new_content(&op->fs->inodes, op->inode);
@@ -387,7 +386,6 @@ void node_release(struct fs *fs, struct handle *handle)
 	if (op) {
 		op->charged = handle_take_charge(handle, &op->user);
 		op->contents = inode->contents;
-		inode->releases++;
 	}
 	/* Else nobody is left who would make it. */
 	if (handle_settle_empty(handle) && !op)

@@ -104,6 +104,28 @@ static int check_overtaken(struct op *op)
 	return tx_finding(op, -EEXIST);
 }
 
+bool node_awaits_empty(const struct inode *inode)
+{
+	const struct op *op;
+
+	LIST_FOREACH(op, &inode->releases, release_link)
+		if (op->contents == inode->contents)
+			return true;
+	return false;
+}
+
+/* Of a RELEASE: its empty value is yet to be committed; or that is on its way, and what is read after it shows it. */
+static void set_released(struct op *op, bool released)
+{
+	if (op->kind != OP_RELEASE || op->released == released)
+		return;
+	op->released = released;
+	if (released)
+		LIST_INSERT_HEAD(&op->inode->releases, op, release_link);
+	else
+		LIST_REMOVE(op, release_link);
+}
+
 /* Writes op->data in a transaction: to a node that is there, or is made if op->may_create. */
 MAY_WAIT static int put_body(struct op *op, uint32_t tx_id)
 {
@@ -112,6 +134,7 @@ MAY_WAIT static int put_body(struct op *op, uint32_t tx_id)
 	char path[PATH_SIZE];
 	int err = check_overtaken(op);
 
+	set_released(op, true);
 	if (!err)
 		err = node_write_path(op, path);
 	if (!err)
@@ -130,24 +153,35 @@ MAY_WAIT static int put_body(struct op *op, uint32_t tx_id)
 		err = tx_finding(op, -EEXIST);
 	if (err)
 		return err;
-	if (own)
-		return op_call_error(op, op->may_create ? 2 : 1);
+	if (own) {
+		err = op_call_error(op, op->may_create ? 2 : 1);
+		/* The commit goes out before the lock is given up. */
+		set_released(op, err != 0);
+		return err;
+	}
 	op_calls_clear(op);
 	node_call_write(op, tx_id, path, op->data, op->value_len);
 	err = op_wait(op);
 	return err ? err : op_call_error(op, 0);
 }
 
+static void put_ended(struct op *op, int err)
+{
+	set_released(op, false);
+	op->put(op, err);
+}
+
 MAY_WAIT static void put_run(struct op *op)
 {
 	int err = node_write_in_tx(op, put_body);
 
-	op->put(op, err == -EEXIST && op->keep ? 0 : err);
+	put_ended(op, err == -EEXIST && op->keep ? 0 : err);
 }
 
 static void put_later(struct op *op)
 {
-	op_run_else(op, put_run, op->put);
+	set_released(op, true);
+	op_run_else(op, put_run, put_ended);
 }
 
 static void put_sent(struct op *op)

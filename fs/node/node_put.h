@@ -40,6 +40,10 @@ int node_read_old(struct op *op, bool may_create, bool *missing) MAY_WAIT;
  * known of the node at all. */
 bool node_may_be_gone(const struct op *op, struct inode *inode, const char *path);
 
+/* Returns whether an open file of the inode has ended whose empty value comes before what is written now: it is yet to be
+ * committed, and nothing else has been written since. */
+bool node_awaits_empty(const struct inode *inode);
+
 /* The store has something newer than the content that the handle remembers. */
 void node_content_changed(struct op *op);
 

@@ -78,7 +78,7 @@ MAY_WAIT static int change_content(struct op *op, uint32_t tx_id,
 		missing = true;
 	/* Nor is there an old content to edit where an open file has just ended that had emptied it: see
 	 * check_overtaken() in node_put.c. */
-	if (op->inode->releases > 0 && !may_create && !op->inode->view->tx)
+	if (node_awaits_empty(op->inode) && !may_create && !op->inode->view->tx)
 		missing = true;
 	if (!err && missing) {
 		err = change(op, NULL, 0, &content, &size);

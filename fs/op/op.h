@@ -96,6 +96,8 @@ struct op {
 	bool may_create; /* the node need not be there yet */
 	bool keep;       /* if it is, it keeps its value */
 	unsigned contents; /* of a RELEASE: inode->contents then */
+	bool released;     /* of one: is on inode->releases */
+	LIST_ENTRY(op) release_link;
 
 	struct gather gather;
 	struct pool_work work;
