@@ -728,14 +728,22 @@ static void what_cannot_be_emptied_they_cannot_open(void **state)
 	assert_int_equal(fx->fs.handles.count, 0);
 }
 
-static void what_they_cut_is_emptied_first(void **state)
+/* They begin to cut /a.  Returns the open file. */
+static struct handle *begin_cut(struct fs_fixture *fx)
 {
-	struct fs_fixture *fx = *state;
 	struct handle *file = open_a(fx, O_WRONLY);
 	struct op *op = begin_without_share(fx, OP_SETATTR, 0);
 
 	op->handle = file;
 	node_truncate(op);
+	return file;
+}
+
+static void what_they_cut_is_emptied_first(void **state)
+{
+	struct fs_fixture *fx = *state;
+	struct handle *file = begin_cut(fx);
+
 	store_is_written(fx, "", NULL);
 	kernel_hears_error(fx, 0);
 	assert_true(handle_is_whole(file));
@@ -746,11 +754,8 @@ static void what_they_cut_is_emptied_first(void **state)
 static void what_cannot_be_cut_is_as_it_was(void **state)
 {
 	struct fs_fixture *fx = *state;
-	struct handle *file = open_a(fx, O_WRONLY);
-	struct op *op = begin_without_share(fx, OP_SETATTR, 0);
+	struct handle *file = begin_cut(fx);
 
-	op->handle = file;
-	node_truncate(op);
 	store_is_written(fx, "", "EACCES");
 	kernel_hears_error(fx, -EACCES);
 	assert_false(handle_reads_empty(file));

@@ -213,25 +213,27 @@ static unsigned register_poll(struct op *op, bool by_base, bool *unknown)
 	return revents;
 }
 
+/* Notes whether the node is there, by how a question for it ended: other errors say nothing of that. */
+static void note_answer(struct op *op, int err)
+{
+	if (!err || err == -EACCES || err == -ENOENT)
+		inode_looked(op->inode, op->events, err == -ENOENT);
+}
+
 static void looked(struct op *op)
 {
 	int err = op_call_error(op, 0);
-	bool gone = err == -ENOENT;
 
-	/* Any other error says nothing of it. */
-	if (!err || err == -EACCES || gone)
-		inode_looked(op->inode, op->events, gone);
-	op_reply_poll(op, gone ? op->revents | POLLHUP : op->revents & ~POLLHUP);
+	note_answer(op, err);
+	op_reply_poll(op, err == -ENOENT ? op->revents | POLLHUP : op->revents & ~POLLHUP);
 }
 
 static void own_look_done(struct op *op)
 {
-	int err = op_call_error(op, 0);
-
 	op->inode->own_look = false;
 	/* What has changed since is asked for again. */
-	if (op->events == op->inode->events && (!err || err == -EACCES || err == -ENOENT))
-		inode_looked(op->inode, op->events, err == -ENOENT);
+	if (op->events == op->inode->events)
+		note_answer(op, op_call_error(op, 0));
 	op_reply_error(op, 0);
 }
 

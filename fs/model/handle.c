@@ -182,13 +182,15 @@ static void become_empty(struct handle *handle, enum handle_state state, pid_t p
 
 static int owe_empty(struct handle *handle, enum handle_state state, pid_t process, uid_t user)
 {
-	int err = handle->charged ? 0 : quota_charge(handle->all->quotas, QUOTA_EMPTY, user, 1);
+	int err;
 
-	if (err)
-		return err;
-	if (!handle->charged)
+	if (!handle->charged) {
+		err = quota_charge(handle->all->quotas, QUOTA_EMPTY, user, 1);
+		if (err)
+			return err;
+		handle->charged = true;
 		handle->user = user;
-	handle->charged = true;
+	}
 	become_empty(handle, state, process);
 	return 0;
 }
@@ -206,11 +208,6 @@ int handle_cut(struct handle *handle, pid_t process, uid_t user)
 void handle_begin_empty(struct handle *handle, pid_t process)
 {
 	become_empty(handle, HANDLE_REFUSED, process);
-}
-
-void handle_written_empty(struct handle *handle)
-{
-	become(handle, HANDLE_WHOLE, NULL, 0);
 }
 
 void handle_refuse(struct handle *handle)

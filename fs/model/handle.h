@@ -163,8 +163,8 @@ void handle_set_content(struct handle *handle, char *content, size_t size);
 /*
  * open() has emptied the file, or created it.  `process`: whose doing that is, 0 if that is not known; `user`: who is
  * charged for the empty value that is owed now.
- * Returns 0, or having changed nothing -EDQUOT if he owes as many as he may: then it is to be written now, and
- * handle_written_empty() called; or -ENOMEM.
+ * Returns 0, or having changed nothing -EDQUOT if he owes as many as he may: then it is to be written now, and given to
+ * handle_set_content(); or -ENOMEM.
  */
 int handle_empty(struct handle *handle, pid_t process, uid_t user);
 
@@ -173,9 +173,6 @@ int handle_cut(struct handle *handle, pid_t process, uid_t user);
 
 /* open() has created the file where the store has an empty value already: it reads as empty, and nothing is owed. */
 void handle_begin_empty(struct handle *handle, pid_t process);
-
-/* The file was emptied in the store through the handle. */
-void handle_written_empty(struct handle *handle);
 
 /* The file ends, and its empty value is about to be written.  Returns whether somebody, *user, is charged with that: it
  * is the caller's to give back. */

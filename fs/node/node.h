@@ -80,6 +80,10 @@ int node_dir_error(struct op *op, unsigned i, const struct inode *dir);
  */
 int node_create_in_tx(struct op *op, uint32_t tx_id, uint32_t type) MAY_WAIT;
 
+/* tx_run() of a body that does that.  Others may remove the node, and the store tell of that, before it is noted here
+ * that it was made. */
+int node_make(struct op *op, int (*body)(struct op *op, uint32_t tx_id)) MAY_WAIT;
+
 /* Returns 0, or the reason why op->name cannot become a node in op->inode: -EINVAL
  * or -ENAMETOOLONG. */
 int node_check_new_name(struct op *op);

@@ -64,12 +64,8 @@ MAY_WAIT static void create_run(struct op *op)
 	struct inode *leaf = NULL;
 	struct handle *handle;
 	char path[PATH_SIZE];
-	int err;
+	int err = node_make(op, create_body);
 
-	/* See make_run() in node_tree.c. */
-	op->inode->told.making++;
-	err = tx_run(op, create_body);
-	op->inode->told.making--;
 	if (err == -EEXIST)
 		err = made_by_others(op);
 	if (!err && !inode_path(&fs->inodes, op->inode, op->name, path))
@@ -81,7 +77,7 @@ MAY_WAIT static void create_run(struct op *op)
 		return;
 	}
 	inode_made(&fs->inodes, leaf);
-	handle_written_empty(handle);
+	handle_set_content(handle, NULL, 0);
 	inode_set_listing(&fs->inodes, op->inode, NULL);
 	inode_found(leaf, inode_foreign(leaf));
 	created(op, leaf, handle);

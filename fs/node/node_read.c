@@ -26,7 +26,7 @@ static void open_emptied(struct op *op, int err)
 		op_reply_error(op, open_error(err ? err : -ENOMEM));
 		return;
 	}
-	handle_written_empty(handle);
+	handle_set_content(handle, NULL, 0);
 	op_reply_open(op, handle);
 }
 

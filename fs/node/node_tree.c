@@ -112,14 +112,20 @@ static void made_entry(struct op *op, enum inode_kind kind)
 	inode_put(&fs->inodes, inode);
 }
 
-/* Others may remove it, and the store tell of that, before it is noted here that it was made. */
-MAY_WAIT static void make_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id), enum inode_kind kind)
+int node_make(struct op *op, int (*body)(struct op *op, uint32_t tx_id))
 {
 	int err;
 
 	op->inode->told.making++;
 	err = tx_run(op, body);
 	op->inode->told.making--;
+	return err;
+}
+
+MAY_WAIT static void make_run(struct op *op, int (*body)(struct op *op, uint32_t tx_id), enum inode_kind kind)
+{
+	int err = node_make(op, body);
+
 	if (err)
 		op_reply_error(op, err);
 	else

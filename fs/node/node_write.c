@@ -250,7 +250,7 @@ static void truncate_done(struct op *op, int err)
 	}
 	node_content_changed(op);
 	if (op->handle)
-		handle_written_empty(op->handle);
+		handle_set_content(op->handle, NULL, 0);
 	emptied(op);
 }
 

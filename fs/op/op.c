@@ -191,8 +191,7 @@ static int round_begin(struct op *op)
 	return err;
 }
 
-/* Ends a round that was never sent. */
-static void round_fail(struct op *op, int err)
+void op_fail_calls(struct op *op, int err)
 {
 	for (unsigned i = 0; i < op->n_calls; i++)
 		op->calls[i]->error = err;
@@ -205,7 +204,7 @@ void op_submit(struct op *op, void (*done)(struct op *op))
 	op->done = done;
 	op->gather.complete = op_gathered;
 	if (err || op->n_calls == 0) {
-		round_fail(op, err);
+		op_fail_calls(op, err);
 		done(op);
 		return;
 	}
@@ -226,7 +225,7 @@ int op_wait_begin(struct op *op)
 	op->done = op_answered;
 	op->gather.complete = op_gathered;
 	if (err)
-		round_fail(op, err);
+		op_fail_calls(op, err);
 	else
 		chan_submit_all(op->fs->chan, op->calls, op->n_calls);
 	return err;

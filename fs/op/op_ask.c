@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 
-#include "fs/op/op.h"
+#include "fs/op/op_impl.h"
 
 static bool is_missing(const struct op *op)
 {
@@ -27,8 +27,7 @@ static void ask_again(struct op *op)
 /* Who asked hears why there is no answer, and may have more to do than to reply. */
 static void end_unanswered(struct op *op, int err)
 {
-	for (unsigned i = 0; i < op->n_calls; i++)
-		op->calls[i]->error = err;
+	op_fail_calls(op, err);
 	op->asked(op);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The internals of an operation, for op.c (its life), op_interrupt.c (its interruption) and reply.c (its
- * replies) only. */
+/* The internals of an operation, for op.c (its life), op_ask.c (its questions), op_interrupt.c (its interruption) and
+ * reply.c (its replies) only. */
 #ifndef FS_OP_OP_IMPL_H
 #define FS_OP_OP_IMPL_H
 
@@ -8,6 +8,9 @@
 
 /* Gives a reference back. */
 void op_put(struct op *op);
+
+/* Each call of the round has this error, as it was not sent, or has no answer that counts. */
+void op_fail_calls(struct op *op, int err);
 
 /* From now on libfuse tells of an interruption of its request, which it must have. */
 void op_arm(struct op *op);
