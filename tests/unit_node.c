@@ -603,6 +603,23 @@ static void for_what_is_being_written_after_a_close_it_waits(void **state)
 	store_gets_nothing(fx);
 }
 
+/* The same end as far as its transaction begins, which the store is yet to answer. */
+static struct fake_msg hold_release(struct fs_fixture *fx, struct handle *file)
+{
+	store_tells(fx, "/a", &root);
+	node_release(&fx->fs, file);
+	return store_gets(fx, XS_TRANSACTION_START, "");
+}
+
+/* It does now, and nothing is written. */
+static void release_is_not_due(struct fs_fixture *fx, const struct fake_msg *begin)
+{
+	fake_store_reply(fx->base->store, begin, "7", 2);
+	pump(fx->base);
+	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
+	store_gets_nothing(fx);
+}
+
 /* What comes after the empty value edits that. */
 static void what_is_appended_after_a_close_finds_it_empty(void **state)
 {
@@ -610,19 +627,14 @@ static void what_is_appended_after_a_close_finds_it_empty(void **state)
 	struct handle *file = open_a(fx, O_WRONLY | O_TRUNC), *later = open_a(fx, O_WRONLY | O_APPEND);
 	struct fake_msg begin;
 
-	store_tells(fx, "/a", &root);
-	node_release(&fx->fs, file);
-	begin = store_gets(fx, XS_TRANSACTION_START, "");
+	begin = hold_release(fx, file);
 	begin_write(fx, later, "new\n", 0, O_APPEND);
 	store_answers(fx, XS_TRANSACTION_START, "", "8");
 	store_answers(fx, XS_READ, "/a", "old");
 	store_is_written(fx, "new", NULL);
 	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
 	kernel_hears_error(fx, 0);
-	fake_store_reply(fx->base->store, &begin, "7", 2);
-	pump(fx->base);
-	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
-	store_gets_nothing(fx);
+	release_is_not_due(fx, &begin);
 }
 
 /* But not if something else was written before. */
@@ -633,9 +645,7 @@ static void what_is_appended_to_what_was_written_after_a_close_keeps_that(void *
 		      *later = open_a(fx, O_WRONLY | O_APPEND);
 	struct fake_msg begin;
 
-	store_tells(fx, "/a", &root);
-	node_release(&fx->fs, file);
-	begin = store_gets(fx, XS_TRANSACTION_START, "");
+	begin = hold_release(fx, file);
 	begin_write(fx, whole, "new\n", 0, 0);
 	store_answers(fx, XS_READ, "/a", "old");
 	store_is_written(fx, "new", NULL);
@@ -646,10 +656,7 @@ static void what_is_appended_to_what_was_written_after_a_close_keeps_that(void *
 	store_is_written(fx, "new\nmore", NULL);
 	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
 	kernel_hears_error(fx, 0);
-	fake_store_reply(fx->base->store, &begin, "7", 2);
-	pump(fx->base);
-	store_answers(fx, XS_TRANSACTION_END, "F", "OK");
-	store_gets_nothing(fx);
+	release_is_not_due(fx, &begin);
 }
 
 /* Nor if the empty value is about to be committed: others may have written since. */
