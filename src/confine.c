@@ -100,7 +100,8 @@ static const int allowed[] = {
 	SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
 	SCMP_SYS(getpeername), SCMP_SYS(socketcall), SCMP_SYS(umount), SCMP_SYS(umount2),
 	/* our own mount, for inotify */
-	SCMP_SYS(open_tree), SCMP_SYS(mount_setattr), SCMP_SYS(fchdir), SCMP_SYS(chdir), SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(utimensat),
+	SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(open_tree), SCMP_SYS(mount_setattr),
+	SCMP_SYS(fchdir), SCMP_SYS(chdir), SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(utimensat),
 	SCMP_SYS(utimensat_time64),
 	/* waiting */
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64), SCMP_SYS(select), SCMP_SYS(pselect6),

@@ -73,6 +73,37 @@ test_often() {
 	xs rm /o
 }
 
+test_busy() {
+	mount_telling
+	checked python3 "$TEST_DIR/programs/inotify_busy.py" "$MNT" 200
+	umount_xsfs
+	xs rm /busy
+}
+
+# Where the filesystem cannot be mounted once more (SELinux with -o context=), the visible mount is copied: not while
+# something is mounted over that.
+test_copied() {
+	local before
+	XSFS_TEST_WRAPPER="$BUILD/tests/refusing $XSFS_TEST_WRAPPER" mount_telling
+	xs write /copied/k 1
+	inotify_start "$MNT/copied"
+	xs write /copied/k 2
+	succeeds 'a reader is told through a copy' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE k'
+	inotify_stop
+	mkdir "$SCRATCH/side"
+	mount --bind "$MNT" "$SCRATCH/side"
+	mount -t tmpfs none "$MNT"
+	mkdir "$MNT/copied"
+	before=$(looks "$SCRATCH/side")
+	xs write /copied/k 3
+	succeeds 'something is mounted over it, and there is a change' wait_for 5 has_looked "$before"
+	is "$(ls -A "$MNT/copied")" '' 'what is on top is not touched'
+	umount "$MNT" "$SCRATCH/side"
+	rmdir "$SCRATCH/side"
+	umount_xsfs
+	xs rm /copied
+}
+
 # Moves of ours: while one is under way the store may say first that what was there is gone. That is not told, or
 # everything below would be made anew.
 test_moved() {
@@ -413,15 +444,16 @@ test_life() {
 	succeeds 'it is told when the file is closed' wait_for 5 inotify_has 'DELETE,ISDIR d'
 	inotify_stop
 
-	# Mounted over: nobody can be told, and nothing happens to what is on top.
+	# Mounted over: nothing happens to what is on top, and who gets there another way is told.
 	mkdir "$SCRATCH/side"
 	mount --bind "$MNT" "$SCRATCH/side"
 	mount -t tmpfs none "$MNT"
 	mkdir "$MNT/z"
-	i=$(looks "$SCRATCH/side")
+	inotify_start "$SCRATCH/side/z"
 	xs write /z/mark 2
-	succeeds 'something is mounted over it, and there is a change' wait_for 5 has_looked "$i"
-	is "$(ls -A "$MNT/z")" '' 'that is not touched'
+	succeeds 'something is mounted over it, and there is a change' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE mark'
+	inotify_stop
+	is "$(ls -A "$MNT/z")" '' 'what is on top is not touched'
 	umount "$MNT" "$SCRATCH/side"
 	rmdir "$SCRATCH/side"
 	inotify_start "$MNT/z"
@@ -450,6 +482,8 @@ for_each_store test_table
 for_each_store test_lost
 for_each_store test_flood
 for_each_store test_often
+for_each_store test_busy
+for_each_store test_copied
 for_each_store test_no_flush
 for_each_store test_attack
 for_each_store test_pids

@@ -2,10 +2,9 @@
 /*
  * File operations on our own mount, on the teller's thread.
  *
- * They go through a mount of the teller's own: a copy that no path leads to.  So unmounting the visible one
- * is not refused, nothing that is mounted on one of our directories is in the way, and the copy can be written
- * to where the visible one is read-only.  While there is a copy the filesystem lives, so it is given up
- * as soon as there is nothing to do.
+ * They go through a mount of the teller's own, to which no path leads.  So unmounting the visible one is not refused,
+ * nothing that is mounted on one of our directories is in the way, and it can be written to where the visible one is
+ * read-only.  While there is such a mount the filesystem lives, so it is given up as soon as there is nothing to do.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,17 +28,9 @@
 /* A name that no node can have, and that nothing in xsfs has. */
 #define PROBE_NAME ".inotify-probe"
 
-/* ---- the copy of the mount ---- */
+/* ---- a mount of the teller's own ---- */
 
-#if defined(SYS_open_tree) && defined(SYS_mount_setattr) && defined(SYS_fspick)
-
-/* Returns a descriptor of a new copy, or -errno. */
-static int copy_mount(const char *mountpoint)
-{
-	int fd = syscall(SYS_open_tree, AT_FDCWD, mountpoint, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
+#if defined(SYS_open_tree) && defined(SYS_mount_setattr) && defined(SYS_fspick) && defined(SYS_fsmount)
 
 /* Clears or sets the flag "read-only" of a mount.  Returns 0 or -errno. */
 static int set_readonly(int fd, const char *path, int flags, bool readonly)
@@ -51,6 +42,67 @@ static int set_readonly(int fd, const char *path, int flags, bool readonly)
 	else
 		attr.attr_clr = MOUNT_ATTR_RDONLY;
 	return syscall(SYS_mount_setattr, fd, path, flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+/* Mounts what is served through `fuse_fd` once more.  The visible mount is not touched: who unmounts it at this moment
+ * is not told that it is busy, as he would be if it were copied.  Not with `-o context=` of SELinux, which would have
+ * to be said again.  Returns a descriptor of the mount, or -errno. */
+static int mount_again(int fuse_fd)
+{
+	/* The kernel insists on the others, and has no use for them this time. */
+	const char *options[][2] = { { "fd", NULL }, { "rootmode", "40000" }, { "user_id", "0" }, { "group_id", "0" } };
+	char number[16];
+	int fs_fd = syscall(SYS_fsopen, "fuse", FSOPEN_CLOEXEC), fd = -1, err;
+
+	if (fs_fd < 0)
+		return -errno;
+	snprintf(number, sizeof(number), "%d", fuse_fd);
+	options[0][1] = number;
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (syscall(SYS_fsconfig, fs_fd, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) < 0)
+			goto out;
+	if (syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		fd = syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC, 0);
+out:
+	err = errno;
+	close(fs_fd);
+	return fd < 0 ? -err : fd;
+}
+
+/* Checks that a copy is one of our own mount, and makes it writable.  Returns 0 or -errno. */
+static int prepare_copy(const struct inotify_place *place, int fd)
+{
+	struct statx st;
+
+	/* Not synchronised, as it may be a mount of another server that does not answer. */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) < 0)
+		return -errno;
+	/* Something else is mounted over it. */
+	if (st.stx_dev_major != place->major || st.stx_dev_minor != place->minor)
+		return -EXDEV;
+	return set_readonly(fd, "", AT_EMPTY_PATH, false);
+}
+
+/* Copies the visible mount, which is busy for a few microseconds then.  Returns a descriptor, or -errno. */
+static int copy_mount(const struct inotify_place *place)
+{
+	int fd = syscall(SYS_open_tree, AT_FDCWD, place->mountpoint, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = prepare_copy(place, fd);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+/* Returns a descriptor of a new mount of our filesystem, or -errno. */
+static int new_mount(int fuse_fd, const struct inotify_place *place)
+{
+	int fd = mount_again(fuse_fd);
+
+	return fd < 0 ? copy_mount(place) : fd;
 }
 
 /* Makes the filesystem itself writable, which the flags of its mounts restrict.  Returns 0 or -errno. */
@@ -77,18 +129,10 @@ int inotify_unlock(const char *mountpoint)
 
 #else
 
-static int copy_mount(const char *mountpoint)
+static int new_mount(int fuse_fd, const struct inotify_place *place)
 {
-	(void)mountpoint;
-	return -ENOSYS;
-}
-
-static int set_readonly(int fd, const char *path, int flags, bool readonly)
-{
-	(void)fd;
-	(void)path;
-	(void)flags;
-	(void)readonly;
+	(void)fuse_fd;
+	(void)place;
 	return -ENOSYS;
 }
 
@@ -100,32 +144,18 @@ int inotify_unlock(const char *mountpoint)
 
 #endif
 
-/* Checks that the copy is one of our own mount, and makes it writable.  Returns 0 or -errno. */
-static int prepare_copy(const struct inotify *in, int fd)
+/* Enters a new mount, unless the teller is in one.  Returns 0 or -errno. */
+static int enter(struct fs *fs)
 {
-	struct statx st;
-
-	/* Not synchronised, as it may be a mount of another server that does not answer. */
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) < 0)
-		return -errno;
-	/* Something else is mounted over it. */
-	if (st.stx_dev_major != in->place.major || st.stx_dev_minor != in->place.minor)
-		return -EXDEV;
-	return set_readonly(fd, "", AT_EMPTY_PATH, false);
-}
-
-/* Enters a copy of the mount, unless the teller is in one.  Returns 0 or -errno. */
-static int enter(struct inotify *in)
-{
-	int fd, err;
+	struct inotify *in = fs->inotify;
+	int fd, err = 0;
 
 	if (in->inside)
 		return 0;
-	fd = copy_mount(in->mountpoint);
+	fd = new_mount(fuse_session_fd(fs->se), &in->place);
 	if (fd < 0)
 		return fd;
-	err = prepare_copy(in, fd);
-	if (!err && fchdir(fd) < 0)
+	if (fchdir(fd) < 0)
 		err = -errno;
 	close(fd);
 	in->inside = !err;
@@ -268,7 +298,7 @@ int raise_event(struct fs *fs, struct expected *expected)
 		return -ENXIO;
 	in->expected = expected;
 	fs_unlock(fs);
-	err = enter(in);
+	err = enter(fs);
 	dir = err ? err : open_dir(path);
 	if (dir >= 0) {
 		if (expected->kind == RAISE_CREATE || expected->kind == RAISE_DELETE)
