@@ -174,25 +174,13 @@ static void session_forget_mount(struct fs *fs)
 	close(fds[1]);
 }
 
-static bool is_at_or_below(const struct mountinfo *m, void *path)
-{
-	size_t len = strlen(path);
-
-	return !strncmp(m->point, path, len) && (!m->point[len] || m->point[len] == '/');
-}
-
-static bool has_mounts(const char *path)
-{
-	return mountinfo_each(is_at_or_below, (void *)path);
-}
-
 /* Readers of inotify(7) are told where that is wanted.  It takes root's rights. */
 static void start_telling(struct fs *fs, const char *mountpoint)
 {
 	const struct fs_config *config = &fs->config;
 	bool wanted = config->inotify == FS_INOTIFY_ON ||
 		      (config->inotify == FS_INOTIFY_AUTO && config->cache == FS_CACHE_META);
-	struct inotify_place place = { .mountpoint = mountpoint, .has_mounts = has_mounts };
+	struct inotify_place place = { .mountpoint = mountpoint, .is_mounted_on = mountinfo_is_mounted_on };
 	int err;
 
 	if (!wanted)

@@ -220,7 +220,7 @@ static int xsfs_open(const char *path, struct mountinfo *info)
 		return -ENOENT;
 	/* Cached entries below the root of a dead mount can still be opened. */
 	if ((st.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
-	    mountinfo_find(info, st.stx_mnt_id) == 0 && info->is_xsfs && info->whole)
+	    mountinfo_find(info, st.stx_mnt_id) == 0 && info->is_xsfs && mountinfo_is_whole(info))
 		return fd;
 	close(fd);
 	return -ENOENT;

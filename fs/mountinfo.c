@@ -28,20 +28,22 @@ static bool line_parse(struct mountinfo *m, const char *line)
 {
 	const char *type = strstr(line, " - ");
 	char *root = NULL, *point = NULL, *flags = NULL, *super = NULL;
-	unsigned long long id;
+	unsigned long long id, parent;
 	bool good;
 
-	good = type && sscanf(line, "%llu %*u %u:%u %ms %ms %ms", &id, &m->major, &m->minor, &root,
-			      &point, &flags) == 6 && strlen(point) < sizeof(m->point);
+	good = type && sscanf(line, "%llu %llu %u:%u %ms %ms %ms", &id, &parent, &m->major, &m->minor, &root, &point,
+			      &flags) == 7 && strlen(root) < sizeof(m->root) && strlen(point) < sizeof(m->point);
 	if (good && sscanf(type, " - %*s %*s %ms", &super) != 1)
 		good = false;
 	if (good) {
+		unescape(root);
 		unescape(point);
+		strcpy(m->root, root);
 		strcpy(m->point, point);
 		snprintf(m->flags, sizeof(m->flags), "%s", flags);
 		snprintf(m->super, sizeof(m->super), "%s", super);
 		m->id = id;
-		m->whole = !strcmp(root, "/");
+		m->parent = parent;
 		m->is_xsfs = !strncmp(type, " - fuse.xsfs ", 13);
 	}
 	free(root);
@@ -68,6 +70,11 @@ int mountinfo_find(struct mountinfo *found, uint64_t id)
 	return err;
 }
 
+bool mountinfo_is_whole(const struct mountinfo *m)
+{
+	return !strcmp(m->root, "/");
+}
+
 bool mountinfo_each(bool (*take)(const struct mountinfo *m, void *arg), void *arg)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -83,4 +90,47 @@ bool mountinfo_each(bool (*take)(const struct mountinfo *m, void *arg), void *ar
 	free(line);
 	fclose(file);
 	return taken;
+}
+
+/* A path of a filesystem, and a mount of that, which shows it or not. */
+struct place {
+	unsigned major, minor;
+	const char *path;
+	const struct mountinfo *shown_by;
+};
+
+/* Of a path, what comes before the next name: nothing of "/". */
+static size_t stem(const char *path)
+{
+	return strcmp(path, "/") ? strlen(path) : 0;
+}
+
+/* Takes a mount on place->shown_by at the path or below it. */
+static bool is_on(const struct mountinfo *m, void *arg)
+{
+	const struct place *place = arg;
+	const struct mountinfo *below = place->shown_by;
+	char at[2 * PATH_MAX];
+	size_t len = strlen(place->path);
+
+	if (m->parent != below->id || strlen(m->point) < stem(below->point))
+		return false;
+	snprintf(at, sizeof(at), "%.*s%s", (int)stem(below->root), below->root, m->point + stem(below->point));
+	return !strncmp(at, place->path, len) && (!at[len] || at[len] == '/');
+}
+
+/* Takes a mount of the filesystem on which something is mounted there. */
+static bool has_on(const struct mountinfo *m, void *arg)
+{
+	struct place *place = arg;
+
+	place->shown_by = m;
+	return m->major == place->major && m->minor == place->minor && mountinfo_each(is_on, place);
+}
+
+bool mountinfo_is_mounted_on(unsigned major, unsigned minor, const char *path)
+{
+	struct place place = { .major = major, .minor = minor, .path = path };
+
+	return mountinfo_each(has_on, &place);
 }

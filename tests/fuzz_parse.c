@@ -116,6 +116,7 @@ static void fuzz_name_parts(char *text, size_t len)
 static bool look(const struct mountinfo *m, void *arg)
 {
 	(void)arg;
+	assert(memchr(m->root, '\0', sizeof(m->root)));
 	assert(memchr(m->point, '\0', sizeof(m->point)));
 	assert(memchr(m->flags, '\0', sizeof(m->flags)));
 	return false;
@@ -128,6 +129,7 @@ static void fuzz_mountinfo(char *text, size_t len)
 	mounts = text;
 	mounts_len = len;
 	mountinfo_each(look, NULL);
+	mountinfo_is_mounted_on(0, 42, "/a");
 	mounts = NULL;
 }
 

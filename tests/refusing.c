@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs a program where fsopen(2) is refused, as a security module or a container may refuse it (t_inotify).
+ * Runs a program where there is no fsopen(2), as if a container had it filtered out (t_inotify).
  *
  *	refusing COMMAND [ARGUMENT...]
  */
@@ -18,7 +18,7 @@ int main(int argc, char **argv)
 	struct sock_filter program[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fsopen, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog filter = { .len = sizeof(program) / sizeof(program[0]), .filter = program };

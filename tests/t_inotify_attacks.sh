@@ -139,19 +139,19 @@ test_places() {
 	xs rm /y
 }
 
-# Other filesystems are mounted on what others remove and make again.
-test_inner() {
-	mount_telling
+# stays_mounted TOP: other filesystems are mounted on what others remove and make again. TOP is where a mount shows /in.
+stays_mounted() {
+	local top=$1
 	xs write /in/d/k 1 /in/f 1 /in/mark 1 /in/deep/er/k 1
-	ls -lR "$MNT/in" >/dev/null
-	inotify_start "$MNT/in"
-	mount -t tmpfs none "$MNT/in/d"
+	ls -lR "$top" >/dev/null
+	inotify_start "$top"
+	mount -t tmpfs none "$top/d"
 	echo inner >"$SCRATCH/inner"
-	mount --bind "$SCRATCH/inner" "$MNT/in/f"
-	mount -t tmpfs none "$MNT/in/deep/er"
-	MOUNTS+=("$MNT/in/d" "$MNT/in/f" "$MNT/in/deep/er")
-	echo kept >"$MNT/in/d/kept"
-	echo below >"$MNT/in/deep/er/below"
+	mount --bind "$SCRATCH/inner" "$top/f"
+	mount -t tmpfs none "$top/deep/er"
+	MOUNTS+=("$top/d" "$top/f" "$top/deep/er")
+	echo kept >"$top/d/kept"
+	echo below >"$top/deep/er/below"
 	xs rm /in/d
 	xs rm /in/deep
 	xs rm /in/f
@@ -159,13 +159,29 @@ test_inner() {
 	succeeds 'others remove what something is mounted on' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE mark'
 	xs write /in/d/k 2 /in/f 2 /in/deep/er/k 2 /in/mark2 1
 	succeeds 'and make it again' wait_for 5 inotify_has 'CLOSE_WRITE,CLOSE mark2'
-	is "$(cat "$MNT/in/d/kept" "$MNT/in/f" "$MNT/in/deep/er/below" 2>&1 | tr '\n' ' ')" 'kept inner below ' \
+	is "$(cat "$top/d/kept" "$top/f" "$top/deep/er/below" 2>&1 | tr '\n' ' ')" 'kept inner below ' \
 		'what is mounted there stays'
-	succeeds 'it is unmounted' umount "$MNT/in/d" "$MNT/in/f" "$MNT/in/deep/er"
-	is "$(cat "$MNT/in/d/k" "$MNT/in/f" "$MNT/in/deep/er/k" 2>&1 | tr '\n' ' ')" '2 2 2 ' 'then there is what they have made'
+	succeeds 'it is unmounted' umount "$top/d" "$top/f" "$top/deep/er"
+	is "$(cat "$top/d/k" "$top/f" "$top/deep/er/k" 2>&1 | tr '\n' ' ')" '2 2 2 ' 'then there is what they have made'
 	inotify_stop
-	umount_xsfs
 	xs rm /in
+}
+
+test_inner() {
+	mount_telling
+	stays_mounted "$MNT/in"
+	# Part of it, somewhere else.
+	xs write /in/mark 0
+	mkdir "$SCRATCH/side" "$SCRATCH/moved"
+	mount --bind "$MNT/in" "$SCRATCH/side"
+	MOUNTS+=("$SCRATCH/side" "$SCRATCH/moved")
+	PREFIX="${PREFIX}a bind mount: " stays_mounted "$SCRATCH/side"
+	umount "$SCRATCH/side"
+	mount --move "$MNT" "$SCRATCH/moved"
+	MNT=$SCRATCH/moved
+	PREFIX="${PREFIX}moved: " stays_mounted "$MNT/in"
+	umount_xsfs
+	rmdir "$SCRATCH/side" "$SCRATCH/moved"
 }
 
 # Somebody has a directory locked for as long as he likes: only the telling waits for him.

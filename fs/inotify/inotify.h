@@ -28,8 +28,8 @@ struct fuse_buf;
 struct inotify_place {
 	const char *mountpoint; /* copied */
 	unsigned major, minor;  /* its device number */
-	/* Returns whether something is mounted at an absolute path, or below it.  Called without the lock. */
-	bool (*has_mounts)(const char *path);
+	/* mountinfo_is_mounted_on(), which is a floor above.  Called without the lock. */
+	bool (*is_mounted_on)(unsigned major, unsigned minor, const char *path);
 };
 
 /*

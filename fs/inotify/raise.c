@@ -45,28 +45,29 @@ static int set_readonly(int fd, const char *path, int flags, bool readonly)
 }
 
 /* Mounts what is served through `fuse_fd` once more.  The visible mount is not touched: who unmounts it at this moment
- * is not told that it is busy, as he would be if it were copied.  Not with `-o context=` of SELinux, which would have
- * to be said again.  Returns a descriptor of the mount, or -errno. */
+ * is not told that it is busy, as he would be if it were copied.  Without the options that a new filesystem needs, so
+ * there can be none by mistake.  Returns a descriptor of the mount, or -errno; -ENOTCONN: all others are gone. */
 static int mount_again(int fuse_fd)
 {
-	/* The kernel insists on the others, and has no use for them this time. */
-	const char *options[][2] = { { "fd", NULL }, { "rootmode", "40000" }, { "user_id", "0" }, { "group_id", "0" } };
 	char number[16];
 	int fs_fd = syscall(SYS_fsopen, "fuse", FSOPEN_CLOEXEC), fd = -1, err;
 
 	if (fs_fd < 0)
 		return -errno;
 	snprintf(number, sizeof(number), "%d", fuse_fd);
-	options[0][1] = number;
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (syscall(SYS_fsconfig, fs_fd, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) < 0)
-			goto out;
-	if (syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		fd = syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC, 0);
-out:
+	if (syscall(SYS_fsconfig, fs_fd, FSCONFIG_SET_STRING, "fd", number, 0) == 0 &&
+	    syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		fd = syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	err = errno;
 	close(fs_fd);
 	return fd < 0 ? -err : fd;
+}
+
+/* Whether mount_again() will never succeed: there are security modules that do not allow it, or, like SELinux with
+ * `-o context=`, want options of theirs again, and say so in the kernel's log each time. */
+static bool is_refused(int err)
+{
+	return err == -EPERM || err == -EACCES || err == -EINVAL || err == -EBUSY || err == -ENOSYS;
 }
 
 /* Checks that a copy is one of our own mount, and makes it writable.  Returns 0 or -errno. */
@@ -86,7 +87,9 @@ static int prepare_copy(const struct inotify_place *place, int fd)
 /* Copies the visible mount, which is busy for a few microseconds then.  Returns a descriptor, or -errno. */
 static int copy_mount(const struct inotify_place *place)
 {
-	int fd = syscall(SYS_open_tree, AT_FDCWD, place->mountpoint, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), err;
+	int fd = syscall(SYS_open_tree, AT_FDCWD, place->mountpoint,
+			 AT_NO_AUTOMOUNT | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int err;
 
 	if (fd < 0)
 		return -errno;
@@ -98,11 +101,17 @@ static int copy_mount(const struct inotify_place *place)
 }
 
 /* Returns a descriptor of a new mount of our filesystem, or -errno. */
-static int new_mount(int fuse_fd, const struct inotify_place *place)
+static int new_mount(struct inotify *in, int fuse_fd)
 {
-	int fd = mount_again(fuse_fd);
+	int fd;
 
-	return fd < 0 ? copy_mount(place) : fd;
+	if (!in->copies) {
+		fd = mount_again(fuse_fd);
+		if (!is_refused(fd))
+			return fd == -ENOTCONN ? -EXDEV : fd;
+		in->copies = true;
+	}
+	return copy_mount(&in->place);
 }
 
 /* Makes the filesystem itself writable, which the flags of its mounts restrict.  Returns 0 or -errno. */
@@ -129,10 +138,10 @@ int inotify_unlock(const char *mountpoint)
 
 #else
 
-static int new_mount(int fuse_fd, const struct inotify_place *place)
+static int new_mount(struct inotify *in, int fuse_fd)
 {
+	(void)in;
 	(void)fuse_fd;
-	(void)place;
 	return -ENOSYS;
 }
 
@@ -152,7 +161,7 @@ static int enter(struct fs *fs)
 
 	if (in->inside)
 		return 0;
-	fd = new_mount(fuse_session_fd(fs->se), &in->place);
+	fd = new_mount(in, fuse_session_fd(fs->se));
 	if (fd < 0)
 		return fd;
 	if (fchdir(fd) < 0)
@@ -244,14 +253,15 @@ static int operate(const struct expected *e, int dir, const char *name)
 /* Returns whether something is mounted on `name` in the directory with that path in the mount, or below it. */
 static bool is_mounted_on(const struct inotify *in, const char *path, const char *name)
 {
-	char whole[2 * PATH_MAX + PATH_SIZE + 3];
+	char whole[PATH_MAX + PATH_SIZE + 3];
 
-	snprintf(whole, sizeof(whole), "%s%s%s/%s", in->mountpoint, *path ? "/" : "", path, name);
-	return in->place.has_mounts(whole);
+	snprintf(whole, sizeof(whole), "%s%s/%s", *path ? "/" : "", path, name);
+	return in->place.is_mounted_on(in->place.major, in->place.minor, whole);
 }
 
-/* Returns whether it may succeed another time: not where it is mounted over.  Else the kernel may have learnt meanwhile
- * what it believes to be true for a while, there was no memory, or it is read-only at present. */
+/* Returns whether it may succeed another time: not where it is mounted over, or not mounted any more.  Else the kernel
+ * may have learnt meanwhile what it believes to be true for a while, there was no memory, or it is read-only at
+ * present. */
 static bool may_succeed(int err)
 {
 	return err != -EXDEV && err != -EBUSY && err != -ENOSYS && err != -INOTIFY_PROBE_ERROR;

@@ -40,7 +40,7 @@ static bool find_here(char *dir)
 	/* Not synchronised, because that would ask the store. */
 	if (statx(AT_FDCWD, ".", AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) < 0 ||
 	    !(st.stx_mask & STATX_MNT_ID) || mountinfo_find(&info, st.stx_mnt_id) ||
-	    !info.is_xsfs || !info.whole)
+	    !info.is_xsfs || !mountinfo_is_whole(&info))
 		return false;
 	strcpy(dir, info.point);
 	return true;
@@ -67,7 +67,7 @@ static bool search_take(const struct mountinfo *info, void *arg)
 	struct search *s = arg;
 	size_t len = strlen(s->all);
 
-	if (!info->is_xsfs || !info->whole)
+	if (!info->is_xsfs || !mountinfo_is_whole(info))
 		return false;
 	/* The longest match is the innermost mount. */
 	if (s->word && (!is_file_of(s, info->point) ||

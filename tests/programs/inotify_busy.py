@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from inotify_reader import CLOSE_WRITE, Reader
+from inotify_reader import CLOSE_WRITE, Reader, gather
 from store_client import Store, check
 
 MNT_EXPIRE = 4
@@ -19,6 +19,12 @@ mnt, changes = sys.argv[1], int(sys.argv[2])
 libc = ctypes.CDLL(None, use_errno=True)
 place = os.fsencode(mnt)
 answers = collections.Counter()
+
+
+def keys(events):
+    return {path for path, mask in events if mask & CLOSE_WRITE}
+
+
 store = Store()
 for key in range(KEYS):
     store.write(f'/busy/{key}', b'')
@@ -33,9 +39,12 @@ if writer == 0:
         # The teller goes to sleep, and has to enter the mount again.
         time.sleep(0.005)
     os._exit(0)
-while os.waitpid(writer, os.WNOHANG) == (0, 0):
+ended = (0, 0)
+while ended == (0, 0):
     os.path.exists(mnt)
     answers[errno.errorcode[ctypes.get_errno()] if libc.umount2(place, MNT_EXPIRE) < 0 else 'unmounted'] += 1
-told = {path for path, mask in reader.read() if mask & CLOSE_WRITE}
+    ended = os.waitpid(writer, os.WNOHANG)
+check(ended, (writer, 0), 'the writer ends well')
 check(set(answers), {'EAGAIN'}, 'the mount is not busy while readers are told')
-check(len(told), KEYS, 'of every key')
+told = gather(lambda: reader.read(0.1), lambda events: len(keys(events)) == KEYS)
+check(len(keys(told)), KEYS, 'of every key')
