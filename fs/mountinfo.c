@@ -92,45 +92,67 @@ bool mountinfo_each(bool (*take)(const struct mountinfo *m, void *arg), void *ar
 	return taken;
 }
 
-/* A path of a filesystem, and a mount of that, which shows it or not. */
-struct place {
-	unsigned major, minor;
-	const char *path;
-	const struct mountinfo *shown_by;
-};
-
-/* Of a path, what comes before the next name: nothing of "/". */
+/* Returns the length of a path without a slash at its end: 0 for "/". */
 static size_t stem(const char *path)
 {
 	return strcmp(path, "/") ? strlen(path) : 0;
 }
 
-/* Takes a mount on place->shown_by at the path or below it. */
-static bool is_on(const struct mountinfo *m, void *arg)
+/* Returns whether `m` is mounted on `below`, where that shows `path` of its filesystem, or below it. */
+static bool is_on(const struct mountinfo *m, const struct mountinfo *below, const char *path)
 {
-	const struct place *place = arg;
-	const struct mountinfo *below = place->shown_by;
 	char at[2 * PATH_MAX];
-	size_t len = strlen(place->path);
+	size_t len = stem(path);
 
 	if (m->parent != below->id || strlen(m->point) < stem(below->point))
 		return false;
 	snprintf(at, sizeof(at), "%.*s%s", (int)stem(below->root), below->root, m->point + stem(below->point));
-	return !strncmp(at, place->path, len) && (!at[len] || at[len] == '/');
+	return !strncmp(at, path, len) && (!at[len] || at[len] == '/');
 }
 
-/* Takes a mount of the filesystem on which something is mounted there. */
-static bool has_on(const struct mountinfo *m, void *arg)
+/* Returns whether any of these lines, each with a NUL, up to `end`, is a mount like that, or cannot be read. */
+static bool any_on(const char *lines, const char *end, const struct mountinfo *below, const char *path)
 {
-	struct place *place = arg;
+	struct mountinfo m;
 
-	place->shown_by = m;
-	return m->major == place->major && m->minor == place->minor && mountinfo_each(is_on, place);
+	for (const char *line = lines; line < end; line += strlen(line) + 1)
+		if (!line_parse(&m, line) || is_on(&m, below, path))
+			return true;
+	return false;
+}
+
+/* Reads the whole list at once, its lines as any_on() wants them.  Returns it, to be freed, or NULL. */
+static char *read_lines(const char **end)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	if (!file)
+		return NULL;
+	/* There is no NUL in it. */
+	len = getdelim(&text, &size, '\0', file);
+	fclose(file);
+	if (len < 0) {
+		free(text);
+		return NULL;
+	}
+	*end = text + len;
+	for (char *at = text; (at = strchr(at, '\n')); at++)
+		*at = '\0';
+	return text;
 }
 
 bool mountinfo_is_mounted_on(unsigned major, unsigned minor, const char *path)
 {
-	struct place place = { .major = major, .minor = minor, .path = path };
+	const char *end;
+	char *lines = read_lines(&end);
+	struct mountinfo m;
+	bool found = !lines;
 
-	return mountinfo_each(has_on, &place);
+	for (const char *line = lines; !found && line < end; line += strlen(line) + 1)
+		found = !line_parse(&m, line) || (m.major == major && m.minor == minor && any_on(lines, end, &m, path));
+	free(lines);
+	return found;
 }

@@ -27,8 +27,9 @@ bool mountinfo_is_whole(const struct mountinfo *m);
 /* Calls `take` with each mount, in the kernel's order, until it returns true.  Returns whether it did. */
 bool mountinfo_each(bool (*take)(const struct mountinfo *m, void *arg), void *arg);
 
-/* Returns whether something is mounted at `path` of the filesystem with this device number, or below it.  The path
- * begins at the root of that filesystem, so it does not matter where and how often that is mounted itself. */
+/* Returns whether something is mounted at `path` of the filesystem with this device number, or below it; also true
+ * where that cannot be found out.  The path begins at the root of that filesystem, so it does not matter where and how
+ * often that is mounted itself. */
 bool mountinfo_is_mounted_on(unsigned major, unsigned minor, const char *path);
 
 #endif

@@ -90,6 +90,15 @@ at_most() {
 	fi
 }
 
+# ask REQUEST [MOUNT]: prints the answer to what is written to .xsfs/control.
+ask() {
+	local fd
+	exec {fd}<>"${2:-$MNT}/.xsfs/control"
+	echo "$1" >&"$fd"
+	timeout "$XSFS_TEST_PATIENCE" cat <&"$fd"
+	exec {fd}>&-
+}
+
 # start_traced: starts the server of for_each_store anew, so that it writes down what it does.
 start_traced() {
 	TRACE=$SERVER_DIR/trace

@@ -6,15 +6,6 @@
 . "${0%/*}/load.sh"
 requires xenstore-chmod python3 perl "$BUILD/tests/fakestore"
 
-# ask REQUEST [MOUNT]: prints the answer.
-ask() {
-	local fd
-	exec {fd}<>"${2:-$MNT}/.xsfs/control"
-	echo "$1" >&"$fd"
-	timeout "$XSFS_TEST_PATIENCE" cat <&"$fd"
-	exec {fd}>&-
-}
-
 # refuses ERRNO ANSWER REQUEST...: the writes fail so, and the answer (a pattern) says why.
 refuses() {
 	local got request errno=$1 answer=$2

@@ -99,7 +99,8 @@ test_copied() {
 	before=$(looks "$SCRATCH/side")
 	xs write /copied/k 3 /copied/new 1
 	wait_for 10 has_settled "$before" || not_ok 'the teller is done'
-	is "$(grep -c -E 'CLOSE_WRITE|CREATE' "$SCRATCH/inotify" || true)" 0 'nobody is told while something is mounted over it'
+	is "$(grep -c -E 'CLOSE_WRITE|CREATE' "$SCRATCH/inotify" || true)" 0 \
+		'nobody is told while something is mounted over it'
 	inotify_stop
 	is "$(ls -A "$MNT/copied") $(stat -c %Y "$MNT/copied/k")" 'k 1' 'what is on top is not touched'
 	umount "$MNT" "$SCRATCH/side"
@@ -108,7 +109,7 @@ test_copied() {
 	xs rm /copied
 }
 
-# has_settled BEFORE: the teller of the mount that is seen there, too, has looked since, and has no more to do.
+# has_settled BEFORE: the teller of the mount that $SCRATCH/side shows has looked since, and has no more to do.
 has_settled() {
 	local now
 	now=$(looks "$SCRATCH/side")

@@ -141,8 +141,8 @@ struct inotify {
 
 	struct inotify_place place;
 	char *mountpoint; /* place.mountpoint */
-	bool inside; /* its working directory is in a mount that only it sees, */
-	bool copies; /* which is a copy, as another is refused */
+	bool inside; /* its working directory is in a mount that only it sees */
+	bool copies; /* that is a copy of the visible one: the kernel refuses to mount it again */
 
 	struct expected *expected; /* NULL: there must be no request */
 	struct news_queue queue;

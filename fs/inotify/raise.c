@@ -45,8 +45,8 @@ static int set_readonly(int fd, const char *path, int flags, bool readonly)
 }
 
 /* Mounts what is served through `fuse_fd` once more.  The visible mount is not touched: who unmounts it at this moment
- * is not told that it is busy, as he would be if it were copied.  Without the options that a new filesystem needs, so
- * there can be none by mistake.  Returns a descriptor of the mount, or -errno; -ENOTCONN: all others are gone. */
+ * is not told that it is busy, as he would be if it were copied.  There is only one option: a new filesystem needs
+ * more, so none is made by mistake.  Returns a descriptor of the mount, or -errno; -ENOTCONN: all others are gone. */
 static int mount_again(int fuse_fd)
 {
 	char number[16];
@@ -57,14 +57,15 @@ static int mount_again(int fuse_fd)
 	snprintf(number, sizeof(number), "%d", fuse_fd);
 	if (syscall(SYS_fsconfig, fs_fd, FSCONFIG_SET_STRING, "fd", number, 0) == 0 &&
 	    syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		fd = syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+		fd = syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC,
+			     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	err = errno;
 	close(fs_fd);
 	return fd < 0 ? -err : fd;
 }
 
-/* Whether mount_again() will never succeed: there are security modules that do not allow it, or, like SELinux with
- * `-o context=`, want options of theirs again, and say so in the kernel's log each time. */
+/* Returns whether mount_again() will never succeed: a filter of system calls or a security module does not allow it; or
+ * SELinux wants options of its own again (`-o context=`), and says so in the kernel's log each time. */
 static bool is_refused(int err)
 {
 	return err == -EPERM || err == -EACCES || err == -EINVAL || err == -EBUSY || err == -ENOSYS;
@@ -100,7 +101,8 @@ static int copy_mount(const struct inotify_place *place)
 	return err;
 }
 
-/* Returns a descriptor of a new mount of our filesystem, or -errno. */
+/* Returns a descriptor of a new mount of our filesystem, or -errno; -EXDEV: it is not mounted any more or, where it has
+ * to be copied, not on top at its place. */
 static int new_mount(struct inotify *in, int fuse_fd)
 {
 	int fd;
