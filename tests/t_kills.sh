@@ -280,6 +280,19 @@ under_load() {
 	sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
 
+# explain: once, what the mounts say of themselves where something is wrong, as it may be gone in the next round.
+explain() {
+	local dir
+	EXPLAINED=yes
+	note "round $ROUND ($DISASTER): $(head -n 40 "$SCRATCH/wrong")"
+	for dir in "${DIRS[@]}"; do
+		note "$(timeout 5 grep -v ' 0$' "$dir/.xsfs/stats" 2>&1)" "$(timeout 5 cat "$dir/.xsfs/requests" 2>&1)"
+	done
+	[[ $STORE != ring ]] || note "the page: $(od -An -tu4 -j2048 -N24 "$SERVER_DIR/page.7.4711")" "$("$XSLOOP" ports "$SERVER_DIR")"
+	note "$(tail -n 20 "$SCRATCH/mount.0.log")"
+	note "$(tail -n 100 "$TRACE" | cut -c1-160)"
+}
+
 round() {
 	say go
 	under_load $((100 + RANDOM % 500))
@@ -288,6 +301,7 @@ round() {
 	held
 	say check
 	[[ $ANSWER == checked* ]] || fault "no answer to the check: $ANSWER"
+	[[ ! -s $SCRATCH/wrong || $EXPLAINED ]] || explain
 	nothing_stays
 }
 
@@ -315,7 +329,7 @@ kill_them() {
 
 test_kills() {
 	local number status=0
-	ROUND=0 DISASTER=start
+	ROUND=0 DISASTER=start EXPLAINED=
 	: >"$SCRATCH/faults"
 	: >"$SCRATCH/wrong"
 	server_starts
