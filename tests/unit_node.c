@@ -620,6 +620,17 @@ static void release_is_not_due(struct fs_fixture *fx, const struct fake_msg *beg
 	store_gets_nothing(fx);
 }
 
+/* `text` is appended to /a, where the store has the value `old`, and makes it `now`. */
+static void is_appended(struct fs_fixture *fx, struct handle *file, const char *text, const char *old, const char *now)
+{
+	begin_write(fx, file, text, 0, O_APPEND);
+	store_answers(fx, XS_TRANSACTION_START, "", "8");
+	store_answers(fx, XS_READ, "/a", old);
+	store_is_written(fx, now, NULL);
+	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
+	kernel_hears_error(fx, 0);
+}
+
 /* What comes after the empty value edits that. */
 static void what_is_appended_after_a_close_finds_it_empty(void **state)
 {
@@ -628,12 +639,7 @@ static void what_is_appended_after_a_close_finds_it_empty(void **state)
 	struct fake_msg begin;
 
 	begin = hold_release(fx, file);
-	begin_write(fx, later, "new\n", 0, O_APPEND);
-	store_answers(fx, XS_TRANSACTION_START, "", "8");
-	store_answers(fx, XS_READ, "/a", "old");
-	store_is_written(fx, "new", NULL);
-	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
-	kernel_hears_error(fx, 0);
+	is_appended(fx, later, "new\n", "old", "new");
 	release_is_not_due(fx, &begin);
 }
 
@@ -650,12 +656,7 @@ static void what_is_appended_to_what_was_written_after_a_close_keeps_that(void *
 	store_answers(fx, XS_READ, "/a", "old");
 	store_is_written(fx, "new", NULL);
 	kernel_hears_error(fx, 0);
-	begin_write(fx, later, "more\n", 0, O_APPEND);
-	store_answers(fx, XS_TRANSACTION_START, "", "8");
-	store_answers(fx, XS_READ, "/a", "new");
-	store_is_written(fx, "new\nmore", NULL);
-	store_answers(fx, XS_TRANSACTION_END, "T", "OK");
-	kernel_hears_error(fx, 0);
+	is_appended(fx, later, "more\n", "new", "new\nmore");
 	release_is_not_due(fx, &begin);
 }
 
